@@ -1,0 +1,27 @@
+"""Those who speak."""
+
+from __future__ import annotations
+
+from agentnb.agents.assistant import AssistantAgent
+from agentnb.agents.base import BaseChatAgent
+from agentnb.agents.code_executor import (
+    ApprovalFuncType,
+    ApprovalRequest,
+    ApprovalResponse,
+    CodeExecutorAgent,
+    approve_all,
+    code_blocks,
+)
+from agentnb.agents.user_proxy import UserProxyAgent
+
+__all__ = [
+    "ApprovalFuncType",
+    "ApprovalRequest",
+    "ApprovalResponse",
+    "AssistantAgent",
+    "BaseChatAgent",
+    "CodeExecutorAgent",
+    "UserProxyAgent",
+    "approve_all",
+    "code_blocks",
+]

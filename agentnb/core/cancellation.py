@@ -1,0 +1,73 @@
+"""Asking work to stop."""
+
+from __future__ import annotations
+
+import threading
+from asyncio import Future
+from collections.abc import Callable
+from typing import Any
+
+
+class CancellationToken:
+    """A request to stop, shared by all who work on one thing.
+
+    ```python
+    token = CancellationToken()
+    asyncio.get_running_loop().call_later(5, token.cancel)
+    await team.run(task="…", cancellation_token=token)
+    ```
+
+    Every method may be called from any thread.
+    """
+
+    __slots__ = ("_callbacks", "_cancelled", "_lock")
+
+    def __init__(self) -> None:
+        self._cancelled = False
+        self._lock = threading.Lock()
+        self._callbacks: dict[int, Callable[[], Any]] = {}
+
+    def cancel(self) -> None:
+        """Ask for the stop; calling it again changes nothing. Callbacks run in the caller's thread."""
+        with self._lock:
+            if self._cancelled:
+                return
+            self._cancelled = True
+            callbacks = list(self._callbacks.values())
+            self._callbacks.clear()
+        for callback in callbacks:
+            callback()
+
+    def is_cancelled(self) -> bool:
+        """Tell whether the stop was asked for."""
+        return self._cancelled
+
+    def add_callback(self, callback: Callable[[], Any]) -> None:
+        """Call `callback` when the stop is asked for, at once if it was."""
+        self._add(callback)
+
+    def _add(self, callback: Callable[[], Any]) -> int | None:
+        with self._lock:
+            if not self._cancelled:
+                key = id(callback)
+                self._callbacks[key] = callback
+                return key
+        callback()
+        return None
+
+    def link_future(self, future: Future[Any]) -> Future[Any]:
+        """Cancel `future` when the stop is asked for; the link ends with the future."""
+        loop = future.get_loop()
+
+        def cancel() -> None:
+            # A token may be cancelled from a widget's or a signal's thread; futures belong to their loop.
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(future.cancel)
+
+        if self._cancelled:
+            future.cancel()
+            return future
+        key = self._add(cancel)
+        if key is not None:
+            future.add_done_callback(lambda _: self._callbacks.pop(key, None))
+        return future

@@ -1,0 +1,101 @@
+"""Names of agents, topics and events."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import NewType, TypedDict
+
+EventId = NewType("EventId", str)
+"""The id of one fact in a log: `<run id>:<seq>`, unique over all logs."""
+
+_AGENT_TYPE = re.compile(r"^[\w\-\.]+\Z")
+_TOPIC_TYPE = re.compile(r"^[\w\-\.\:\=]+\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class AgentType:
+    """The kind of an agent, as it is registered with a runtime."""
+
+    type: str
+
+
+class AgentMetadata(TypedDict):
+    """What a runtime tells about an agent."""
+
+    type: str
+    key: str
+    description: str
+
+
+class AgentId:
+    """One agent on a runtime: its type and, within the type, its key.
+
+    Raises:
+        ValueError: If `type` holds anything but letters, digits, `_`, `-` and `.`.
+    """
+
+    __slots__ = ("_hash", "_key", "_type")
+
+    def __init__(self, type: str | AgentType, key: str) -> None:
+        name = type.type if isinstance(type, AgentType) else type
+        if not _AGENT_TYPE.match(name):
+            raise ValueError(f"Agent type {name!r} may hold letters, digits, '_', '-' and '.' only.")
+        self._type = name
+        self._key = key
+        self._hash = hash((name, key))
+
+    @classmethod
+    def from_str(cls, agent_id: str) -> AgentId:
+        """Read `type/key`; the key may itself contain `/`."""
+        type_, slash, key = agent_id.partition("/")
+        if not slash:
+            raise ValueError(f"Agent id {agent_id!r} is not of the form 'type/key'.")
+        return cls(type_, key)
+
+    @property
+    def type(self) -> str:
+        return self._type
+
+    @property
+    def key(self) -> str:
+        return self._key
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AgentId) and self._type == other._type and self._key == other._key
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __str__(self) -> str:
+        return f"{self._type}/{self._key}"
+
+    def __repr__(self) -> str:
+        return f'AgentId(type="{self._type}", key="{self._key}")'
+
+
+@dataclass(frozen=True, slots=True)
+class TopicId:
+    """Where something is published: a type, and a source that keeps tenants apart.
+
+    Raises:
+        ValueError: If `type` holds anything but letters, digits, `_`, `-`, `.`, `:` and `=`.
+    """
+
+    type: str
+    source: str
+
+    def __post_init__(self) -> None:
+        if not _TOPIC_TYPE.match(self.type):
+            raise ValueError(f"Topic type {self.type!r} may hold letters, digits, '_', '-', '.', ':' and '=' only.")
+
+    @classmethod
+    def from_str(cls, topic_id: str) -> TopicId:
+        """Read `type/source`; the source may itself contain `/`."""
+        type_, slash, source = topic_id.partition("/")
+        if not slash:
+            raise ValueError(f"Topic id {topic_id!r} is not of the form 'type/source'.")
+        return cls(type_, source)
+
+    def __str__(self) -> str:
+        return f"{self.type}/{self.source}"

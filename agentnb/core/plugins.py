@@ -1,0 +1,58 @@
+"""Things found by name: those shipped here and those that installed packages declare.
+
+A name is `<type>.<name>` ("team.analysts", "model.openai"). Packages declare theirs as entry points of the group
+`agentnb.components`; nothing is imported before it is asked for.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from agentnb.exceptions import UnknownName, UserError
+
+GROUP = "agentnb.components"
+
+_SHIPPED = {
+    "team.analysts": "agentnb.recipes:analysts",
+    "model.local": "agentnb.models.naming:local_model",
+    "model.openai": "agentnb.models.naming:openai_model",
+    "model.replay": "agentnb.models.naming:replay_model",
+}
+
+
+@cache
+def _table() -> dict[str, EntryPoint]:
+    table = {point.name: point for point in entry_points(group=GROUP)}
+    shipped = {name: EntryPoint(name=name, value=value, group=GROUP) for name, value in _SHIPPED.items()}
+    return table | shipped
+
+
+def names(kind: str) -> list[str]:
+    """List the known names of a kind, such as `"team"`, sorted and without the kind."""
+    return sorted(name.partition(".")[2] for name in _table() if name.startswith(kind + "."))
+
+
+def load(kind: str, name: str) -> Any:
+    """Import what a name stands for.
+
+    Raises:
+        UnknownName: If nothing of that kind has the name; the message lists those that do.
+        UserError: If the package that declares the name cannot be imported.
+    """
+    point = _table().get(f"{kind}.{name}")
+    if point is None:
+        known = names(kind)
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise UnknownName(f"No {kind} named {name!r} (known: {', '.join(map(repr, known)) or 'none'}).{hint}")
+    module, _, attribute = point.value.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        if point.name in _SHIPPED:
+            raise
+        raise UserError(f"The plugin {point.name!r} ({point.value}) cannot be loaded: {error}") from error

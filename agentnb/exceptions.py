@@ -1,0 +1,208 @@
+"""Every exception of agentnb, in one tree.
+
+```
+AgentnbError
+├── UserError (ValueError)            something asked for is wrong: the caller's turn
+│   ├── UnknownName (LookupError)     no such team, model, variable, column …
+│   ├── MissingExtra (ImportError)    an optional dependency is not installed
+│   └── NoRunner                      a person was asked and nobody is there
+├── ModelError (RuntimeError)         the model or its server
+│   ├── ModelNotConfigured            no key, no server, no weights
+│   ├── ModelAuthError                the key was refused
+│   ├── ModelNotFound                 the server does not know the model
+│   ├── ModelUnreachable              no connection, or it was lost
+│   ├── ModelTimeout                  no answer in time
+│   ├── ModelRateLimited              too many requests; `retry_after` seconds
+│   ├── ModelRequestRefused           the request itself was refused (400, too long …)
+│   └── ModelResponseInvalid          the answer was cut off or is not what was asked for
+├── ToolError (RuntimeError)          a tool or the code it ran
+│   ├── ToolNotFound
+│   └── KernelError                   a kernel that executes code
+│       ├── KernelDied
+│       └── KernelStartFailed
+├── RuntimeFault (RuntimeError)       our own machinery
+│   ├── LogUnreadable                 a run's file cannot be read
+│   ├── AgentFailed                   an agent raised; the cause is chained
+│   ├── CantHandleException, UndeliverableException, MessageDroppedException, NotAccessibleError   (AutoGen's names)
+└── RunStopped                        a person stopped a run; what it did is kept
+TerminatedException (BaseException)   a termination condition was called after it had fired (AutoGen's contract)
+```
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "AgentFailed",
+    "AgentnbError",
+    "CantHandleException",
+    "KernelDied",
+    "KernelError",
+    "KernelStartFailed",
+    "LogUnreadable",
+    "MessageDroppedException",
+    "MissingExtra",
+    "ModelAuthError",
+    "ModelError",
+    "ModelNotConfigured",
+    "ModelNotFound",
+    "ModelRateLimited",
+    "ModelRequestRefused",
+    "ModelResponseInvalid",
+    "ModelTimeout",
+    "ModelUnreachable",
+    "NoRunner",
+    "NotAccessibleError",
+    "RunStopped",
+    "RuntimeFault",
+    "TerminatedException",
+    "ToolError",
+    "ToolNotFound",
+    "UndeliverableException",
+    "UnknownName",
+    "UserError",
+]
+
+
+class AgentnbError(Exception):
+    """The root of every error agentnb raises on purpose."""
+
+
+class _OneLine(AgentnbError):
+    """An error whose message says everything: a notebook shows it without the stack."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"{type(self).__name__}: {self}"]
+
+
+class UserError(_OneLine, ValueError):
+    """What was asked for cannot be done as asked; the message says what can."""
+
+
+class UnknownName(UserError, LookupError):
+    """A name that is not known here; the message lists those that are."""
+
+
+class MissingExtra(UserError, ImportError):
+    """An optional dependency is missing; the message names the extra that brings it."""
+
+
+class NoRunner(UserError):
+    """A person was asked, and no front end or terminal is there to answer."""
+
+
+class ModelError(_OneLine, RuntimeError):
+    """The model or its server did not do what was asked.
+
+    Attributes:
+        partial: Text received before the failure; empty if none was.
+    """
+
+    def __init__(self, message: str, *, partial: str = "") -> None:
+        super().__init__(message)
+        self.partial = partial
+
+
+class ModelNotConfigured(ModelError):
+    """No key, no server or no weights for the model that was chosen."""
+
+
+class ModelAuthError(ModelError):
+    """The server refused the key."""
+
+
+class ModelNotFound(ModelError):
+    """The server does not know the model."""
+
+
+class ModelUnreachable(ModelError):
+    """No connection to the server, or it was lost in mid-answer."""
+
+
+class ModelTimeout(ModelError):
+    """The server did not answer in time."""
+
+
+class ModelRateLimited(ModelError):
+    """The server asks to wait.
+
+    Attributes:
+        retry_after: Seconds the server asked for; None if it did not say.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None, partial: str = "") -> None:
+        super().__init__(message, partial=partial)
+        self.retry_after = retry_after
+
+
+class ModelRequestRefused(ModelError):
+    """The server refused the request itself: malformed, too long, against its rules."""
+
+
+class ModelResponseInvalid(ModelError):
+    """The answer was cut off, malformed, or not of the kind asked for."""
+
+
+class ToolError(AgentnbError, RuntimeError):
+    """A tool, or the code it ran, failed."""
+
+
+class ToolNotFound(ToolError, LookupError):
+    """No tool of that name; the message lists those that exist."""
+
+
+class KernelError(ToolError):
+    """A kernel that executes code failed."""
+
+
+class KernelDied(KernelError):
+    """The kernel's process ended while it was needed; its variables are lost."""
+
+
+class KernelStartFailed(KernelError):
+    """The kernel did not start."""
+
+
+class RuntimeFault(AgentnbError, RuntimeError):
+    """agentnb's own machinery cannot go on."""
+
+
+class LogUnreadable(RuntimeFault):
+    """A run's file is missing, of a newer format, or damaged before its last line."""
+
+
+class AgentFailed(RuntimeFault):
+    """An agent raised during its turn; the original exception is `__cause__`."""
+
+
+class CantHandleException(RuntimeFault):
+    """A handler does not take this message."""
+
+
+class UndeliverableException(RuntimeFault):
+    """A message has no recipient."""
+
+
+class MessageDroppedException(RuntimeFault):
+    """An intervention handler dropped the message."""
+
+
+class NotAccessibleError(RuntimeFault):
+    """An agent that does not live in this process was asked for its object."""
+
+
+class RunStopped(_OneLine):
+    """A person stopped the run; its log and messages are kept.
+
+    Attributes:
+        result: What the run had produced, None if it had not begun.
+    """
+
+    def __init__(self, message: str, *, result: Any = None) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+class TerminatedException(BaseException):
+    """A termination condition was called after it had fired; call `reset()` first."""

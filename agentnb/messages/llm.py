@@ -1,0 +1,87 @@
+"""What models read and write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from agentnb.core import Text
+from agentnb.messages.content import FunctionCall, Image, RequestUsage
+
+
+class SystemMessage(BaseModel):
+    """Instructions to the model."""
+
+    content: Text
+    type: Literal["SystemMessage"] = "SystemMessage"
+
+
+class UserMessage(BaseModel):
+    """What anybody but the model said; `source` is who."""
+
+    content: Text | list[Text | Image]
+    source: str
+    type: Literal["UserMessage"] = "UserMessage"
+
+
+class AssistantMessage(BaseModel):
+    """What the model said, or the calls it wants; `thought` is reasoning beside it."""
+
+    content: Text | list[FunctionCall]
+    thought: Text | None = None
+    source: str
+    type: Literal["AssistantMessage"] = "AssistantMessage"
+
+
+class FunctionExecutionResult(BaseModel):
+    """What one tool call gave."""
+
+    content: Text
+    name: str
+    call_id: str
+    is_error: bool | None = None
+
+
+class FunctionExecutionResultMessage(BaseModel):
+    """What the tool calls of one model answer gave, in the order of the calls."""
+
+    content: list[FunctionExecutionResult]
+    type: Literal["FunctionExecutionResultMessage"] = "FunctionExecutionResultMessage"
+
+
+LLMMessage = Annotated[
+    SystemMessage | UserMessage | AssistantMessage | FunctionExecutionResultMessage,
+    Field(discriminator="type"),
+]
+
+FinishReasons = Literal["stop", "length", "function_calls", "content_filter", "unknown"]
+
+
+@dataclass
+class TopLogprob:
+    """One likely token's log probability (natural logarithm)."""
+
+    logprob: float
+    bytes: list[int] | None = None
+
+
+class ChatCompletionTokenLogprob(BaseModel):
+    """The log probability of one token of the answer."""
+
+    token: str
+    logprob: float
+    top_logprobs: list[TopLogprob] | None = None
+    bytes: list[int] | None = None
+
+
+class CreateResult(BaseModel):
+    """One answer of a model."""
+
+    finish_reason: FinishReasons
+    content: Text | list[FunctionCall]
+    usage: RequestUsage
+    cached: bool
+    logprobs: list[ChatCompletionTokenLogprob] | None = None
+    thought: Text | None = None

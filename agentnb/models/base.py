@@ -1,0 +1,220 @@
+"""What a model client is, and what it says about itself."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Any, ClassVar, Literal, Required, TypedDict
+
+from pydantic import BaseModel
+
+from agentnb.core import CancellationToken, Component
+from agentnb.exceptions import UserError
+from agentnb.messages import CreateResult, Image, LLMMessage, RequestUsage, UserMessage
+from agentnb.runlog.recorded import model_create, model_stream, wrap
+
+
+class ToolSchema(TypedDict, total=False):
+    """A tool as a model server reads it."""
+
+    name: Required[str]
+    description: str
+    parameters: dict[str, Any]
+    strict: bool
+
+
+class ModelInfo(TypedDict, total=False):
+    """What a model can do.
+
+    The last three are agentnb's: `grammar` (a GBNF grammar binds the answer), `json_schema` (a JSON schema does) and
+    `choices` (the answer is one of given texts). A client that lacks a key cannot do it.
+    """
+
+    vision: Required[bool]
+    function_calling: Required[bool]
+    json_output: Required[bool]
+    family: Required[str]
+    structured_output: Required[bool]
+    multiple_system_messages: bool
+    grammar: bool
+    json_schema: bool
+    choices: bool
+
+
+class ModelFamily:
+    """Names of model families, as AutoGen spells them."""
+
+    GPT_5: ClassVar[str] = "gpt-5"
+    GPT_41: ClassVar[str] = "gpt-41"
+    GPT_45: ClassVar[str] = "gpt-45"
+    GPT_4O: ClassVar[str] = "gpt-4o"
+    O1: ClassVar[str] = "o1"
+    O3: ClassVar[str] = "o3"
+    O4: ClassVar[str] = "o4"
+    GPT_4: ClassVar[str] = "gpt-4"
+    GPT_35: ClassVar[str] = "gpt-35"
+    R1: ClassVar[str] = "r1"
+    UNKNOWN: ClassVar[str] = "unknown"
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> ModelFamily:
+        raise TypeError("ModelFamily holds names; it is not made into objects.")
+
+
+def validate_model_info(model_info: ModelInfo) -> None:
+    """Check that what a model can do is said completely.
+
+    Raises:
+        ValueError: If one of `vision`, `function_calling`, `json_output`, `family` is missing.
+    """
+    missing = [key for key in ("vision", "function_calling", "json_output", "family") if key not in model_info]
+    if missing:
+        raise UserError(f"model_info lacks {', '.join(missing)}; say what the model can do, e.g. 'vision': False.")
+    if "structured_output" not in model_info:
+        warnings.warn("model_info lacks 'structured_output'; taken as False.", UserWarning, stacklevel=2)
+
+
+ToolChoice = Any
+"""A tool, or "auto", "required", "none"."""
+
+
+class ChatCompletionClient(Component, ABC):
+    """A model that answers a conversation.
+
+    Subclasses write `create` and `create_stream`; both are recorded in the run's log without their doing.
+    """
+
+    component_type: ClassVar[str] = "model"
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        wrap(cls, create=model_create, create_stream=model_stream)
+
+    @property
+    def model_name(self) -> str:
+        """The model in one short text, as in `openai:gpt-4o-mini`."""
+        return type(self).__name__
+
+    @property
+    @abstractmethod
+    def model_info(self) -> ModelInfo:
+        """What the model can do."""
+
+    @abstractmethod
+    async def create(
+        self,
+        messages: Sequence[LLMMessage],
+        *,
+        tools: Sequence[Any] = (),
+        tool_choice: ToolChoice = "auto",
+        json_output: bool | type[BaseModel] | None = None,
+        extra_create_args: Mapping[str, Any] = {},
+        cancellation_token: CancellationToken | None = None,
+    ) -> CreateResult:
+        """Answer.
+
+        Args:
+            messages: The conversation, oldest first.
+            tools: Tools or their schemas the model may call.
+            tool_choice: "auto", "required", "none", or the one tool to call.
+            json_output: True for any JSON, a pydantic class for JSON of its schema.
+            extra_create_args: Further arguments of the provider. Three mean the same to every client that declares
+                the capability in `model_info`: `grammar` (GBNF text), `choices` (list of texts, one of which is the
+                answer), `json_schema` (a schema as a dict).
+            cancellation_token: Cancelling it ends the request.
+
+        Raises:
+            ValueError: If the model cannot do what is asked; before any request.
+            ModelError: If the server fails; see `agentnb.exceptions`.
+        """
+
+    @abstractmethod
+    def create_stream(
+        self,
+        messages: Sequence[LLMMessage],
+        *,
+        tools: Sequence[Any] = (),
+        tool_choice: ToolChoice = "auto",
+        json_output: bool | type[BaseModel] | None = None,
+        extra_create_args: Mapping[str, Any] = {},
+        cancellation_token: CancellationToken | None = None,
+    ) -> AsyncGenerator[str | CreateResult, None]:
+        """Answer in pieces: texts as they come, then exactly one `CreateResult`, always last. Arguments as `create`."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Release connections."""
+
+    @abstractmethod
+    def actual_usage(self) -> RequestUsage:
+        """Tokens of all requests that reached the model."""
+
+    @abstractmethod
+    def total_usage(self) -> RequestUsage:
+        """Tokens of all requests, cached answers included."""
+
+    @abstractmethod
+    def count_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Any] = ()) -> int:
+        """Count the tokens of a conversation, estimated where the model's own count is not at hand."""
+
+    @abstractmethod
+    def remaining_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Any] = ()) -> int:
+        """Count what is left of the model's window."""
+
+
+def tool_schema(tool: Any) -> ToolSchema:
+    """Return a tool's schema; a schema is returned as it is."""
+    return tool if isinstance(tool, Mapping) else tool.schema  # type: ignore[return-value]
+
+
+def check_request(
+    model: str,
+    info: ModelInfo,
+    messages: Sequence[LLMMessage],
+    *,
+    tools: Sequence[Any],
+    tool_choice: ToolChoice,
+    json_output: bool | type[BaseModel] | None,
+    extra: Mapping[str, Any],
+) -> None:
+    """Refuse, before anything is sent, what the model cannot do.
+
+    Raises:
+        ValueError: Names the model and what it lacks.
+    """
+    if not messages:
+        raise UserError(f"{model} was asked with no messages; give at least one.")
+    if tools and not info["function_calling"]:
+        raise UserError(f"{model} cannot call tools; choose a model that can, or give the agent no tools.")
+    if json_output is True and not info["json_output"]:
+        raise UserError(f"{model} does not promise JSON output; ask for plain text, or choose another model.")
+    if isinstance(json_output, type) and not info.get("structured_output", False):
+        raise UserError(f"{model} cannot bind its answer to {json_output.__name__}; choose a model that can.")
+    for key in ("grammar", "choices", "json_schema"):
+        if key in extra and not info.get(key, False):  # type: ignore[misc]
+            raise UserError(f"{model} does not take {key!r}; its model_info does not declare it.")
+    if not info["vision"] and any(
+        isinstance(part, Image) for m in messages if isinstance(m, UserMessage) for part in m.content
+    ):
+        raise UserError(f"{model} cannot see images; remove them, or choose a model with vision.")
+    if tool_choice not in ("auto", "required", "none"):
+        names = [tool_schema(tool)["name"] for tool in tools]
+        if tool_choice.name not in names:
+            raise UserError(f"tool_choice names {tool_choice.name!r}, which is not among the tools given ({names}).")
+
+
+class UsageCounter:
+    """Sums up tokens for the clients; cached answers count in the total only."""
+
+    def __init__(self) -> None:
+        self.actual = RequestUsage(0, 0)
+        self.total = RequestUsage(0, 0)
+
+    def add(self, usage: RequestUsage, *, cached: bool = False) -> None:
+        """Add one request."""
+        for sum_ in (self.total,) if cached else (self.total, self.actual):
+            sum_.prompt_tokens += usage.prompt_tokens
+            sum_.completion_tokens += usage.completion_tokens
+
+
+Capability = Literal["vision", "function_calling", "json_output", "structured_output", "grammar", "choices"]

@@ -1,0 +1,298 @@
+"""The facts a run leaves behind: one frozen model per kind.
+
+Seconds are floats, times are aware UTC, tokens are counts as the server reported them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, SerializeAsAny
+
+from agentnb.core import EventId, Text
+from agentnb.messages import BaseMessage, CodeBlock, CreateResult, LLMMessage, read_message
+
+
+class Usage(BaseModel, frozen=True):
+    """What a fact cost; None where it is not known."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cost_usd: float | None = None
+    """US dollars at the price when called."""
+
+
+class _Body(BaseModel, frozen=True):
+    """What happened."""
+
+
+class Participant(BaseModel, frozen=True):
+    """One who takes part in a run."""
+
+    name: str
+    description: str = ""
+    role: str = ""
+    """The class, as in `AssistantAgent`."""
+
+
+class RunStarted(_Body, frozen=True):
+    """A team or an agent was given a task; the task's messages follow."""
+
+    kind: Literal["run.started"] = "run.started"
+    runner: str
+    runner_type: str
+    participants: tuple[Participant, ...] = ()
+    model: str = ""
+    """The model in one short text, as in `openai:gpt-4o-mini`; empty where there is none or several."""
+    component: dict[str, Any] | None = None
+    """How the runner was made; what cannot be written is named."""
+    continues: str | None = None
+    """The id of the run whose conversation goes on here."""
+    versions: dict[str, str] = Field(default_factory=dict)
+
+
+class RunFinished(_Body, frozen=True):
+    """The run is over: by itself, because a person stopped it, or by an error."""
+
+    kind: Literal["run.finished"] = "run.finished"
+    outcome: Literal["done", "stopped", "failed"]
+    stop_reason: str | None = None
+    turns: int = 0
+    messages: int = 0
+
+
+class ErrorRaised(_Body, frozen=True):
+    """Something raised; `traceback` is text."""
+
+    kind: Literal["error"] = "error"
+    type: str
+    message: Text
+    traceback: Text = ""
+
+
+class TurnStarted(_Body, frozen=True):
+    """An agent has the word."""
+
+    kind: Literal["turn.started"] = "turn.started"
+    agent: str
+    turn: int
+    """Counted from 1 within the run."""
+
+
+class TurnFinished(_Body, frozen=True):
+    """The agent gave the word back."""
+
+    kind: Literal["turn.finished"] = "turn.finished"
+    agent: str
+    turn: int
+    outcome: Literal["done", "stopped", "failed"] = "done"
+
+
+class Said(_Body, frozen=True):
+    """A chat message or an event of AutoGen's vocabulary."""
+
+    kind: Literal["message"] = "message"
+    message: Annotated[SerializeAsAny[BaseMessage], BeforeValidator(read_message)]
+
+
+class AgentState(_Body, frozen=True):
+    """The state of an agent that the log cannot rebuild otherwise."""
+
+    kind: Literal["state"] = "state"
+    agent: str
+    state: dict[str, Any]
+
+
+class SpeakerChosen(_Body, frozen=True):
+    """Who speaks next, and why."""
+
+    kind: Literal["speaker"] = "speaker"
+    names: tuple[str, ...]
+    why: str = ""
+
+
+class ContextAdded(_Body, frozen=True):
+    """A model was shown this message for the first time.
+
+    `said` is the `seq` of the message that holds the same text; `message` is given where there is none.
+    """
+
+    kind: Literal["context"] = "context"
+    role: str
+    said: int | None = None
+    message: LLMMessage | None = None
+
+
+class ModelStarted(_Body, frozen=True):
+    """A model was asked.
+
+    What it was shown is the first `keep` entries of the call at seq `base` (none where `base` is None), then `added`:
+    `seq`s of `context` facts. A log so grows with what was said, not with its square.
+    """
+
+    kind: Literal["model.started"] = "model.started"
+    model: str
+    base: int | None = None
+    keep: int = 0
+    added: tuple[int, ...] = ()
+    tools: tuple[str, ...] = ()
+    tool_choice: str = "auto"
+    output: str = "text"
+    """"text", "json", or the name of the schema asked for."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    streaming: bool = False
+
+
+class ModelFinished(_Body, frozen=True):
+    """A model answered, or failed to."""
+
+    kind: Literal["model.finished"] = "model.finished"
+    model: str
+    result: CreateResult | None = None
+    error: Text | None = None
+    partial: Text = ""
+    """Text streamed before the failure."""
+
+
+class ToolStarted(_Body, frozen=True):
+    """A tool was called."""
+
+    kind: Literal["tool.started"] = "tool.started"
+    tool: str
+    call_id: str | None = None
+    arguments: dict[str, Any] = Field(default_factory=dict)
+
+
+class ToolFinished(_Body, frozen=True):
+    """A tool returned, or failed."""
+
+    kind: Literal["tool.finished"] = "tool.finished"
+    tool: str
+    call_id: str | None = None
+    result: Text = ""
+    is_error: bool = False
+
+
+class CodeStarted(_Body, frozen=True):
+    """Code was handed to an executor."""
+
+    kind: Literal["code.started"] = "code.started"
+    executor: str
+    blocks: tuple[CodeBlock, ...]
+
+
+class CodeFinished(_Body, frozen=True):
+    """The code ended; `outputs` are mime bundles in the order they appeared."""
+
+    kind: Literal["code.finished"] = "code.finished"
+    executor: str
+    exit_code: int | None = None
+    output: Text = ""
+    outputs: tuple[dict[str, Any], ...] = ()
+    error: Text | None = None
+
+
+class VariablesShared(_Body, frozen=True):
+    """A person's variables were handed to an executor."""
+
+    kind: Literal["variables"] = "variables"
+    executor: str
+    names: tuple[str, ...]
+    summary: Text = ""
+
+
+class InputRequested(_Body, frozen=True):
+    """A person is asked."""
+
+    kind: Literal["input.requested"] = "input.requested"
+    input_id: str
+    prompt: Text
+    choices: tuple[str, ...] = ()
+
+
+class InputAnswered(_Body, frozen=True):
+    """A person answered; `by` is the way the answer came."""
+
+    kind: Literal["input.answered"] = "input.answered"
+    input_id: str
+    text: Text
+    by: str = ""
+
+
+class Noted(_Body, frozen=True):
+    """A remark: a person's, or the program's about what it did."""
+
+    kind: Literal["note"] = "note"
+    text: Text
+    by: str = ""
+
+
+class UnknownFact(_Body, frozen=True):
+    """A fact of a kind this version does not know; its data is kept."""
+
+    kind: Literal["unknown"] = "unknown"
+    data: dict[str, Any]
+
+
+Body = (
+    RunStarted
+    | RunFinished
+    | ErrorRaised
+    | TurnStarted
+    | TurnFinished
+    | Said
+    | AgentState
+    | SpeakerChosen
+    | ContextAdded
+    | ModelStarted
+    | ModelFinished
+    | ToolStarted
+    | ToolFinished
+    | CodeStarted
+    | CodeFinished
+    | VariablesShared
+    | InputRequested
+    | InputAnswered
+    | Noted
+    | UnknownFact
+)
+
+BODIES: dict[str, type[BaseModel]] = {cls.model_fields["kind"].default: cls for cls in Body.__args__}
+
+
+def read_body(data: Any) -> Any:
+    """Make a body from a log's data; one of an unknown kind becomes an `UnknownFact`."""
+    if isinstance(data, BaseModel):
+        return data
+    cls = BODIES.get(data.get("kind"))
+    return UnknownFact(data=data) if cls is None else cls.model_validate(data)
+
+
+class Event(BaseModel, frozen=True):
+    """One fact."""
+
+    id: EventId
+    seq: int
+    """Dense in its log, from 1."""
+    parent: EventId | None = None
+    """What caused it."""
+    at: AwareDatetime
+    took: float | None = None
+    """Seconds, on facts that end something."""
+    source: str = ""
+    """Who: "team/agent"."""
+    usage: Usage | None = None
+    body: Annotated[SerializeAsAny[_Body], BeforeValidator(read_body)]
+
+    @property
+    def kind(self) -> str:
+        return self.body.kind  # type: ignore[attr-defined,no-any-return]
+
+
+class OutputChunk(BaseModel, frozen=True):
+    """A piece of output of code that still runs: fanned out to watchers, never stored."""
+
+    code: EventId
+    """The `code.started` fact."""
+    data: dict[str, Any]
+    """A mime bundle; `{"text/plain": …}` for streams."""

@@ -1,0 +1,117 @@
+"""What follows from the facts: pure reducers over a log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pydantic import BaseModel
+
+from agentnb.messages import AssistantMessage, BaseChatMessage, BaseMessage, LLMMessage, UserMessage
+from agentnb.runlog.events import ContextAdded, Event, ModelStarted, RunFinished, RunStarted, Said, Usage
+from agentnb.runlog.log import RunLog
+
+
+class Totals(BaseModel, frozen=True):
+    """What a run has come to so far."""
+
+    runner: str = ""
+    model: str = ""
+    state: str = "running"
+    """"running", then the outcome: "done", "stopped" or "failed"."""
+    stop_reason: str | None = None
+    messages: int = 0
+    turns: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    model_calls: int = 0
+    calls_without_usage: int = 0
+    code_runs: int = 0
+    seconds: float = 0.0
+
+
+def thread(events: Iterable[Event]) -> list[BaseChatMessage]:
+    """Return the chat messages in the order they were said."""
+    return [e.body.message for e in events if isinstance(e.body, Said) and isinstance(e.body.message, BaseChatMessage)]
+
+
+def said(events: Iterable[Event]) -> list[BaseMessage]:
+    """Return chat messages and events in the order they were said."""
+    return [e.body.message for e in events if isinstance(e.body, Said)]
+
+
+def add_usage(total: Usage, event: Event) -> Usage:
+    """Add a fact's tokens to a sum."""
+    if event.usage is None:
+        return total
+    return Usage(
+        prompt_tokens=(total.prompt_tokens or 0) + (event.usage.prompt_tokens or 0),
+        completion_tokens=(total.completion_tokens or 0) + (event.usage.completion_tokens or 0),
+    )
+
+
+def totals(log: RunLog) -> Totals:
+    """Sum a log up: turns, messages, tokens, seconds and how it ended."""
+    result = Totals()
+    for event in log:
+        result = add_totals(result, event)
+    events = log.events
+    if events and result.state == "running":
+        return result.model_copy(update={"seconds": (events[-1].at - events[0].at).total_seconds()})
+    return result
+
+
+def add_totals(total: Totals, event: Event) -> Totals:
+    """Add one fact to the totals."""
+    change: dict[str, object] = {}
+    match event.kind:
+        case "run.started" if not total.runner and isinstance(event.body, RunStarted):
+            change = {"runner": event.body.runner, "model": event.body.model}
+        case "run.finished" if isinstance(event.body, RunFinished) and event.source == total.runner:
+            change = {
+                "state": event.body.outcome,
+                "stop_reason": event.body.stop_reason,
+                "seconds": event.took or 0.0,
+            }
+        case "turn.started":
+            change = {"turns": total.turns + 1}
+        case "message" if isinstance(event.body, Said) and isinstance(event.body.message, BaseChatMessage):
+            change = {"messages": total.messages + 1}
+        case "model.finished":
+            change = {"model_calls": total.model_calls + 1}
+            if event.usage is None:
+                change["calls_without_usage"] = total.calls_without_usage + 1
+            else:
+                change["prompt_tokens"] = total.prompt_tokens + (event.usage.prompt_tokens or 0)
+                change["completion_tokens"] = total.completion_tokens + (event.usage.completion_tokens or 0)
+        case "code.finished":
+            change = {"code_runs": total.code_runs + 1}
+    return total.model_copy(update=change) if change else total
+
+
+def shown(log: RunLog, call: Event) -> list[LLMMessage]:
+    """Return the messages a model was shown at a `model.started` fact."""
+    events = log.events
+
+    def entries(event: Event) -> list[int]:
+        body = event.body
+        if not isinstance(body, ModelStarted):
+            raise ValueError(f"Fact {event.seq} is {event.kind!r}, not 'model.started'.")
+        before = entries(events[body.base - 1])[: body.keep] if body.base is not None else []
+        return [*before, *body.added]
+
+    return [_message(events, seq) for seq in entries(call)]
+
+
+def _message(events: tuple[Event, ...], seq: int) -> LLMMessage:
+    body = events[seq - 1].body
+    if not isinstance(body, ContextAdded):
+        raise ValueError(f"Fact {seq} is {events[seq - 1].kind!r}, not 'context'.")
+    if body.message is not None:
+        return body.message
+    original = events[(body.said or 0) - 1].body
+    if not isinstance(original, Said) or not isinstance(original.message, BaseChatMessage):
+        raise ValueError(f"Fact {seq} refers to {body.said}, which is no message.")
+    said_by = original.message
+    if body.role == "AssistantMessage":
+        return AssistantMessage(content=said_by.to_model_text(), source=said_by.source)
+    return UserMessage(content=said_by.to_model_text(), source=said_by.source)

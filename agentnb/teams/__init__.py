@@ -1,0 +1,9 @@
+"""Several agents at one task."""
+
+from __future__ import annotations
+
+from agentnb.teams.base import SpeakerPolicy, TeamView
+from agentnb.teams.group_chat import BaseGroupChat
+from agentnb.teams.round_robin import RoundRobinGroupChat
+
+__all__ = ["BaseGroupChat", "RoundRobinGroupChat", "SpeakerPolicy", "TeamView"]
