@@ -1,0 +1,51 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD = 1
+
+.PHONY: demo lab test test-slow perf lint fetch clean
+
+$(BIN)/python:
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'agentnb needs Python 3.11 or newer; try: make PYTHON=python3.12')"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+
+$(VENV)/.demo: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[demo]"
+	touch $@
+
+$(VENV)/.lab: pyproject.toml | $(VENV)/.demo
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[lab]"
+	touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/.demo
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	touch $@
+
+fetch: $(VENV)/.demo
+	$(BIN)/python -m agentnb fetch
+
+demo: fetch
+	$(BIN)/python -m agentnb demo
+
+lab: $(VENV)/.lab fetch
+	$(BIN)/jupyter lab notebooks/00-first-team.ipynb
+
+test: $(VENV)/.dev fetch
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/.dev fetch
+	$(BIN)/python -m pytest -m slow --timeout 900
+
+perf: $(VENV)/.dev
+	$(BIN)/python -m tests.perf
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check agentnb tests
+	$(BIN)/ruff format --check agentnb tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV) .venvs .demo build dist

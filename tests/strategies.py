@@ -1,0 +1,79 @@
+"""Values for property tests, shared by all rooms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from agentnb.messages import (
+    CodeBlock,
+    CreateResult,
+    FunctionCall,
+    RequestUsage,
+    StopMessage,
+    TextMessage,
+    ThoughtEvent,
+    UserMessage,
+)
+from agentnb.runlog import (
+    CodeFinished,
+    CodeStarted,
+    ContextAdded,
+    InputAnswered,
+    InputRequested,
+    ModelFinished,
+    ModelStarted,
+    Noted,
+    RunFinished,
+    RunStarted,
+    Said,
+    SpeakerChosen,
+    ToolFinished,
+    ToolStarted,
+    TurnFinished,
+    TurnStarted,
+)
+
+# Any code point, lone surrogates included: models and tools send them.
+texts = st.text(st.characters(), max_size=200)
+names = st.from_regex(r"[a-z_][a-z0-9_]{0,12}", fullmatch=True)
+numbers = st.integers(min_value=0, max_value=10**9)
+json_values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
+    max_leaves=6,
+)
+
+messages = st.one_of(
+    st.builds(TextMessage, content=texts, source=names),
+    st.builds(StopMessage, content=texts, source=names),
+    st.builds(ThoughtEvent, content=texts, source=names),
+)
+results = st.builds(
+    CreateResult,
+    finish_reason=st.just("stop"),
+    content=texts | st.lists(st.builds(FunctionCall, id=names, arguments=texts.map(ascii), name=names), max_size=2),
+    usage=st.builds(RequestUsage, numbers, numbers),
+    cached=st.booleans(),
+    thought=st.none() | texts,
+)
+
+bodies = st.one_of(
+    st.builds(RunStarted, runner=names, runner_type=names),
+    st.builds(RunFinished, outcome=st.sampled_from(["done", "stopped", "failed"]), stop_reason=st.none() | names),
+    st.builds(TurnStarted, agent=names, turn=numbers),
+    st.builds(TurnFinished, agent=names, turn=numbers),
+    st.builds(Said, message=messages),
+    st.builds(SpeakerChosen, names=st.tuples(names)),
+    st.builds(ContextAdded, role=st.just("UserMessage"), message=st.builds(UserMessage, content=texts, source=names)),
+    st.builds(ModelStarted, model=names, options=st.dictionaries(names, json_values, max_size=2)),
+    st.builds(ModelFinished, model=names, result=results),
+    st.builds(ToolStarted, tool=names, arguments=st.dictionaries(names, json_values, max_size=2)),
+    st.builds(ToolFinished, tool=names, result=texts),
+    st.builds(CodeStarted, executor=names, blocks=st.tuples(st.builds(CodeBlock, code=texts, language=names))),
+    st.builds(CodeFinished, executor=names, exit_code=st.integers(0, 255), output=texts),
+    st.builds(InputRequested, input_id=names, prompt=texts),
+    st.builds(InputAnswered, input_id=names, text=texts),
+    st.builds(Noted, text=texts),
+)
