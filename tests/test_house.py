@@ -1,0 +1,110 @@
+"""The house keeps its plan: light doors, a wall, the same constraints everywhere, no stray words."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+import agentnb
+
+ROOT = Path(__file__).parent.parent
+HEAVY = ("pandas", "matplotlib", "openai", "IPython", "anywidget", "PIL", "xllamacpp", "jupyter_client", "nh3")
+ACTING = ("agents", "teams", "conditions", "tools", "models", "code_executors", "runtimes", "recipes", "model_context")
+GROUND = ("base", "runlog", "messages", "core", "exceptions", "cache_store")
+
+
+def _loaded(statement: str) -> set[str]:
+    program = f"{statement}\nimport sys\nprint(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_importing_agentnb_imports_nothing_heavy() -> None:
+    assert _loaded("import agentnb").isdisjoint({*HEAVY, "pydantic"})
+
+
+def test_importing_the_acting_rooms_imports_nothing_heavy() -> None:
+    loaded = _loaded("import " + ", ".join(f"agentnb.{room}" for room in (*GROUND, *ACTING)))
+
+    assert loaded.isdisjoint(HEAVY)
+
+
+def test_the_wall_and_the_layers_stand() -> None:
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_room_says_what_is_public_in_order_and_it_is_there() -> None:
+    for module in pkgutil.iter_modules(agentnb.__path__):
+        if module.ispkg:
+            room = importlib.import_module(f"agentnb.{module.name}")
+            names = getattr(room, "__all__", None)
+
+            assert names is not None, f"agentnb.{module.name} has no __all__"
+            # Case-sensitive groups as ruff sorts them: constants, classes, functions.
+            assert len(set(names)) == len(names)
+            missing = [name for name in names if not hasattr(room, name)]
+            assert not missing, f"agentnb.{module.name} lacks {missing}"
+
+
+_CONDA = {"jupyter_client": "jupyter-client", "matplotlib-base": "matplotlib"}
+
+
+def _constraints(requirements: list[str]) -> dict[str, str]:
+    split = (re.match(r"([\w.-]+)(.*)", r.replace(" ", "")) for r in requirements if "[" not in r)
+    return {match[1].lower(): match[2] for match in split if match}
+
+
+def test_environment_yml_asks_for_what_pyproject_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    wanted = _constraints([*project["dependencies"], *extras["demo"], *extras["lab"]])
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    plain = [entry for entry in environment["dependencies"] if isinstance(entry, str)]
+    given = _constraints(
+        [
+            _CONDA.get(re.split("[<>=]", e)[0], "") + e[len(re.split("[<>=]", e)[0]) :]
+            if re.split("[<>=]", e)[0] in _CONDA
+            else e
+            for e in plain
+        ]
+    )
+    given.pop("pip")
+
+    assert given.pop("python") == project["requires-python"]
+    assert given == wanted
+    assert environment["channels"] == ["conda-forge", "nodefaults"]
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("notebooks/*.ipynb")), ids=lambda p: p.name
+)
+def test_no_text_tells_to_install_the_other_package(path: Path) -> None:
+    assert not re.search(r"pip install agentnb(?!-toolkit)", path.read_text())
+
+
+def test_the_wheel_holds_the_front_end_and_its_licences(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, capture_output=True, check=True)
+    (wheel,) = tmp_path.glob("agentnb_toolkit-*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+
+    static = "agentnb/widgets/static/"
+    assert {static + "transcript.js", static + "transcript.css", static + "licenses.txt", "agentnb/py.typed"} <= names
+    assert not [name for name in names if name.endswith(".map") or name.startswith(("tests/", "widgets/"))]
