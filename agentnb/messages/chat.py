@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Generic, Literal, Self, TypeVar
 
-from pydantic import BaseModel, Field, computed_field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from agentnb.core import Text, new_id, now
 from agentnb.messages.content import CodeBlock, CodeResult, FunctionCall, Image, MemoryContent, RequestUsage
@@ -19,6 +19,9 @@ from agentnb.messages.llm import FunctionExecutionResult, LLMMessage, UserMessag
 
 class BaseMessage(BaseModel, ABC):
     """Anything an agent or a team yields."""
+
+    # Twenty message classes are imported at once and a few are used: their validators are built when they are.
+    model_config = ConfigDict(defer_build=True)
 
     @abstractmethod
     def to_text(self) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, SerializeAsAny
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny
 
 from agentnb.core import EventId, Text
 from agentnb.messages import BaseMessage, CodeBlock, CreateResult, LLMMessage, read_message
@@ -24,6 +24,8 @@ class Usage(BaseModel, frozen=True):
 
 class _Body(BaseModel, frozen=True):
     """What happened."""
+
+    model_config = ConfigDict(defer_build=True)
 
 
 class Participant(BaseModel, frozen=True):
