@@ -1,0 +1,33 @@
+"""What a run looks like: items, safe markup, mime bundles, a console."""
+
+from __future__ import annotations
+
+from agentnb.ui.bundle import bundle, message_bundle, plain_header, plain_item, result_bundle, runner_bundle
+from agentnb.ui.console import Console, ConsoleFollower, UserInputManager, print_event
+from agentnb.ui.items import ItemFold, fold_items, fold_messages
+from agentnb.ui.markup import clean_html, escape_html, escape_markdown, fenced, markdown_html, plain_text
+from agentnb.ui.render import register, unregister
+
+__all__ = [
+    "Console",
+    "ConsoleFollower",
+    "ItemFold",
+    "UserInputManager",
+    "bundle",
+    "clean_html",
+    "escape_html",
+    "escape_markdown",
+    "fenced",
+    "fold_items",
+    "fold_messages",
+    "markdown_html",
+    "message_bundle",
+    "plain_header",
+    "plain_item",
+    "plain_text",
+    "print_event",
+    "register",
+    "result_bundle",
+    "runner_bundle",
+    "unregister",
+]

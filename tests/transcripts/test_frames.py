@@ -1,0 +1,201 @@
+"""Tables drawn from logs."""
+
+from __future__ import annotations
+
+import time
+
+import pandas as pd
+import pytest
+
+from agentnb.exceptions import UnknownName
+from agentnb.messages import (
+    CodeBlock,
+    CreateResult,
+    FunctionCall,
+    RequestUsage,
+    TextMessage,
+    ThoughtEvent,
+    UnknownMessage,
+)
+from agentnb.runlog import (
+    CodeFinished,
+    CodeStarted,
+    ModelFinished,
+    ModelStarted,
+    RunLog,
+    RunStarted,
+    Said,
+    ToolFinished,
+    ToolStarted,
+    TurnFinished,
+    TurnStarted,
+    Usage,
+)
+from agentnb.transcripts import (
+    CALLS,
+    CODE,
+    EVENTS,
+    FRAMES,
+    MESSAGES,
+    calls_frame,
+    code_frame,
+    events_frame,
+    messages_frame,
+    to_df,
+)
+
+COLUMNS = {"messages": MESSAGES, "events": EVENTS, "calls": CALLS, "code": CODE}
+
+
+def worked(agent: str = "ana", turns: int = 1) -> RunLog:
+    """Return a log in which an agent asks a model, calls a tool, runs code and speaks, once per turn."""
+    log = RunLog()
+    run = log.append(RunStarted(runner="team", runner_type="T"), source="team").id
+    usage = RequestUsage(prompt_tokens=10, completion_tokens=3)
+    for number in range(1, turns + 1):
+        turn = log.append(TurnStarted(agent=agent, turn=number), source=agent, parent=run).id
+        model = log.append(ModelStarted(model="m"), source=agent, parent=turn).id
+        result = CreateResult(finish_reason="stop", content="hi", usage=usage, cached=False)
+        spent = Usage(prompt_tokens=10, completion_tokens=3)
+        log.append(ModelFinished(model="m", result=result), source=agent, parent=model, took=0.5, usage=spent)
+        tool = log.append(ToolStarted(tool="add", call_id="c", arguments={"a": 1}), source=agent, parent=turn).id
+        log.append(ToolFinished(tool="add", call_id="c", result="2"), source=agent, parent=tool, took=0.1)
+        blocks = (CodeBlock("print(1)\n", "python"), CodeBlock("2", "python"))
+        code = log.append(CodeStarted(executor="X", blocks=blocks), source=agent, parent=turn).id
+        outputs = ({"text/plain": "1"}, {"image/png": "AAAA"})
+        log.append(
+            CodeFinished(executor="X", exit_code=0, output="1\n", outputs=outputs), source=agent, parent=code, took=0.2
+        )
+        log.append(Said(message=ThoughtEvent(content="hm", source=agent)), source=agent, parent=turn)
+        log.append(Said(message=TextMessage(content="hi", source=agent, models_usage=usage)), source=agent, parent=turn)
+        log.append(TurnFinished(agent=agent, turn=number), source=agent, parent=turn, took=1.0)
+    return log
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+def test_every_table_has_its_declared_columns_and_dtypes_full_or_empty(kind: str) -> None:
+    declared = {column.name: column.dtype for column in COLUMNS[kind]}
+
+    for logs in ([], RunLog(), worked(), [worked(), RunLog()]):
+        frame = to_df(logs, kind)
+        assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == declared
+        assert isinstance(frame.index, pd.RangeIndex)
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+def test_tables_of_several_runs_are_put_together_by_concat(kind: str) -> None:
+    logs = [worked("ana"), RunLog(), worked("ben", turns=2)]
+
+    together = pd.concat([to_df(log, kind) for log in logs], ignore_index=True)
+
+    at_once = to_df(logs, kind)
+    assert together.astype(at_once.dtypes.to_dict()).equals(at_once)
+    for column in ("seq", "turn", "run_id"):
+        assert together[column].dtype == at_once[column].dtype
+    times = [column.name for column in COLUMNS[kind] if column.dtype.startswith("datetime")]
+    assert [str(together[name].dtype) for name in times] == ["datetime64[ns, UTC]"]
+
+
+def test_messages_are_one_row_each() -> None:
+    log = worked(turns=2)
+    frame = messages_frame(log)
+
+    assert frame.text.tolist() == ["hm", "hi", "hm", "hi"]
+    assert frame.type.tolist() == ["ThoughtEvent", "TextMessage"] * 2
+    assert frame.is_chat.tolist() == [False, True] * 2
+    assert frame.turn.tolist() == [1, 1, 2, 2]
+    assert frame.prompt_tokens.isna().tolist() == [True, False, True, False]
+    assert frame.completion_tokens.sum() == 6
+    assert frame.run_id.unique().tolist() == [log.id]
+    said = [event for event in log if event.kind == "message"]
+    assert frame.event_id.tolist() == [event.id for event in said]
+    assert frame.created_at.tolist() == [pd.Timestamp(event.body.message.created_at) for event in said]  # type: ignore[attr-defined]
+    assert (frame.took >= 0).all()
+
+
+def test_events_join_with_messages_on_their_ids() -> None:
+    log = worked()
+    events, messages = events_frame(log), messages_frame(log)
+
+    joined = messages.merge(events, on=["run_id", "seq", "event_id"], suffixes=("", "_event"))
+    assert joined.kind.tolist() == ["message", "message"]
+    assert (joined.text == joined.text_event).all()
+    assert events.seq.tolist() == list(range(1, len(log) + 1))
+    assert "model.finished" in events.kind.cat.categories
+    assert events.loc[events.kind == "code.started", "text"].tolist() == ["print(1)\n"]
+
+
+def test_calls_are_one_row_from_start_to_finish() -> None:
+    frame = calls_frame(worked())
+
+    assert frame.kind.tolist() == ["model", "tool"]
+    assert frame.name.tolist() == ["m", "add"]
+    assert frame.outcome.tolist() == ["done", "done"]
+    assert frame.text.tolist() == ["hi", "2"]
+    assert frame.arguments.tolist()[1] == '{"a": 1}'
+    assert frame.took.tolist() == [0.5, 0.1]
+    assert frame.prompt_tokens[0] == 10
+
+
+def test_calls_that_failed_or_still_run_say_so() -> None:
+    log = RunLog()
+    failed = log.append(ModelStarted(model="m")).id
+    log.append(ModelFinished(model="m", error="ModelTimeout: late", partial="He"), parent=failed)
+    asked = log.append(ModelStarted(model="m")).id
+    calls = CreateResult(
+        finish_reason="function_calls",
+        content=[FunctionCall(id="c", name="add", arguments="{}")],
+        usage=RequestUsage(prompt_tokens=1, completion_tokens=1),
+        cached=True,
+    )
+    log.append(ModelFinished(model="m", result=calls), parent=asked)
+    bad = log.append(ToolStarted(tool="add")).id
+    log.append(ToolFinished(tool="add", result="boom", is_error=True), parent=bad)
+    log.append(ToolStarted(tool="add"))
+    frame = calls_frame(log)
+
+    assert frame.outcome.tolist() == ["failed", "done", "failed", "running"]
+    assert frame.error.tolist()[0] == "ModelTimeout: late"
+    assert frame.text.tolist()[:3] == ["He", "add({})", "boom"]
+    assert frame.cached.tolist()[1] is True
+    assert frame.took.isna().all()
+
+
+def test_code_is_one_row_per_hand_over() -> None:
+    log = worked()
+    log.append(CodeStarted(executor="X", blocks=(CodeBlock("x", "sh"),)))
+    frame = code_frame(log)
+
+    assert frame.code.tolist() == ["print(1)\n\n2", "x"]
+    assert frame.language.tolist() == ["python", "sh"]
+    assert frame.outcome.tolist() == ["done", "running"]
+    assert frame.figures.tolist()[0] == 1
+    assert frame.exit_code.isna().tolist() == [False, True]
+
+
+def test_a_message_of_an_unknown_class_keeps_its_name() -> None:
+    log = RunLog()
+    log.append(Said(message=UnknownMessage(source="x", data={"type": "Vote", "content": "aye"})))
+    frame = messages_frame(log)
+
+    assert (frame.type[0], frame.text[0]) == ("Vote", "aye")
+
+
+def test_an_unknown_table_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(UnknownName, match=r"'mesages' \(known: 'messages', 'events', 'calls', 'code'\)"):
+        to_df(RunLog(), "mesages")
+
+
+def test_twenty_thousand_facts_become_a_table_quickly() -> None:
+    log = worked(turns=2000)
+    events_frame(log)
+    best = min(_seconds(log) for _ in range(5))
+
+    assert len(log) > 20_000
+    assert best < 0.4  # 0.1 s on a machine of its own
+
+
+def _seconds(log: RunLog) -> float:
+    began = time.perf_counter()
+    events_frame(log)
+    return time.perf_counter() - began
