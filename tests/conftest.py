@@ -12,6 +12,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give the test its own runs folder and no key, server or model from the outside."""
     folder = tmp_path / "runs"
     monkeypatch.setenv("AGENTNB_RUNS", str(folder))
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "AGENTNB_MODEL", "AGENTNB_GGUF"):
+    keys = ("OPENAI_API_KEY", "GEMINI_API_KEY", "ANTHROPIC_API_KEY", "LLAMA_API_KEY")
+    for name in (*keys, "OPENAI_BASE_URL", "OPENAI_MODEL", "AGENTNB_MODEL", "AGENTNB_GGUF"):
         monkeypatch.delenv(name, raising=False)
     return folder

@@ -55,10 +55,52 @@ class ModelFamily:
     GPT_4: ClassVar[str] = "gpt-4"
     GPT_35: ClassVar[str] = "gpt-35"
     R1: ClassVar[str] = "r1"
+    GEMINI_1_5_FLASH: ClassVar[str] = "gemini-1.5-flash"
+    GEMINI_1_5_PRO: ClassVar[str] = "gemini-1.5-pro"
+    GEMINI_2_0_FLASH: ClassVar[str] = "gemini-2.0-flash"
+    GEMINI_2_5_PRO: ClassVar[str] = "gemini-2.5-pro"
+    GEMINI_2_5_FLASH: ClassVar[str] = "gemini-2.5-flash"
+    CLAUDE_3_HAIKU: ClassVar[str] = "claude-3-haiku"
+    CLAUDE_3_SONNET: ClassVar[str] = "claude-3-sonnet"
+    CLAUDE_3_OPUS: ClassVar[str] = "claude-3-opus"
+    CLAUDE_3_5_HAIKU: ClassVar[str] = "claude-3-5-haiku"
+    CLAUDE_3_5_SONNET: ClassVar[str] = "claude-3-5-sonnet"
+    CLAUDE_3_7_SONNET: ClassVar[str] = "claude-3-7-sonnet"
+    CLAUDE_4_OPUS: ClassVar[str] = "claude-4-opus"
+    CLAUDE_4_SONNET: ClassVar[str] = "claude-4-sonnet"
+    LLAMA_3_3_8B: ClassVar[str] = "llama-3.3-8b"
+    LLAMA_3_3_70B: ClassVar[str] = "llama-3.3-70b"
+    LLAMA_4_SCOUT: ClassVar[str] = "llama-4-scout"
+    LLAMA_4_MAVERICK: ClassVar[str] = "llama-4-maverick"
+    CODESRAL: ClassVar[str] = "codestral"
+    OPEN_CODESRAL_MAMBA: ClassVar[str] = "open-codestral-mamba"
+    MISTRAL: ClassVar[str] = "mistral"
+    MINISTRAL: ClassVar[str] = "ministral"
+    PIXTRAL: ClassVar[str] = "pixtral"
     UNKNOWN: ClassVar[str] = "unknown"
 
     def __new__(cls, *args: Any, **kwargs: Any) -> ModelFamily:
         raise TypeError("ModelFamily holds names; it is not made into objects.")
+
+    @staticmethod
+    def is_claude(family: str) -> bool:
+        return family.startswith("claude-")
+
+    @staticmethod
+    def is_gemini(family: str) -> bool:
+        return family.startswith("gemini-")
+
+    @staticmethod
+    def is_openai(family: str) -> bool:
+        return family.startswith(("gpt-", "o1", "o3", "o4"))
+
+    @staticmethod
+    def is_llama(family: str) -> bool:
+        return family.startswith("llama-")
+
+    @staticmethod
+    def is_mistral(family: str) -> bool:
+        return family.startswith(("mistral", "ministral", "codestral", "open-codestral", "pixtral"))
 
 
 def validate_model_info(model_info: ModelInfo) -> None:
@@ -191,7 +233,7 @@ def check_request(
     if isinstance(json_output, type) and not info.get("structured_output", False):
         raise UserError(f"{model} cannot bind its answer to {json_output.__name__}; choose a model that can.")
     for key in ("grammar", "choices", "json_schema"):
-        if key in extra and not info.get(key, False):  # type: ignore[misc]
+        if key in extra and not info.get(key, False):
             raise UserError(f"{model} does not take {key!r}; its model_info does not declare it.")
     if not info["vision"] and any(
         isinstance(part, Image) for m in messages if isinstance(m, UserMessage) for part in m.content

@@ -1,0 +1,514 @@
+"""Models behind OpenAI's API, and behind any server that speaks its chat dialect."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import importlib
+import inspect
+import json
+import os
+import re
+import sys
+import warnings
+import weakref
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AbstractContextManager, aclosing
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, SecretStr
+
+from agentnb.core import CancellationToken
+from agentnb.exceptions import ModelError, ModelNotConfigured, ModelNotFound, UserError
+from agentnb.messages import CreateResult, LLMMessage, RequestUsage
+from agentnb.models import catalog, wire
+from agentnb.models.base import (
+    ChatCompletionClient,
+    ModelInfo,
+    ToolChoice,
+    UsageCounter,
+    check_request,
+    validate_model_info,
+)
+from agentnb.models.faults import Faults, without_login
+from agentnb.models.reliable import Abort, Retry
+from agentnb.runlog import current
+
+__all__ = ["OpenAIChatCompletionClient"]
+
+_HOME = catalog.Endpoint("", "https://api.openai.com/v1", "OPENAI_API_KEY")
+
+_OURS = frozenset(("stream", "messages", "function_call", "functions", "n"))
+_CAPABILITIES = frozenset(("grammar", "choices", "json_schema"))
+
+_SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
+
+# Asks the SDK for the raw response: it neither parses nor validates what comes.
+_RAW = {"X-Stainless-Raw-Response": "stream"}
+
+
+class _Request(NamedTuple):
+    body: bytes
+    options: dict[str, Any]
+    choices: Sequence[str] | None
+
+
+class OpenAIChatCompletionClient(ChatCompletionClient):
+    """A model behind OpenAI's API or a server that speaks its dialect.
+
+    ```python
+    client = OpenAIChatCompletionClient(model="gpt-4o-mini")
+    result = await client.create([UserMessage(content="What is 2 + 2?", source="user")])
+    await client.close()
+    ```
+
+    One object may be used by many agents at once and from several event loops.
+
+    Args:
+        model: The model's name as the server knows it.
+        api_key: Default: OPENAI_API_KEY. A server at another address needs none.
+        base_url: The server, up to `/v1`. Default: OPENAI_BASE_URL; for names that begin with `gemini-`, `claude-` or
+            `Llama-` their makers' servers, with GEMINI_API_KEY, ANTHROPIC_API_KEY or LLAMA_API_KEY; else OpenAI.
+        organization: OpenAI's organization id.
+        timeout: Seconds without any answer, before and between pieces. Default: the SDK's, 600.
+        max_retries: Further attempts after a rate limit or a lost connection; never after the first piece.
+        default_headers: Sent with every request. Values whose name looks like a secret are not written by
+            `dump_component`.
+        model_info: What the model can do. Default: the table in `agentnb.models.catalog`; a model that is not there is
+            taken to call tools and give JSON, and not to see images, and a note says so (AutoGen raises instead).
+        model_capabilities: Old name of `model_info`.
+        add_name_prefixes: Whether texts begin with "<source> said:".
+        include_name_in_message: Whether the source is sent as `name`.
+        arguments: Arguments of every request, such as `temperature`, `max_tokens`, `seed`, `stop`,
+            `reasoning_effort`, `parallel_tool_calls`, `extra_body`, or of the SDK's client, such as `default_query`.
+
+    Raises:
+        ValueError: If an argument is unknown, or one that the client sets itself.
+    """
+
+    component_secrets = {"api_key": "OPENAI_API_KEY"}  # noqa: RUF012 - declared a ClassVar by the base
+
+    def __init__(
+        self,
+        *,
+        model: str = "",
+        api_key: str | SecretStr | None = None,
+        base_url: str | None = None,
+        organization: str | None = None,
+        timeout: float | None = None,
+        max_retries: int = 2,
+        default_headers: Mapping[str, Any] | None = None,
+        model_info: ModelInfo | None = None,
+        model_capabilities: Mapping[str, Any] | None = None,
+        add_name_prefixes: bool = False,
+        include_name_in_message: bool = True,
+        **arguments: Any,
+    ) -> None:
+        if not model:
+            raise UserError("OpenAIChatCompletionClient needs a model, e.g. model='gpt-4o-mini'.")
+        self._model = model
+        self._key = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
+        self._base_url = base_url
+        self._assumed = False
+        self._info = self._read_info(model_info, model_capabilities)
+        self._headers = {k: v for k, v in (default_headers or {}).items() if not isinstance(v, Mapping)}
+        _check_arguments(arguments)
+        self._arguments_of_requests = {k: v for k, v in arguments.items() if k in catalog.REQUEST_ARGUMENTS}
+        given = {"organization": organization, "timeout": timeout, "default_headers": self._headers}
+        self._arguments_of_sdk = {
+            k: v for k, v in {**arguments, **given}.items() if k not in catalog.REQUEST_ARGUMENTS and v
+        }
+        if timeout is not None:
+            self._arguments_of_sdk["timeout"] = timeout
+        self._hide_secrets()
+        self.retry = Retry(max_retries)
+        """How failed requests are made again."""
+        self._writer = wire.MessageWriter(
+            catalog.dialect(model, self._info["family"]),
+            name_prefixes=add_name_prefixes,
+            names=include_name_in_message,
+            merge_system=not self._info.get("multiple_system_messages", False),
+        )
+        self._usage = UsageCounter()
+        self._sdks: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = weakref.WeakKeyDictionary()
+
+    def _read_info(self, info: ModelInfo | None, old: Mapping[str, Any] | None) -> ModelInfo:
+        if info is not None and old is not None:
+            raise UserError("model_capabilities is the old name of model_info; give model_info alone.")
+        if old is not None:
+            warnings.warn("model_capabilities is now called model_info.", DeprecationWarning, stacklevel=3)
+            info = ModelInfo(
+                vision=bool(old.get("vision")),
+                function_calling=bool(old.get("function_calling")),
+                json_output=bool(old.get("json_output")),
+                family="unknown",
+                structured_output=False,
+            )
+        if info is None:
+            known = catalog.info_of(self._model)
+            self._assumed = known is None
+            return known or catalog.assumed_info()
+        validate_model_info(info)
+        bound = info.get("structured_output", False)
+        family = info["family"] if info["family"] != "unknown" else catalog.family_of(self._model)
+        return ModelInfo(**{"json_schema": bound, "choices": bound, **info, "family": family})
+
+    def _hide_secrets(self) -> None:
+        """Keep secrets out of what `dump_component` and the run's log write."""
+        init, args, kwargs = self.__dict__["_arguments"]
+        hidden = dict(kwargs)  # a subclass may take other arguments: only what it was given is replaced
+        if "default_headers" in hidden:
+            hidden["default_headers"] = {
+                name: SecretStr(str(value)) if _SECRET_HEADER.search(name) else value
+                for name, value in self._headers.items()
+            }
+        if hidden.get("base_url"):
+            hidden["base_url"] = without_login(hidden["base_url"])
+        for name in ("admin_api_key", "webhook_secret"):
+            if name in hidden:
+                hidden[name] = SecretStr(str(hidden[name]))
+        self.__dict__["_arguments"] = (init, args, hidden)
+
+    def __repr__(self) -> str:
+        return f"OpenAIChatCompletionClient(model={self._model!r}, base_url={without_login(self._endpoint.url)!r})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Connections and caches stay here; the copy makes its own.
+        writer = self._writer
+        plain = wire.MessageWriter(
+            writer.dialect, name_prefixes=writer.name_prefixes, names=writer.names, merge_system=writer.merge_system
+        )
+        captured = (None, *self.__dict__["_arguments"][1:])
+        return {**self.__dict__, "_sdks": None, "_writer": plain, "_arguments": captured}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._sdks = weakref.WeakKeyDictionary()
+        init: Any = type(self).__init__
+        self.__dict__["_arguments"] = (init.__wrapped__, *state["_arguments"][1:])
+
+    @property
+    def model_name(self) -> str:
+        return f"openai:{self._model}"
+
+    @property
+    def model_info(self) -> ModelInfo:
+        return self._info
+
+    @property
+    def _endpoint(self) -> catalog.Endpoint:
+        url = self._base_url or os.environ.get("OPENAI_BASE_URL", "")
+        if url:
+            return catalog.Endpoint("", url, "OPENAI_API_KEY")
+        return next((e for e in catalog.ENDPOINTS if self._model.startswith(e.prefix)), _HOME)
+
+    def _api_key(self) -> str:
+        endpoint = self._endpoint
+        key = self._key or os.environ.get(endpoint.key_variable, "")
+        if key:
+            return key
+        if endpoint.url != _HOME.url and endpoint not in catalog.ENDPOINTS:
+            return "none"  # servers of one's own take no key, and the SDK insists on one
+        raise ModelNotConfigured(
+            f"{self._model} needs a key: set {endpoint.key_variable} in the environment. Without a key, set "
+            "OPENAI_BASE_URL to a server of your own, or work offline with the embedded model: --model local."
+        )
+
+    def check_configured(self) -> None:
+        """Say, before any request, what is missing.
+
+        Raises:
+            ModelNotConfigured: If there is no key for a server that needs one.
+        """
+        self._api_key()
+
+    async def _sdk(self) -> Any:
+        key = self._api_key()
+        loop = asyncio.get_running_loop()
+        sdk = self._sdks.get(loop)
+        if sdk is None:
+            if "openai" not in sys.modules:
+                # A third of a second that would else hold up every other task of the loop.
+                await asyncio.to_thread(importlib.import_module, "openai")
+            from openai import AsyncOpenAI
+
+            arguments = {**self._arguments_of_sdk, "base_url": self._endpoint.url, "max_retries": 0}
+            sdk = self._sdks[loop] = AsyncOpenAI(api_key=key, **arguments)
+        return sdk
+
+    def _request(
+        self,
+        messages: Sequence[LLMMessage],
+        *,
+        stream: bool,
+        tools: Sequence[Any],
+        tool_choice: ToolChoice,
+        json_output: bool | type[BaseModel] | None,
+        extra: Mapping[str, Any],
+    ) -> _Request:
+        check_request(
+            self.model_name,
+            self._info,
+            messages,
+            tools=tools,
+            tool_choice=tool_choice,
+            json_output=json_output,
+            extra=extra,
+        )
+        _check_arguments(extra, allowed=catalog.REQUEST_ARGUMENTS | _CAPABILITIES)
+        given = {**self._arguments_of_requests, **extra}
+        headers, query = given.pop("extra_headers", None) or {}, given.pop("extra_query", None)
+        options: dict[str, Any] = {"headers": {**headers, **_RAW}}
+        if query:
+            options["params"] = dict(query)
+        if "timeout" in given:
+            options["timeout"] = given.pop("timeout")
+        fields = {k: v for k, v in given.items() if k not in _CAPABILITIES and k != "extra_body" and v is not None}
+        form = fields.get("response_format")
+        if isinstance(form, type):
+            if isinstance(json_output, type):
+                raise UserError("response_format and json_output both name a class; give json_output alone.")
+            json_output = form
+            del fields["response_format"]
+        bound = wire.response_format(json_output, given.get("json_schema"), given.get("choices"))
+        if bound is not None:
+            fields["response_format"] = bound
+        if tools:
+            fields["tools"] = [wire.tool_json(tool) for tool in tools]
+            fields["tool_choice"] = wire.tool_choice_json(tool_choice)
+        else:
+            fields.pop("parallel_tool_calls", None)
+        if stream:
+            fields["stream"] = True
+        else:
+            fields.pop("stream_options", None)
+        if "grammar" in given:
+            fields["grammar"] = given["grammar"]
+        fields.update(given.get("extra_body") or {})
+        head = json.dumps({"model": fields.pop("model", self._model)}, ensure_ascii=False)[:-1]
+        tail = wire.json_bytes(fields)[1:]
+        body = head.encode("utf-8", "replace") + b',"messages":' + self._writer.write(messages)
+        return _Request(body + (b"," if fields else b"") + tail, options, given.get("choices"))
+
+    async def create(
+        self,
+        messages: Sequence[LLMMessage],
+        *,
+        tools: Sequence[Any] = (),
+        tool_choice: ToolChoice = "auto",
+        json_output: bool | type[BaseModel] | None = None,
+        extra_create_args: Mapping[str, Any] = {},
+        cancellation_token: CancellationToken | None = None,
+    ) -> CreateResult:
+        request = self._request(
+            messages,
+            stream=False,
+            tools=tools,
+            tool_choice=tool_choice,
+            json_output=json_output,
+            extra=extra_create_args,
+        )
+        self._say_what_is_assumed()
+        with Abort(cancellation_token) as abort:
+
+            async def attempt() -> CreateResult:
+                answer = self._new_answer()
+                response = await self._open(request, abort)
+                try:
+                    with self._translating(answer):
+                        data = await abort.wait(response.read())
+                finally:
+                    await response.close()
+                self._feed(answer, data)
+                return self._finish(answer, request)
+
+            return await self.retry.call(attempt, who=self.model_name, abort=abort)
+
+    async def create_stream(
+        self,
+        messages: Sequence[LLMMessage],
+        *,
+        tools: Sequence[Any] = (),
+        tool_choice: ToolChoice = "auto",
+        json_output: bool | type[BaseModel] | None = None,
+        extra_create_args: Mapping[str, Any] = {},
+        cancellation_token: CancellationToken | None = None,
+        include_usage: bool | None = None,
+    ) -> AsyncGenerator[str | CreateResult, None]:
+        """Answer in pieces; see the base class.
+
+        Reasoning comes between the pieces `<think>` and `</think>`; one of given `choices` comes in one piece.
+
+        Args:
+            include_usage: False leaves out `stream_options`, for servers that refuse it; tokens then count 0.
+        """
+        stream_options = {
+            **(self._arguments_of_requests.get("stream_options") or {}),
+            **(extra_create_args.get("stream_options") or {}),
+        }
+        if include_usage is not None and stream_options.get("include_usage", include_usage) != include_usage:
+            raise UserError("include_usage and stream_options['include_usage'] say different things; give one.")
+        if include_usage is not False and stream_options.get("include_usage") is not False:
+            stream_options["include_usage"] = True
+        request = self._request(
+            messages,
+            stream=True,
+            tools=tools,
+            tool_choice=tool_choice,
+            json_output=json_output,
+            extra={**extra_create_args, "stream_options": stream_options if include_usage is not False else None},
+        )
+        self._say_what_is_assumed()
+        with Abort(cancellation_token) as abort:
+            tried = 0
+            while True:
+                said = False
+                try:
+                    async with aclosing(self._streamed(request, abort)) as pieces:
+                        async for piece in pieces:
+                            said = True
+                            yield piece
+                    return
+                except ModelError as error:
+                    if said:
+                        raise
+                    await self.retry.pause(error, tried, who=self.model_name, abort=abort)
+                tried += 1
+
+    async def _streamed(self, request: _Request, abort: Abort) -> AsyncGenerator[str | CreateResult, None]:
+        answer = self._new_answer()
+        response = await self._open(request, abort)
+        try:
+            async with aclosing(wire.event_data(response.iter_bytes())) as events:
+                while True:
+                    with self._translating(answer):
+                        data = await abort.wait(anext(events, None))
+                    if data is None or data == b"[DONE]":
+                        break
+                    for piece in self._feed(answer, data):
+                        if request.choices is None:
+                            yield piece
+                if data is not None:
+                    await _drain(events)
+            result = self._finish(answer, request)
+            if request.choices is not None and isinstance(result.content, str):
+                yield result.content
+            yield result
+        finally:
+            await response.close()
+
+    async def _open(self, request: _Request, abort: Abort) -> Any:
+        """Send a request and return the SDK's raw response, its body unread."""
+        sdk = await self._sdk()
+        # Newer SDKs take finished bytes as `content`, older ones as `body`.
+        carrier = "content" if "content" in inspect.signature(sdk.post).parameters else "body"
+        arguments: dict[str, Any] = {carrier: request.body}
+        try:
+            with self._translating():
+                return await abort.wait(
+                    sdk.post("/chat/completions", cast_to=object, options=request.options, **arguments)
+                )
+        except ModelNotFound as error:
+            known = await abort.wait(self._known_models(sdk))
+            raise ModelNotFound(str(error) + (f" It knows: {', '.join(known)}." if known else "")) from None
+
+    async def _known_models(self, sdk: Any) -> list[str]:
+        try:
+            listed = await sdk.get("/models", cast_to=object, options={"timeout": 2.0, "max_retries": 0})
+            names = [str(item["id"]) for item in listed["data"]]
+        except Exception:  # the list is a courtesy: whatever keeps it from us, the first error is the one to show
+            return []
+        near = difflib.get_close_matches(self._model, names, n=5, cutoff=0.3)
+        return [*near, *(name for name in names if name not in near)][:8]
+
+    def _new_answer(self) -> wire.Answer:
+        return wire.Answer(self.model_name, thinks_in_text=self._info["family"] == "r1")
+
+    def _feed(self, answer: wire.Answer, data: bytes) -> list[str]:
+        try:
+            chunk = json.loads(data)
+            error = chunk.get("error")
+            if not error:
+                return answer.add(chunk)
+        except (ValueError, TypeError, AttributeError, KeyError) as flaw:
+            raise self._faults().malformed(flaw, data, answer.partial) from None
+        raise self._faults().in_stream(error, answer.partial)
+
+    def _finish(self, answer: wire.Answer, request: _Request) -> CreateResult:
+        self._usage.add(answer.usage)
+        result = answer.result()
+        if request.choices is not None and isinstance(result.content, str):
+            result.content = wire.unwrap_choice(self.model_name, result.content, request.choices)
+        return result
+
+    def _say_what_is_assumed(self) -> None:
+        if not self._assumed:
+            return
+        self._assumed = False
+        text = (
+            f"{self._model} is not in the model table: taken to call tools and give JSON, not to see images, with a "
+            f"window of {catalog.UNKNOWN_WINDOW} tokens. If it differs, pass model_info to OpenAIChatCompletionClient."
+        )
+        here = current()
+        if here is None:
+            warnings.warn(text, UserWarning, stacklevel=3)
+        else:
+            here.log.note(text)
+
+    def _translating(self, answer: wire.Answer | None = None) -> AbstractContextManager[None]:
+        return self._faults().translating(answer)
+
+    def _faults(self) -> Faults:
+        endpoint = self._endpoint
+        secrets = (self._key, os.environ.get(endpoint.key_variable), *self._headers.values())
+        return Faults(self._model, self.model_name, endpoint.url, endpoint.key_variable, secrets)
+
+    async def close(self) -> None:
+        """Close the connections of every event loop; a later call opens new ones."""
+        here = asyncio.get_running_loop()
+        sdks = list(self._sdks.items())
+        self._sdks.clear()
+        for loop, sdk in sdks:
+            if loop is here:
+                await sdk.close()
+            elif loop.is_running():
+                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(sdk.close(), loop))
+
+    def actual_usage(self) -> RequestUsage:
+        return self._usage.actual
+
+    def total_usage(self) -> RequestUsage:
+        return self._usage.total
+
+    def count_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Any] = ()) -> int:
+        """Estimate tokens: UTF-8 bytes / 4; no tokenizer is downloaded."""
+        return catalog.estimate_tokens(messages, tools)
+
+    def remaining_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Any] = ()) -> int:
+        """Estimate what is left of the window; 32,768 tokens are taken for a model that is not listed."""
+        window = catalog.window_of(self._model) or catalog.UNKNOWN_WINDOW
+        return window - self.count_tokens(messages, tools=tools)
+
+
+def _check_arguments(given: Mapping[str, Any], *, allowed: frozenset[str] | None = None) -> None:
+    known = allowed or catalog.REQUEST_ARGUMENTS | catalog.SDK_ARGUMENTS
+    for name in given:
+        if name in _OURS:
+            raise UserError(f"{name!r} is set by OpenAIChatCompletionClient itself and cannot be given.")
+        if name not in known:
+            near = difflib.get_close_matches(name, sorted(known), n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise UserError(
+                f"OpenAIChatCompletionClient knows no argument {name!r}.{hint} "
+                "What a server takes beyond OpenAI's arguments goes into extra_body={...}."
+            )
+
+
+async def _drain(events: AsyncGenerator[bytes, None]) -> None:
+    # A connection whose body was read to the end can be used again; a server that keeps it open is not waited for.
+    try:
+        async with asyncio.timeout(0.25):
+            async for _ in events:
+                pass
+    except Exception:
+        return

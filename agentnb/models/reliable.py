@@ -1,0 +1,154 @@
+"""Waiting well: one layer of retries for every client, and waits that a token ends at once."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Self, TypeVar
+
+from agentnb.core import CancellationToken
+from agentnb.exceptions import ModelError, ModelRateLimited, ModelTimeout, ModelUnreachable
+from agentnb.runlog import current
+
+__all__ = ["Abort", "Retry"]
+
+T = TypeVar("T")
+
+
+class Abort:
+    """Ends what a task awaits when a token is cancelled.
+
+    ```python
+    with Abort(token) as abort:
+        answer = await abort.wait(connection.read())
+    ```
+
+    A stream waits once per piece, so no task is made for a wait: the waiting task itself is cancelled, and the
+    cancellation is taken back from its count, as `asyncio.timeout` does.
+    """
+
+    def __init__(self, token: CancellationToken | None) -> None:
+        self._token = token
+        self._waiting: asyncio.Task[object] | None = None
+        self._fired = False
+        self._link: asyncio.Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        if self._token is not None:
+            self._link = asyncio.get_running_loop().create_future()
+            self._link.add_done_callback(self._fire)
+            self._token.link_future(self._link)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._link is not None:
+            self._link.remove_done_callback(self._fire)
+            self._link.cancel()
+
+    def _fire(self, link: asyncio.Future[None]) -> None:
+        if self._waiting is not None and not self._fired:
+            self._fired = True
+            self._waiting.cancel()
+
+    async def wait(self, awaitable: Awaitable[T]) -> T:
+        """Await something.
+
+        Raises:
+            asyncio.CancelledError: If the token is cancelled before or while it waits.
+        """
+        if self._token is None:
+            return await awaitable
+        if self._token.is_cancelled():
+            if asyncio.iscoroutine(awaitable):
+                awaitable.close()
+            raise asyncio.CancelledError("The cancellation token was cancelled.")
+        task = self._waiting = asyncio.current_task()
+        try:
+            return await awaitable
+        except asyncio.CancelledError:
+            if self._fired and task is not None:
+                task.uncancel()
+            raise
+        finally:
+            self._waiting = None
+
+
+class Retry:
+    """How often, and after how long, a request that failed is made again.
+
+    What the server will refuse again (400, 401, 403, 404) is not tried again; rate limits, lost connections and
+    time-outs are. The n-th wait is `first * 2**n` seconds, at most `longest`, cut by up to a quarter at random so
+    that many clients do not return at once; a wait the server asks for is obeyed instead.
+
+    Args:
+        max_retries: Further attempts after the first; 0 for none.
+        first: Seconds before the second attempt.
+        longest: Most seconds of one wait. A server that asks for more is not waited for.
+        sleep: Waits; replaced in tests.
+        chance: Gives numbers from 0 to 1; replaced in tests.
+    """
+
+    def __init__(
+        self,
+        max_retries: int = 2,
+        *,
+        first: float = 0.5,
+        longest: float = 60.0,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.max_retries = max_retries
+        self.first = first
+        self.longest = longest
+        self._sleep = sleep
+        self._chance = chance
+
+    def seconds(self, error: ModelError, tried: int) -> float | None:
+        """Return how long to wait before the next attempt; None if there is to be none.
+
+        Args:
+            error: What went wrong.
+            tried: Retries made so far.
+        """
+        if tried >= self.max_retries or not isinstance(error, ModelRateLimited | ModelUnreachable | ModelTimeout):
+            return None
+        asked = getattr(error, "retry_after", None)
+        if asked is not None:
+            return float(asked) if asked <= self.longest else None
+        return min(self.first * 2.0**tried, self.longest) * (1 - self._chance() / 4)
+
+    async def pause(self, error: ModelError, tried: int, *, who: str, abort: Abort) -> None:
+        """Wait before the next attempt and say so in the run's log; raise `error` if there is to be none."""
+        seconds = self.seconds(error, tried)
+        if seconds is None:
+            raise error
+        here = current()
+        if here is not None:
+            here.log.note(f"{who} {_why(error, seconds)}; trying again, {tried + 1} of {self.max_retries}")
+        await abort.wait(self._sleep(seconds))
+
+    async def call(self, attempt: Callable[[], Awaitable[T]], *, who: str, abort: Abort) -> T:
+        """Make an attempt until it succeeds or must not be made again.
+
+        Raises:
+            ModelError: The last attempt's.
+        """
+        tried = 0
+        while True:
+            try:
+                return await attempt()
+            except ModelError as error:
+                await self.pause(error, tried, who=who, abort=abort)
+            tried += 1
+
+
+def _why(error: ModelError, seconds: float) -> str:
+    waiting = f"waiting {seconds:.1f} s"
+    if isinstance(error, ModelRateLimited):
+        return f"asks to wait {seconds:.1f} s (429)" if error.retry_after is not None else f"is busy (429), {waiting}"
+    what = "did not answer in time" if isinstance(error, ModelTimeout) else "could not be reached"
+    return f"{what}, {waiting}"

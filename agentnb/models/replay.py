@@ -1,0 +1,239 @@
+"""A model that gives answers it was given: from a list, or from the log of a run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel
+
+from agentnb.core import CancellationToken
+from agentnb.exceptions import UserError
+from agentnb.messages import (
+    CreateResult,
+    FunctionExecutionResultMessage,
+    LLMMessage,
+    RequestUsage,
+    UserMessage,
+)
+from agentnb.models.base import ChatCompletionClient, ModelInfo, ToolChoice, UsageCounter
+from agentnb.runlog import ModelFinished, ModelStarted, RunLog, current
+
+__all__ = ["ReplayChatCompletionClient"]
+
+_WINDOW = 10_000
+_PIECE = re.compile(r"\s*\S+\s*")
+
+
+def word_pieces(text: str) -> list[str]:
+    """Cut a text after its words; joined, the pieces are the text."""
+    return _PIECE.findall(text) or ([text] if text else [])
+
+
+def word_count(messages: Sequence[LLMMessage]) -> int:
+    """Count the words of a conversation, which stand for tokens where no model counts them."""
+    count = 0
+    for message in messages:
+        if isinstance(message, FunctionExecutionResultMessage):
+            count += sum(len(result.content.split()) for result in message.content)
+        elif isinstance(message.content, str):
+            count += len(message.content.split())
+        elif isinstance(message, UserMessage):
+            count += sum(len(part.split()) for part in message.content if isinstance(part, str))
+        else:
+            count += sum(len(call.arguments.split()) for call in message.content if not isinstance(call, str))
+    return count
+
+
+def able_to_everything() -> ModelInfo:
+    """Return the description of a model that refuses no request."""
+    return ModelInfo(
+        vision=True,
+        function_calling=True,
+        json_output=True,
+        family="unknown",
+        structured_output=True,
+        multiple_system_messages=True,
+        grammar=True,
+        json_schema=True,
+        choices=True,
+    )
+
+
+class ReplayChatCompletionClient(ChatCompletionClient):
+    """A model that gives prepared answers in order; needs no key and no network.
+
+    ```python
+    client = ReplayChatCompletionClient(["Hello.", "Bye."])
+    client = ReplayChatCompletionClient.from_log(".agentnb/runs/20260101-120000-writers-1a2b3c4d.jsonl")
+    ```
+
+    Args:
+        chat_completions: Texts or whole results. A text counts its words as tokens, and as cached.
+        model_info: What it says it can do. Default: nothing, as AutoGen's does.
+        sources: Who got each answer, as long as `chat_completions`. An agent of one of these names gets its own
+            answers only, so that agents that work at the same time do not take each other's.
+        name: What `model_name` says.
+
+    Raises:
+        ValueError: If `sources` is of another length.
+    """
+
+    def __init__(
+        self,
+        chat_completions: Sequence[str | CreateResult | Mapping[str, Any]],
+        model_info: ModelInfo | None = None,
+        *,
+        sources: Sequence[str] | None = None,
+        name: str = "replay",
+    ) -> None:
+        self.chat_completions: list[str | CreateResult] = [
+            CreateResult.model_validate(answer) if isinstance(answer, Mapping) else answer
+            for answer in chat_completions
+        ]
+        if sources is not None and len(sources) != len(self.chat_completions):
+            raise UserError(
+                f"There are {len(self.chat_completions)} answers and {len(sources)} sources; give one each."
+            )
+        self.provided_message_count = len(self.chat_completions)
+        self.create_calls: list[dict[str, Any]] = []
+        self._sources = list(sources) if sources is not None else None
+        self._name = name
+        self._info = model_info or ModelInfo(
+            vision=False, function_calling=False, json_output=False, family="unknown", structured_output=False
+        )
+        self._cached = True
+        self._given: set[int] = set()
+        self._usage = UsageCounter()
+
+    @classmethod
+    def from_log(cls, log: RunLog | str | Path) -> Self:
+        """Make the client that gives a run's recorded answers again, to the agents that got them.
+
+        Calls that failed are left out. A wrapper's answer stands for that of the client it wraps.
+
+        Raises:
+            LogUnreadable: If the file cannot be read.
+            UserError: If no model answered in that run.
+        """
+        recorded = log if isinstance(log, RunLog) else RunLog.open(log)
+        asked = {event.id: event.parent for event in recorded if isinstance(event.body, ModelStarted)}
+        answers: list[CreateResult] = []
+        sources: list[str] = []
+        for event in recorded:
+            if not isinstance(event.body, ModelFinished) or event.body.result is None:
+                continue
+            if event.parent is not None and asked.get(event.parent) in asked:
+                continue
+            answers.append(event.body.result)
+            sources.append(event.source)
+        where = recorded.path if isinstance(log, RunLog) else Path(log)
+        if not answers:
+            raise UserError(f"In the run {where or recorded.id} no model answered; there is nothing to replay.")
+        name = f"replay:{where.name if where else recorded.id[:8]}"
+        return cls(answers, able_to_everything(), sources=sources, name=name)
+
+    @property
+    def model_name(self) -> str:
+        return self._name
+
+    @property
+    def model_info(self) -> ModelInfo:
+        return self._info
+
+    def set_cached_bool_value(self, value: bool) -> None:
+        """Say whether answers that are texts count as cached."""
+        self._cached = value
+
+    def reset(self) -> None:
+        """Begin again with the first answer; tokens and calls are forgotten."""
+        self._given.clear()
+        self.create_calls.clear()
+        self._usage = UsageCounter()
+
+    def _next(self, messages: Sequence[LLMMessage]) -> CreateResult:
+        index = self._next_index()
+        self._given.add(index)
+        answer = self.chat_completions[index]
+        if isinstance(answer, str):
+            answer = CreateResult(
+                finish_reason="stop",
+                content=answer,
+                usage=RequestUsage(word_count(messages), len(answer.split())),
+                cached=self._cached,
+            )
+        self._usage.add(answer.usage, cached=answer.cached)
+        return answer.model_copy()
+
+    def _next_index(self) -> int:
+        here = current()
+        source = here.source if here is not None else None
+        own = self._sources is not None and source in self._sources
+        for index in range(len(self.chat_completions)):
+            if index in self._given or (own and self._sources and self._sources[index] != source):
+                continue
+            return index
+        count = self._sources.count(source or "") if own and self._sources else len(self.chat_completions)
+        to = f" for {source!r}" if own else ""
+        raise UserError(
+            f"{self._name} has no answer left{to}: all {count} were given. The conversation went on further than the "
+            "recorded one; replay it with the same task, team and limits, or call reset()."
+        )
+
+    async def create(
+        self,
+        messages: Sequence[LLMMessage],
+        *,
+        tools: Sequence[Any] = (),
+        tool_choice: ToolChoice = "auto",
+        json_output: bool | type[BaseModel] | None = None,
+        extra_create_args: Mapping[str, Any] = {},
+        cancellation_token: CancellationToken | None = None,
+    ) -> CreateResult:
+        result = self._next(messages)
+        self.create_calls.append(
+            {
+                "messages": messages,
+                "tools": tools,
+                "json_output": json_output,
+                "extra_create_args": extra_create_args,
+                "cancellation_token": cancellation_token,
+            }
+        )
+        return result
+
+    async def create_stream(
+        self,
+        messages: Sequence[LLMMessage],
+        *,
+        tools: Sequence[Any] = (),
+        tool_choice: ToolChoice = "auto",
+        json_output: bool | type[BaseModel] | None = None,
+        extra_create_args: Mapping[str, Any] = {},
+        cancellation_token: CancellationToken | None = None,
+    ) -> AsyncGenerator[str | CreateResult, None]:
+        result = self._next(messages)
+        if isinstance(result.content, str):
+            for piece in word_pieces(result.content):
+                yield piece
+        yield result
+
+    async def close(self) -> None:
+        """Release nothing: there are no connections."""
+
+    def actual_usage(self) -> RequestUsage:
+        return self._usage.actual
+
+    def total_usage(self) -> RequestUsage:
+        return self._usage.total
+
+    def count_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Any] = ()) -> int:
+        """Count words."""
+        return word_count(messages)
+
+    def remaining_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Any] = ()) -> int:
+        """Return 10,000 less what was used so far, as AutoGen's does."""
+        used = self._usage.total
+        return max(0, _WINDOW - used.prompt_tokens - used.completion_tokens)

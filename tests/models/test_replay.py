@@ -1,0 +1,159 @@
+"""Answers given again: from lists as AutoGen has it, and from the logs of runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentnb.exceptions import LogUnreadable, ModelUnreachable
+from agentnb.messages import CreateResult, FunctionCall, LLMMessage, RequestUsage, UserMessage
+from agentnb.models import ReplayChatCompletionClient, ScriptedChatCompletionClient
+from agentnb.runlog import RunLog, scope
+
+ASK: list[LLMMessage] = [UserMessage(content="one two three", source="user")]
+
+
+async def test_texts_are_given_in_order_and_count_their_words() -> None:
+    client = ReplayChatCompletionClient(["a b", "c"])
+
+    first = await client.create(ASK)
+    items = [item async for item in client.create_stream(ASK)]
+
+    assert (first.content, first.finish_reason, first.cached) == ("a b", "stop", True)
+    assert first.usage == RequestUsage(3, 2)
+    assert items[0] == "c"
+    assert isinstance(items[1], CreateResult)
+    assert client.total_usage() == RequestUsage(6, 3)
+    assert client.actual_usage() == RequestUsage(0, 0)
+    assert client.remaining_tokens([]) == 10_000 - 9
+    assert [call["messages"] for call in client.create_calls] == [ASK]
+
+
+async def test_the_end_of_the_answers_is_an_error_that_says_how_many_there_were() -> None:
+    client = ReplayChatCompletionClient(["a", "b"])
+    await client.create(ASK)
+    await client.create(ASK)
+
+    with pytest.raises(ValueError, match="all 2 were given"):
+        await client.create(ASK)
+    client.reset()
+    assert (await client.create(ASK)).content == "a"
+    assert client.provided_message_count == 2
+
+
+async def test_texts_may_count_as_asked_for_anew() -> None:
+    client = ReplayChatCompletionClient(["a"])
+    client.set_cached_bool_value(False)
+
+    assert not (await client.create(ASK)).cached
+    assert client.actual_usage() == RequestUsage(3, 1)
+
+
+def test_it_says_it_can_do_nothing_unless_told() -> None:
+    info = ReplayChatCompletionClient(["a"]).model_info
+
+    assert not any(value for key, value in info.items() if key != "family")
+
+
+def test_it_is_a_component_with_whole_results() -> None:
+    result = CreateResult(
+        finish_reason="function_calls",
+        content=[FunctionCall(id="1", name="f", arguments="{}")],
+        usage=RequestUsage(1, 2),
+        cached=False,
+    )
+    dumped = ReplayChatCompletionClient(["a", result]).dump_component()
+
+    loaded = ReplayChatCompletionClient.load_component(dumped)
+
+    assert loaded.chat_completions == ["a", result]
+
+
+async def ask(client: Any, log: RunLog, source: str) -> Any:
+    with scope(log, None, source):
+        return (await client.create(ASK)).content
+
+
+async def recorded() -> RunLog:
+    """Return the log of two agents who asked by turns, one call of which failed."""
+    log = RunLog()
+    call = FunctionCall(id="1", name="f", arguments="{}")
+    model = ScriptedChatCompletionClient(["ana 1", "ben 1", ModelUnreachable("lost"), [call], "ben 2"])
+    for source in ("team/ana", "team/ben"):
+        await ask(model, log, source)
+    with pytest.raises(ModelUnreachable):
+        await ask(model, log, "team/ana")
+    await ask(model, log, "team/ana")
+    await ask(model, log, "team/ben")
+    return log
+
+
+async def test_a_run_is_replayed_from_its_file_without_a_model(tmp_path: Path) -> None:
+    path = (await recorded()).save(tmp_path / "run.jsonl")
+    client = ReplayChatCompletionClient.from_log(path)
+
+    answers = [(await client.create(ASK)).content for _ in range(4)]
+
+    assert answers[:2] == ["ana 1", "ben 1"]
+    assert answers[2][0].name == "f"  # type: ignore[union-attr]
+    assert answers[3] == "ben 2"
+    assert client.model_name == "replay:run.jsonl"
+    assert client.model_info["function_calling"]
+
+
+async def test_agents_who_work_at_the_same_time_get_their_own_answers() -> None:
+    client, log = ReplayChatCompletionClient.from_log(await recorded()), RunLog()
+
+    ben = [await ask(client, log, "team/ben") for _ in range(2)]
+    ana = await ask(client, log, "team/ana")
+
+    assert ben == ["ben 1", "ben 2"]
+    assert ana == "ana 1"
+    with pytest.raises(ValueError, match=r"'team/ben': all 2 were given"):
+        await ask(client, log, "team/ben")
+
+
+async def test_others_get_the_answers_in_the_order_they_came() -> None:
+    client, log = ReplayChatCompletionClient.from_log(await recorded()), RunLog()
+
+    assert [await ask(client, log, "other") for _ in range(2)] == ["ana 1", "ben 1"]
+
+
+async def test_a_client_that_wraps_another_is_replayed_once() -> None:
+    class Wrapper(ScriptedChatCompletionClient):
+        inner = ScriptedChatCompletionClient(["inner"])
+
+        async def create(self, messages: Any, **options: Any) -> CreateResult:
+            result = await self.inner.create(messages, **options)
+            return result.model_copy(update={"content": f"outer of {result.content}"})
+
+        async def create_stream(self, messages: Any, **options: Any) -> AsyncGenerator[str | CreateResult, None]:
+            yield await self.create(messages, **options)
+
+    log = RunLog()
+    await ask(Wrapper(["-"]), log, "ana")
+
+    assert [answer.content for answer in ReplayChatCompletionClient.from_log(log).chat_completions] == [  # type: ignore[union-attr]
+        "outer of inner"
+    ]
+
+
+def test_a_run_without_answers_and_a_file_that_is_none_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no model answered"):
+        ReplayChatCompletionClient.from_log(RunLog())
+    with pytest.raises(LogUnreadable):
+        ReplayChatCompletionClient.from_log(tmp_path / "none.jsonl")
+    with pytest.raises(ValueError, match="1 answers and 2 sources"):
+        ReplayChatCompletionClient(["a"], sources=["x", "y"])
+
+
+async def test_parallel_requests_never_get_the_same_answer() -> None:
+    client = ReplayChatCompletionClient([f"{i}" for i in range(20)])
+
+    results = await asyncio.gather(*(client.create(ASK) for _ in range(20)))
+
+    assert len({result.content for result in results}) == 20
