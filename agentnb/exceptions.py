@@ -19,7 +19,8 @@ AgentnbError
 │   ├── ToolNotFound
 │   └── KernelError                   a kernel that executes code
 │       ├── KernelDied
-│       └── KernelStartFailed
+│       ├── KernelStartFailed
+│       └── KernelTimeout (TimeoutError)
 ├── RuntimeFault (RuntimeError)       our own machinery
 │   ├── LogUnreadable                 a run's file cannot be read
 │   ├── AgentFailed                   an agent raised; the cause is chained
@@ -31,6 +32,7 @@ TerminatedException (BaseException)   a termination condition was called after i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 __all__ = [
@@ -40,6 +42,7 @@ __all__ = [
     "KernelDied",
     "KernelError",
     "KernelStartFailed",
+    "KernelTimeout",
     "LogUnreadable",
     "MessageDroppedException",
     "MissingExtra",
@@ -153,7 +156,17 @@ class ToolNotFound(ToolError, LookupError):
 
 
 class KernelError(ToolError):
-    """A kernel that executes code failed."""
+    """A kernel that executes code failed.
+
+    Attributes:
+        output: What the code had shown by then, as text.
+        outputs: The same as mime bundles.
+    """
+
+    def __init__(self, message: str, *, output: str = "", outputs: Sequence[dict[str, Any]] = ()) -> None:
+        super().__init__(message)
+        self.output = output
+        self.outputs = list(outputs)
 
 
 class KernelDied(KernelError):
@@ -162,6 +175,10 @@ class KernelDied(KernelError):
 
 class KernelStartFailed(KernelError):
     """The kernel did not start."""
+
+
+class KernelTimeout(KernelError, TimeoutError):
+    """The code took longer than it was allowed; the message says whether variables are kept."""
 
 
 class RuntimeFault(AgentnbError, RuntimeError):

@@ -7,11 +7,15 @@ from typing import Any
 from hypothesis import strategies as st
 
 from agentnb.messages import (
+    AssistantMessage,
     CodeBlock,
     CreateResult,
     FunctionCall,
+    FunctionExecutionResult,
+    FunctionExecutionResultMessage,
     RequestUsage,
     StopMessage,
+    SystemMessage,
     TextMessage,
     ThoughtEvent,
     UserMessage,
@@ -50,10 +54,28 @@ messages = st.one_of(
     st.builds(StopMessage, content=texts, source=names),
     st.builds(ThoughtEvent, content=texts, source=names),
 )
+calls = st.builds(FunctionCall, id=names, arguments=texts.map(ascii), name=names)
+llm_messages = st.one_of(
+    st.builds(SystemMessage, content=texts),
+    st.builds(UserMessage, content=texts | st.lists(texts, max_size=2), source=names),
+    st.builds(
+        AssistantMessage,
+        content=texts | st.lists(calls, min_size=1, max_size=2),
+        thought=st.none() | texts,
+        source=names,
+    ),
+    st.builds(
+        FunctionExecutionResultMessage,
+        content=st.lists(
+            st.builds(FunctionExecutionResult, content=texts, name=names, call_id=names, is_error=st.booleans()),
+            max_size=2,
+        ),
+    ),
+)
 results = st.builds(
     CreateResult,
     finish_reason=st.just("stop"),
-    content=texts | st.lists(st.builds(FunctionCall, id=names, arguments=texts.map(ascii), name=names), max_size=2),
+    content=texts | st.lists(calls, max_size=2),
     usage=st.builds(RequestUsage, numbers, numbers),
     cached=st.booleans(),
     thought=st.none() | texts,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from agentnb.agents.base import BaseChatAgent
@@ -126,9 +127,10 @@ class AssistantAgent(BaseChatAgent):
         return self._model.client.model_name
 
     async def on_messages(self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken) -> Response:
-        async for item in self.on_messages_stream(messages, cancellation_token):
-            if isinstance(item, Response):
-                return item
+        async with aclosing(self.on_messages_stream(messages, cancellation_token)) as items:
+            async for item in items:
+                if isinstance(item, Response):
+                    return item
         raise AgentFailed(f"The agent {self.name!r} ended without an answer.")
 
     async def on_messages_stream(
@@ -140,14 +142,15 @@ class AssistantAgent(BaseChatAgent):
                     await self._context.add_message(before)
             await self._context.add_message(message.to_model_message())
         inner: list[BaseAgentEvent | BaseChatMessage] = []
-        async for item in self._loop.steps(cancellation_token):
-            if isinstance(item, Response):
-                item.chat_message.metadata.update(self._metadata)
-                yield Response(chat_message=item.chat_message, inner_messages=inner)
-                return
-            if not isinstance(item, ModelClientStreamingChunkEvent):
-                inner.append(item)
-            yield item
+        async with aclosing(self._loop.steps(cancellation_token)) as steps:
+            async for item in steps:
+                if isinstance(item, Response):
+                    item.chat_message.metadata.update(self._metadata)
+                    yield Response(chat_message=item.chat_message, inner_messages=inner)
+                    return
+                if not isinstance(item, ModelClientStreamingChunkEvent):
+                    inner.append(item)
+                yield item
 
     async def on_reset(self, cancellation_token: CancellationToken) -> None:
         await self._context.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
@@ -64,7 +65,13 @@ class BaseChatAgent(ChatAgent, ABC):
     ) -> None:
         for message in task:
             run.say(message, show=echo)
-        await take_turn(self, task, run, cancellation_token or CancellationToken())
+        if cancellation_token is None:
+            await take_turn(self, task, run, CancellationToken())
+        else:
+            # A task, so that the token ends the turn of an agent that pays no heed to it, too.
+            turn = asyncio.ensure_future(take_turn(self, task, run, cancellation_token))
+            cancellation_token.link_future(turn)
+            await turn
 
     async def on_pause(self, cancellation_token: CancellationToken) -> None:
         """Nothing to hold on by default."""

@@ -18,7 +18,11 @@ from agentnb.exceptions import UserError
 from agentnb.messages import BaseChatMessage, CodeBlock, CodeResult, LLMMessage, TextMessage
 from agentnb.runlog import current
 
-_FENCE = re.compile(r"^[ \t]*```[ \t]*([\w+#-]+)[^\n]*\n(.*?)^[ \t]*```[ \t]*$", re.DOTALL | re.MULTILINE)
+# A fence as CommonMark has it (4.5): closed by as many backticks or more, so that a longer one quotes a shorter one.
+_FENCE = re.compile(
+    r"^([ \t]*)(`{3,})[ \t]*([\w+#-]*)[^\n`]*\n(.*?)^[ \t]*\2`*[ \t]*$",
+    re.DOTALL | re.MULTILINE,
+)
 
 
 class ApprovalRequest(BaseModel):
@@ -44,11 +48,17 @@ def approve_all(request: ApprovalRequest) -> ApprovalResponse:
 
 
 def code_blocks(text: str, languages: Sequence[str]) -> list[CodeBlock]:
-    """Return the fenced blocks of `text` in one of the languages, upper and lower case alike."""
+    """Return the fenced blocks of `text` in one of the languages, upper and lower case alike.
+
+    The indentation of a fence, as in a list, is taken off its code.
+    """
     wanted = {language.lower() for language in languages}
     return [
-        CodeBlock(code=code, language=language.lower())
-        for language, code in _FENCE.findall(text.replace("\r\n", "\n"))
+        CodeBlock(
+            code=re.sub(rf"^[ \t]{{1,{len(indent)}}}", "", code, flags=re.MULTILINE) if indent else code,
+            language=language.lower(),
+        )
+        for indent, _, language, code in _FENCE.findall(text.replace("\r\n", "\n"))
         if language.lower() in wanted
     ]
 

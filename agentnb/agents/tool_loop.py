@@ -119,11 +119,12 @@ class ToolLoop:
             tools, home = await self._tools()
             message_id = new_id()
             result: CreateResult | None = None
-            async for piece in self._model.ask(message_id, cancellation_token, tools=tools):
-                if isinstance(piece, CreateResult):
-                    result = piece
-                else:
-                    yield piece
+            async with aclosing(self._model.ask(message_id, cancellation_token, tools=tools)) as pieces:
+                async for piece in pieces:
+                    if isinstance(piece, CreateResult):
+                        result = piece
+                    else:
+                        yield piece
             assert result is not None
             if result.thought:
                 yield ThoughtEvent(content=result.thought, source=self._agent)
@@ -137,8 +138,9 @@ class ToolLoop:
             await self._model.context.add_message(FunctionExecutionResultMessage(content=results))
             if iteration == self._iterations:
                 if self._reflect:
-                    async for step in self._put_into_words(cancellation_token):
-                        yield step
+                    async with aclosing(self._put_into_words(cancellation_token)) as steps:
+                        async for step in steps:
+                            yield step
                 else:
                     yield self._summary(calls, results)
 
@@ -178,17 +180,19 @@ class ToolLoop:
 
     async def _put_into_words(self, cancellation_token: CancellationToken) -> AsyncGenerator[Step, None]:
         message_id = new_id()
-        async for piece in self._model.ask(message_id, cancellation_token, tool_choice="none"):
-            if not isinstance(piece, CreateResult):
-                yield piece
-                continue
-            if not isinstance(piece.content, str):
-                raise ModelResponseInvalid(
-                    f"{self._model.client.model_name} was asked to put tool results into words but called tools again."
-                )
-            if piece.thought:
-                yield ThoughtEvent(content=piece.thought, source=self._agent)
-            yield self._text(piece, piece.content, message_id)
+        async with aclosing(self._model.ask(message_id, cancellation_token, tool_choice="none")) as pieces:
+            async for piece in pieces:
+                if not isinstance(piece, CreateResult):
+                    yield piece
+                    continue
+                if not isinstance(piece.content, str):
+                    raise ModelResponseInvalid(
+                        f"{self._model.client.model_name} was asked to put tool results into words "
+                        "but called tools again."
+                    )
+                if piece.thought:
+                    yield ThoughtEvent(content=piece.thought, source=self._agent)
+                yield self._text(piece, piece.content, message_id)
 
     def _text(self, result: CreateResult, content: str, message_id: str) -> Response:
         return Response(

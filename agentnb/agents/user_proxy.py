@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from contextvars import ContextVar
 from typing import Any, ClassVar, cast
 
@@ -78,9 +78,10 @@ class UserProxyAgent(BaseChatAgent):
         return self._input is None
 
     async def on_messages(self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken) -> Response:
-        async for item in self.on_messages_stream(messages, cancellation_token):
-            if isinstance(item, Response):
-                return item
+        async with aclosing(self.on_messages_stream(messages, cancellation_token)) as items:
+            async for item in items:
+                if isinstance(item, Response):
+                    return item
         raise AgentFailed(f"The agent {self.name!r} ended without an answer.")
 
     async def on_messages_stream(
@@ -114,15 +115,15 @@ class UserProxyAgent(BaseChatAgent):
             asking = asyncio.ensure_future(here.log.ask(prompt))
             token.link_future(asking)
             return await asking
-        if self._input is None and not sys.stdin.isatty():
+        if self._input is None and (sys.stdin is None or not sys.stdin.isatty()):
             raise NoRunner(
                 f"The agent {self.name!r} wants to ask a person, but nobody is there to answer. "
                 "Give it input_func=… to answer in a program, or run it in a notebook or a terminal."
             )
         if here is not None:
             here.log.append(InputRequested(input_id=request_id, prompt=prompt))
-        if inspect.iscoroutinefunction(self._input):
-            text = cast(str, await self._input(prompt, token))
+        if inspect.iscoroutinefunction(self._input) or inspect.iscoroutinefunction(type(self._input).__call__):
+            text = await cast(Callable[[str, CancellationToken | None], Awaitable[str]], self._input)(prompt, token)
         else:
             asked: Callable[[str], Any] = cast(Callable[[str], str], self._input or input)
             waiting = asyncio.ensure_future(asyncio.to_thread(asked, prompt))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from asyncio import Future
 from collections.abc import Callable
@@ -25,18 +26,27 @@ class CancellationToken:
     def __init__(self) -> None:
         self._cancelled = False
         self._lock = threading.Lock()
-        self._callbacks: dict[int, Callable[[], Any]] = {}
+        self._callbacks: dict[object, Callable[[], Any]] = {}
 
     def cancel(self) -> None:
-        """Ask for the stop; calling it again changes nothing. Callbacks run in the caller's thread."""
+        """Ask for the stop; calling it again changes nothing.
+
+        Callbacks run in the caller's thread, all of them; the first error of one is raised at the end.
+        """
         with self._lock:
             if self._cancelled:
                 return
             self._cancelled = True
             callbacks = list(self._callbacks.values())
             self._callbacks.clear()
+        errors: list[Exception] = []
         for callback in callbacks:
-            callback()
+            try:
+                callback()
+            except Exception as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     def is_cancelled(self) -> bool:
         """Tell whether the stop was asked for."""
@@ -46,10 +56,10 @@ class CancellationToken:
         """Call `callback` when the stop is asked for, at once if it was."""
         self._add(callback)
 
-    def _add(self, callback: Callable[[], Any]) -> int | None:
+    def _add(self, callback: Callable[[], Any]) -> object | None:
         with self._lock:
             if not self._cancelled:
-                key = id(callback)
+                key = object()
                 self._callbacks[key] = callback
                 return key
         callback()
@@ -59,15 +69,30 @@ class CancellationToken:
         """Cancel `future` when the stop is asked for; the link ends with the future."""
         loop = future.get_loop()
 
-        def cancel() -> None:
-            # A token may be cancelled from a widget's or a signal's thread; futures belong to their loop.
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(future.cancel)
+        def in_loop(call: Callable[[], Any]) -> None:
+            # A token may be used from a widget's or a signal's thread; futures belong to their loop.
+            try:
+                loop.call_soon_threadsafe(call)
+            except RuntimeError:
+                return  # the loop is closed, and its futures are over
 
-        if self._cancelled:
-            future.cancel()
-            return future
-        key = self._add(cancel)
-        if key is not None:
-            future.add_done_callback(lambda _: self._callbacks.pop(key, None))
+        def link() -> None:
+            if self._cancelled:
+                future.cancel()
+                return
+            key = self._add(lambda: in_loop(future.cancel))
+            if key is not None:
+                future.add_done_callback(lambda _: self._callbacks.pop(key, None))
+
+        if _running_loop() is loop:
+            link()
+        else:
+            in_loop(link)
         return future
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

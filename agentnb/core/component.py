@@ -11,14 +11,16 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from pathlib import PurePath
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, get_type_hints
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, ConfigDict, PydanticUserError, SecretStr, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from agentnb.exceptions import UserError
 
 _OLD_ROOTS = ("autogen_agentchat", "autogen_core", "autogen_ext")
 _TRUSTED_VARIABLE = "AGENTNB_TRUSTED_NAMESPACES"
+_NOT_WRITTEN = {"secret": "not written"}
 
 
 class ComponentModel(BaseModel):
@@ -160,9 +162,12 @@ def _write(value: Any, where: str, *, strict: bool) -> Any:
         case Component():
             return _dump(value, strict=strict).model_dump(exclude_none=True)
         case SecretStr():
-            return {"secret": "not written"}
+            return dict(_NOT_WRITTEN)
         case BaseModel():
-            return value.model_dump(mode="json", exclude_none=True)
+            try:
+                return value.model_dump(mode="json", exclude_none=True)
+            except PydanticSerializationError:
+                pass  # a field of its own that cannot be written
         case enum.Enum():
             return value.value
         case datetime() | date():
@@ -202,22 +207,49 @@ def _load(model: ComponentModel) -> Any:
     cls = getattr(importlib.import_module(module), name, None)
     if not (inspect.isclass(cls) and issubclass(cls, Component)):
         raise TypeError(f"{model.provider} is not a component.")
-    return cls(**_arguments(cls, model.config))
+    return _make(cls, model.config)
 
 
-def _arguments(cls: type[Component], config: Mapping[str, Any]) -> dict[str, Any]:
-    parameters = inspect.signature(cls.__init__).parameters
+def _make(cls: type[Component], config: Mapping[str, Any]) -> Component:
+    parameters = inspect.signature(cls).parameters
     open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    hints = _hints(cls)
+    several: list[Any] = []
     arguments = {}
     for key, value in config.items():
         if key not in parameters and not open_ended:
             near = difflib.get_close_matches(key, list(parameters), n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise UserError(f"{cls.__name__} takes no {key!r}.{hint}")
-        if key in cls.component_secrets:
+        if key in cls.component_secrets or value == _NOT_WRITTEN:
             continue  # the class reads its own environment variable
-        arguments[key] = _read(value)
-    return arguments
+        if key in parameters and parameters[key].kind is inspect.Parameter.VAR_POSITIONAL:
+            several = [_fitting(item, hints.get(key)) for item in _read(value)]
+        else:
+            arguments[key] = _fitting(_read(value), hints.get(key))
+    return cls(*several, **arguments)
+
+
+def _hints(cls: type[Component]) -> dict[str, Any]:
+    try:
+        return get_type_hints(cls.__init__, include_extras=True)
+    except (NameError, TypeError):
+        return {}  # annotations that only a type checker can read
+
+
+def _fitting(value: Any, hint: Any) -> Any:
+    """Return plain data as the type a parameter asks for: a path, messages, an enumeration."""
+    if hint is None or value is None:
+        return value
+    try:
+        return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value)
+    except PydanticUserError:
+        try:
+            return TypeAdapter(hint).validate_python(value)  # a model, which brings its own config
+        except (PydanticUserError, ValidationError, TypeError):
+            return value
+    except (ValidationError, TypeError):
+        return value  # the constructor knows better what is wrong with it
 
 
 def _read(value: Any) -> Any:

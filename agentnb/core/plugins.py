@@ -7,7 +7,6 @@ A name is `<type>.<name>` ("team.analysts", "model.openai"). Packages declare th
 from __future__ import annotations
 
 import difflib
-import importlib
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -49,10 +48,10 @@ def load(kind: str, name: str) -> Any:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise UnknownName(f"No {kind} named {name!r} (known: {', '.join(map(repr, known)) or 'none'}).{hint}")
-    module, _, attribute = point.value.partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+        return point.load()
+    except Exception as error:  # importing a package runs its code, which may raise anything
         if point.name in _SHIPPED:
             raise
-        raise UserError(f"The plugin {point.name!r} ({point.value}) cannot be loaded: {error}") from error
+        what = f"{type(error).__name__}: {error}"
+        raise UserError(f"The plugin {point.name!r} ({point.value}) cannot be loaded: {what}") from error

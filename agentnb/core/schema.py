@@ -57,8 +57,10 @@ def _field(annotation: Any, parameter: inspect.Parameter) -> tuple[Any, Any]:
     description = parameter.name
     if get_origin(annotation) is Annotated:
         first, *metadata = get_args(annotation)
-        if metadata and isinstance(metadata[0], str):
-            annotation, description = first, metadata[0]
+        if isinstance(metadata[0], str):
+            description, *others = metadata
+            # Further metadata, such as a Field's bounds, still binds the model.
+            annotation = Annotated[(first, *others)] if others else first
         elif not any(isinstance(m, FieldInfo) for m in metadata):
             raise ValueError(
                 f"The description of the parameter {parameter.name!r} is {metadata[0]!r}; it must be a string."

@@ -23,9 +23,20 @@ def _background_loop() -> asyncio.AbstractEventLoop:
     with _lock:
         if _loop is None or _loop.is_closed() or _thread is None or not _thread.is_alive():
             _loop = asyncio.new_event_loop()
-            _thread = threading.Thread(target=_loop.run_forever, name="agentnb-sync", daemon=True)
+            _thread = threading.Thread(target=_serve, args=(_loop,), name="agentnb-sync", daemon=True)
             _thread.start()
         return _loop
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    ended = False
+    while not ended:
+        try:
+            loop.run_forever()
+            ended = True
+        except (KeyboardInterrupt, SystemExit):
+            # A task that raises these also stops its loop; they are its caller's, who waits for them on this loop.
+            continue
 
 
 def run_sync(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -45,7 +56,8 @@ def run_sync(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
     def finish(task: asyncio.Task[T]) -> None:
         if task.cancelled():
-            outcome.cancel()
+            # Not `outcome.cancel()`: that raises the CancelledError of threads, which `except` clauses do not expect.
+            outcome.set_exception(asyncio.CancelledError())
         elif (error := task.exception()) is not None:
             outcome.set_exception(error)
         else:
@@ -53,7 +65,11 @@ def run_sync(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
     def start() -> None:
         # The caller's context keeps prints and displays in the caller's cell.
-        task = loop.create_task(work(), context=context)
+        try:
+            task = loop.create_task(work(), context=context)
+        except BaseException as error:
+            outcome.set_exception(error)
+            return
         tasks.append(task)
         task.add_done_callback(finish)
 

@@ -10,7 +10,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, field_serializer
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, field_serializer, model_validator
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from pydantic_core import core_schema
 
@@ -53,10 +53,17 @@ class Image:
 
     @classmethod
     def from_base64(cls, base64_str: str) -> Image:
-        """Read the base64 text of an image file."""
+        """Read the base64 text of an image file.
+
+        Raises:
+            ValueError: If it is something else.
+        """
         from PIL import Image as pil
 
-        return cls(pil.open(io.BytesIO(base64.b64decode(base64_str))))
+        try:
+            return cls(pil.open(io.BytesIO(base64.b64decode(base64_str))))
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{base64_str[:40]!r} is not the base64 text of an image file: {error}.") from error
 
     @classmethod
     def from_file(cls, file_path: Path) -> Image:
@@ -147,6 +154,17 @@ class MemoryContent(BaseModel):
     content: str | bytes | dict[str, Any] | Image
     mime_type: MemoryMimeType | str
     metadata: dict[str, Any] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _pictures(cls, data: Any) -> Any:
+        # Written, a picture is a dict, as JSON content is: the mime type tells them apart.
+        if isinstance(data, dict) and isinstance(data.get("content"), dict):
+            mime_type = data.get("mime_type")
+            kind = mime_type.value if isinstance(mime_type, MemoryMimeType) else str(mime_type)
+            if kind.startswith("image/"):
+                return {**data, "content": Image.from_base64(data["content"].get("data", ""))}
+        return data
 
     @field_serializer("mime_type")
     def _plain(self, mime_type: MemoryMimeType | str) -> str:

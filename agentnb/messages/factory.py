@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError, model_serializer
 
 from agentnb.messages import chat
 from agentnb.messages.chat import BaseAgentEvent, BaseChatMessage, BaseMessage
@@ -104,6 +104,10 @@ class UnknownMessage(BaseChatMessage):
     def dump(self) -> Mapping[str, Any]:
         return self.data
 
+    @model_serializer
+    def _as_it_was(self) -> dict[str, Any]:
+        return self.data
+
 
 _readers = MessageFactory()
 _readers.register(chat.SelectorEvent)
@@ -114,5 +118,13 @@ def read_message(data: Any) -> BaseMessage:
     if isinstance(data, BaseMessage):
         return data
     if _readers._classes.get(data.get("type", "")) is None:
-        return UnknownMessage(source=str(data.get("source", "?")), data=dict(data))
+        return _unknown(dict(data))
     return _readers.create(data)
+
+
+def _unknown(data: dict[str, Any]) -> UnknownMessage:
+    common = {key: data[key] for key in ("id", "source", "models_usage", "metadata", "created_at") if key in data}
+    try:
+        return UnknownMessage.model_validate({**common, "data": data})
+    except ValidationError:
+        return UnknownMessage(source=str(data.get("source", "?")), data=data)

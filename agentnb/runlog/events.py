@@ -22,10 +22,10 @@ class Usage(BaseModel, frozen=True):
     """US dollars at the price when called."""
 
 
-class _Body(BaseModel, frozen=True):
+class _Body(BaseModel):
     """What happened."""
 
-    model_config = ConfigDict(defer_build=True)
+    model_config = ConfigDict(defer_build=True, frozen=True)
 
 
 class Participant(BaseModel, frozen=True):

@@ -14,6 +14,8 @@ from agentnb.runlog.log import RunLog
 class Totals(BaseModel, frozen=True):
     """What a run has come to so far."""
 
+    run: str = ""
+    """The id of the `run.started` fact; of the last one, where a log holds several runs."""
     runner: str = ""
     model: str = ""
     state: str = "running"
@@ -56,7 +58,9 @@ def totals(log: RunLog) -> Totals:
         result = add_totals(result, event)
     events = log.events
     if events and result.state == "running":
-        return result.model_copy(update={"seconds": (events[-1].at - events[0].at).total_seconds()})
+        began = next((event for event in events if event.id == result.run), events[0])
+        so_far = (events[-1].at - began.at).total_seconds()
+        return result.model_copy(update={"seconds": result.seconds + so_far})
     return result
 
 
@@ -64,13 +68,15 @@ def add_totals(total: Totals, event: Event) -> Totals:
     """Add one fact to the totals."""
     change: dict[str, object] = {}
     match event.kind:
-        case "run.started" if not total.runner and isinstance(event.body, RunStarted):
-            change = {"runner": event.body.runner, "model": event.body.model}
-        case "run.finished" if isinstance(event.body, RunFinished) and event.source == total.runner:
+        case "run.started" if event.parent is None and isinstance(event.body, RunStarted):
+            body = event.body
+            change = {"run": event.id, "runner": body.runner, "model": body.model, "state": "running"}
+            change["stop_reason"] = None
+        case "run.finished" if isinstance(event.body, RunFinished) and event.parent == total.run:
             change = {
                 "state": event.body.outcome,
                 "stop_reason": event.body.stop_reason,
-                "seconds": event.took or 0.0,
+                "seconds": total.seconds + (event.took or 0.0),
             }
         case "turn.started":
             change = {"turns": total.turns + 1}
@@ -91,15 +97,21 @@ def add_totals(total: Totals, event: Event) -> Totals:
 def shown(log: RunLog, call: Event) -> list[LLMMessage]:
     """Return the messages a model was shown at a `model.started` fact."""
     events = log.events
-
-    def entries(event: Event) -> list[int]:
+    entries: list[int] = []
+    wanted: int | None = None
+    event = call
+    # Backwards from call to call, each giving what it added: a long conversation is a long chain.
+    while True:
         body = event.body
         if not isinstance(body, ModelStarted):
             raise ValueError(f"Fact {event.seq} is {event.kind!r}, not 'model.started'.")
-        before = entries(events[body.base - 1])[: body.keep] if body.base is not None else []
-        return [*before, *body.added]
-
-    return [_message(events, seq) for seq in entries(call)]
+        own = body.added if wanted is None else body.added[: max(0, wanted - body.keep)]
+        entries[:0] = own
+        wanted = body.keep if wanted is None else min(wanted, body.keep)
+        if body.base is None or wanted == 0:
+            break
+        event = events[body.base - 1]
+    return [_message(events, seq) for seq in entries]
 
 
 def _message(events: tuple[Event, ...], seq: int) -> LLMMessage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -17,6 +18,8 @@ from agentnb.runlog.events import Body, Event, InputAnswered, InputRequested, No
 from agentnb.runlog.store import JsonLinesStore, LineReader
 
 S = TypeVar("S")
+
+_logger = logging.getLogger("agentnb.runlog")
 
 RUNS_VARIABLE = "AGENTNB_RUNS"
 """Names the folder for runs; `off` keeps them in memory only."""
@@ -78,7 +81,7 @@ class RunLog:
         self.id = run_id or new_id()
         self.store = store
         self._events: list[Event] = []
-        self._watchers: dict[int, Callable[[Any], None]] = {}
+        self._watchers: dict[object, Callable[[Any], None]] = {}
         self._answers: dict[str, asyncio.Future[str]] = {}
         self._attendants: dict[str, str] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -176,8 +179,7 @@ class RunLog:
                 self._check_disk()
         if isinstance(body, InputAnswered):
             self._wake(body)
-        for watcher in tuple(self._watchers.values()):
-            watcher(event)
+        self.fan_out(event)
         return event
 
     def append_threadsafe(self, body: Body, **where: Any) -> None:
@@ -194,19 +196,24 @@ class RunLog:
     def watch(self, watcher: Callable[[Any], None]) -> Callable[[], None]:
         """Call `watcher` with every new event and every fanned-out item; return the way to end that.
 
-        Watchers run inside `append`: they take note and return.
+        Watchers run inside `append`: they take note and return. One that raises is reported to the logger
+        `agentnb.runlog` and called no more: who looks must not stop who acts.
         """
-        key = id(watcher)
+        key = object()
         self._watchers[key] = watcher
         return lambda: void(self._watchers.pop(key, None))
 
     def fan_out(self, item: Any) -> None:
         """Show something to those who watch, without storing it."""
-        for watcher in tuple(self._watchers.values()):
-            watcher(item)
+        for key, watcher in tuple(self._watchers.items()):
+            try:
+                watcher(item)
+            except Exception:
+                self._watchers.pop(key, None)
+                _logger.exception("A watcher of the run %s failed and is called no more.", self.id)
 
     async def follow(self, since: int = 0, *kinds: str) -> AsyncIterator[Event]:
-        """Yield the facts after seq `since`, then new ones as they come, until the run is finished.
+        """Yield the facts after seq `since`, then new ones as they come, until no run goes on in this log.
 
         Args:
             since: The last `seq` already known.
@@ -214,17 +221,24 @@ class RunLog:
         """
         arrived = asyncio.Event()
         stop = self.watch(lambda _: arrived.set())
+        seen = 0
+        runs: set[EventId] = set()
+        finished = False
         try:
-            while True:
+            while not finished:
                 arrived.clear()
-                while since < len(self._events):
-                    event = self._events[since]
-                    since = event.seq
-                    if not kinds or event.kind in kinds:
+                while seen < len(self._events):
+                    event = self._events[seen]
+                    seen = event.seq
+                    if event.kind == "run.started" and event.parent is None:
+                        runs.add(event.id)
+                        finished = False
+                    elif event.kind == "run.finished" and event.parent in runs:
+                        finished = True
+                    if seen > since and (not kinds or event.kind in kinds):
                         yield event
-                    if event.kind == "run.finished" and event.parent == self._events[0].id:
-                        return
-                await arrived.wait()
+                if not finished:
+                    await arrived.wait()
         finally:
             stop()
 
@@ -251,19 +265,36 @@ class RunLog:
             self._answers.pop(input_id, None)
 
     def answer(self, input_id: str, text: str, *, by: str = "") -> bool:
-        """Answer an open question; return False if it was answered before, or never asked."""
-        future = self._answers.get(input_id)
-        if future is None or future.done():
-            return False
-        self.append(InputAnswered(input_id=input_id, text=text, by=by))
-        return True
+        """Answer an open question, from any thread; return False if it was answered before, or never asked."""
+
+        def answer() -> None:
+            if self._is_open(input_id):
+                self.append(InputAnswered(input_id=input_id, text=text, by=by))
+
+        return self._settle(input_id, answer)
 
     def refuse(self, input_id: str, error: BaseException) -> bool:
-        """End an open question with an error; return False if it is not open."""
+        """End an open question with an error, from any thread; return False if it is not open."""
+
+        def refuse() -> None:
+            if self._is_open(input_id):
+                self._answers[input_id].set_exception(error)
+
+        return self._settle(input_id, refuse)
+
+    def _is_open(self, input_id: str) -> bool:
         future = self._answers.get(input_id)
-        if future is None or future.done():
+        return future is not None and not future.done()
+
+    def _settle(self, input_id: str, settle: Callable[[], None]) -> bool:
+        if not self._is_open(input_id):
             return False
-        future.set_exception(error)
+        loop = self._answers[input_id].get_loop()
+        if in_loop(loop) or not loop.is_running():
+            settle()
+        else:
+            # A future set from a foreign thread would not wake its loop.
+            loop.call_soon_threadsafe(settle)
         return True
 
     def attend(self, name: str) -> Callable[[], None]:
@@ -339,6 +370,14 @@ def _keep_out_of_git(folder: Path) -> None:
             ignore.write_text("*\n")
     except OSError:
         return  # the store reports what the disk refuses
+
+
+def in_loop(loop: asyncio.AbstractEventLoop) -> bool:
+    """Tell whether this code runs in `loop`."""
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
 
 
 def void(_: object) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import functools
 import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 from agentnb.core import monotonic
+from agentnb.exceptions import ModelResponseInvalid
 from agentnb.messages import BaseTextChatMessage, CreateResult, LLMMessage
 from agentnb.runlog import log as runlog
 from agentnb.runlog.events import (
@@ -74,19 +75,22 @@ class _Contexts:
         for event in log._events[self.scanned :]:
             if isinstance(event.body, Said) and isinstance(event.body.message, BaseTextChatMessage):
                 message = event.body.message
-                self.said.setdefault((message.source, message.content), event.seq)
+                # A class of the user's may give models another text; read again, only its content is known.
+                if message.to_model_text() == message.content:
+                    self.said.setdefault((message.source, message.content), event.seq)
         self.scanned = len(log._events)
         return [self._entry(log, message) for message in messages]
 
     def _entry(self, log: RunLog, message: LLMMessage) -> int:
         content = getattr(message, "content", None)
-        speaker = getattr(message, "source", "")
-        key: Any = (message.type, speaker, content) if isinstance(content, str) else id(message)
+        speaker = getattr(message, "source", None)
+        thought = getattr(message, "thought", None)
+        key: Any = (message.type, speaker, content, thought) if isinstance(content, str) else id(message)
         known = self.shown.get(key)
         if known is not None:
             return known[1]
-        said = self.said.get((speaker, content)) if isinstance(content, str) else None
-        plain = said is not None and not getattr(message, "thought", None)
+        said = self.said.get((speaker, content)) if isinstance(content, str) and speaker is not None else None
+        plain = said is not None and thought is None
         event = log.append(
             ContextAdded(role=message.type, said=said if plain else None, message=None if plain else message)
         )
@@ -120,7 +124,7 @@ def _asked(
             keep=keep,
             added=tuple(entries[keep:]),
             tools=_names(options.get("tools", ())),
-            tool_choice=choice if isinstance(choice, str) else choice.name,
+            tool_choice=choice if isinstance(choice, str) else _names([choice])[0],
             output="json" if wanted is True else getattr(wanted, "__name__", "text"),
             options=_plain(options.get("extra_create_args") or {}),
             streaming=streaming,
@@ -137,9 +141,12 @@ def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def _usage(here: Scope, started: Event, result: CreateResult) -> Usage | None:
     # A client that wraps another reports the same tokens again: they count once, at the innermost call.
-    inner = here.log._events[started.seq :]
-    if any(event.parent == started.id and event.usage for event in inner):
-        return None
+    within = {started.id}
+    for event in here.log._events[started.seq :]:
+        if event.parent in within:
+            if event.usage is not None:
+                return None
+            within.add(event.id)
     return Usage(prompt_tokens=result.usage.prompt_tokens, completion_tokens=result.usage.completion_tokens)
 
 
@@ -198,8 +205,9 @@ def model_stream(
         here = _recording(self)
         stream = method(self, messages, **options)
         if here is None:
-            async for item in stream:
-                yield item
+            async with aclosing(stream):
+                async for item in stream:
+                    yield item
             return
         started = _asked(here, self, messages, options, streaming=True)
         began = monotonic()
@@ -211,13 +219,16 @@ def model_stream(
                     try:
                         item = await anext(stream)
                     except StopAsyncIteration:
-                        return
+                        break
                 if isinstance(item, str):
                     partial.append(item)
                 else:
                     _answered(here, started, began, item)
                     began = -1.0
                 yield item
+            if began >= 0:
+                missing = ModelResponseInvalid("the stream ended without a result")
+                _failed(here, started, began, missing, "".join(partial))
         except BaseException as error:
             if began >= 0:
                 _failed(here, started, began, error, "".join(partial))
@@ -239,7 +250,9 @@ def tool_call(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[
         cancellation_token: Any = None,
         call_id: str | None = None,
     ) -> Any:
-        here = _recording(self)
+        # Unlike a model's, a workbench's methods come back to it: a tool may call its neighbour. Only super() is no
+        # call of its own.
+        here = runlog.current() if type(self).call_tool is call_tool else None
         if here is None:
             return await method(self, name, arguments, cancellation_token, call_id)
         started = here.log.append(ToolStarted(tool=name, call_id=call_id, arguments=dict(arguments or {})))

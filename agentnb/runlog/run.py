@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from agentnb.core import monotonic
+from agentnb.exceptions import AgentFailed
 from agentnb.messages import BaseMessage
 from agentnb.runlog import log as runlog
 from agentnb.runlog.events import ErrorRaised, Event, RunFinished, RunStarted, Said, TurnFinished, TurnStarted
@@ -108,12 +109,13 @@ async def open_run(start: RunStarted, *, log: RunLog | None = None, sink: Sink |
         with runlog.scope(log, opened.id, f"{here.source}/{start.runner}" if nested and here else start.runner):
             yield run
         outcome = "done"
-    except (asyncio.CancelledError, GeneratorExit):
+    except (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt):
         outcome = "stopped"
         run.stop_reason = run.stop_reason or "stopped"
         raise
-    except Exception as error:
-        cause = error.__cause__ or error
+    except BaseException as error:
+        # Other errors say themselves what is wrong; their causes are for the traceback.
+        cause = (isinstance(error, AgentFailed) and error.__cause__) or error
         run.stop_reason = f"{type(cause).__name__}: {cause}"
         text = "".join(traceback.format_exception(error))
         log.append(ErrorRaised(type=type(cause).__name__, message=str(cause), traceback=text), parent=opened.id)

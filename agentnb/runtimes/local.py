@@ -200,10 +200,11 @@ class SingleThreadedAgentRuntime:
         if recipient not in self._agents and recipient.type not in self._factories:
             raise RuntimeFault(self._unknown(recipient))
         if self._running and cancellation_token is None:
-            agent = self._agents.get(recipient) or await self._agent(recipient)
+            # Counted before the agent is made: a message on its way keeps `stop_when_idle` waiting.
             self._in_flight += 1
             self._quiet.clear()
             try:
+                agent = self._agents.get(recipient) or await self._agent(recipient)
                 return await self._handle(agent, message, context)
             finally:
                 self._in_flight -= 1
@@ -306,10 +307,13 @@ class SingleThreadedAgentRuntime:
         self._drain()
 
     async def stop(self) -> None:
-        """End at once: waiting messages are dropped, their senders told, handlers at work cancelled.
+        """End at once: waiting messages are dropped, their senders told, handlers at work on queued ones cancelled.
+
+        A handler that its sender awaits directly belongs to the sender's task and goes on.
 
         Raises:
             RuntimeError: If it is not started.
+            Exception: The first error of a publish handler, unless `ignore_unhandled_exceptions`.
         """
         self._check_started()
         self._running = False
@@ -322,6 +326,7 @@ class SingleThreadedAgentRuntime:
         if self._tasks:
             await asyncio.wait(list(self._tasks))
         self._settle()
+        self._raise_unhandled()
 
     async def stop_when_idle(self) -> None:
         """End when every message, and every message they caused, is handled.
@@ -331,8 +336,13 @@ class SingleThreadedAgentRuntime:
             Exception: The first error of a publish handler, unless `ignore_unhandled_exceptions`.
         """
         self._check_started()
-        await self._quiet.wait()
+        while self._waiting or self._in_flight:
+            # In a loop: a message may come between the last one's end and this task's turn.
+            await self._quiet.wait()
         self._running = False
+        self._raise_unhandled()
+
+    def _raise_unhandled(self) -> None:
         error, self._error = self._error, None
         if error is not None:
             raise error

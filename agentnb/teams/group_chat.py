@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from agentnb.base import ChatAgent, Team, TerminationCondition
 from agentnb.core import AgentId, CancellationToken, new_id
 from agentnb.exceptions import AgentFailed, ModelError, NoRunner, RuntimeFault, ToolError, UserError
-from agentnb.messages import BaseAgentEvent, BaseChatMessage, MessageFactory, SelectSpeakerEvent
+from agentnb.messages import BaseAgentEvent, BaseChatMessage, MessageFactory, SelectSpeakerEvent, StructuredMessage
 from agentnb.runlog import Participant, Run, SpeakerChosen
 from agentnb.runtimes import AgentRuntime, SingleThreadedAgentRuntime
 from agentnb.teams.base import SpeakerPolicy, TeamView
@@ -73,9 +73,16 @@ class BaseGroupChat(Team):
         self._factory = MessageFactory()
         for message_type in custom_message_types or ():
             self._factory.register(message_type)
+        for participant in participants:
+            for produced in participant.produced_message_types:
+                if issubclass(produced, StructuredMessage) and not self._factory.is_registered(produced):
+                    self._factory.register(produced)
         self._seated = False
+        self._started_runtime = False
         self._running = False
         self._thread: Said = []
+        # Who said each message of the thread, None for the task: its `source` may be another's name.
+        self._speakers: list[str | None] = []
         self._turns = 0
 
     @property
@@ -123,9 +130,12 @@ class BaseGroupChat(Team):
             await self._seat()
             run.stop_reason = await self._converse(task, run, cancellation_token, echo)
         finally:
-            self._running = False
-            if self._own and isinstance(self._runtime, SingleThreadedAgentRuntime):
-                await self._runtime.stop()
+            try:
+                if self._started_runtime and isinstance(self._runtime, SingleThreadedAgentRuntime):
+                    self._started_runtime = False
+                    await self._runtime.stop()
+            finally:
+                self._running = False
 
     async def _seat(self) -> None:
         if not self._seated:
@@ -134,6 +144,7 @@ class BaseGroupChat(Team):
             self._seated = True
         if self._own and isinstance(self._runtime, SingleThreadedAgentRuntime):
             self._runtime.start()
+            self._started_runtime = True
 
     def _seat_id(self, name: str) -> AgentId:
         return AgentId(f"{name}_{self._id}", self._id)
@@ -144,21 +155,38 @@ class BaseGroupChat(Team):
         if self._condition is not None and self._condition.terminated:
             return "the termination condition had fired before the run began; reset it first"
         for message in task:
+            self._check_task(message)
+        for message in task:
             run.say(message, show=echo)
-        self._thread += task
-        rounds = 0
-        reason = await self._over(task) if task else None
-        while reason is None:
-            names = await self._next(run)
-            said = await self._speak(names, run, token)
-            self._turns += 1
-            rounds += 1
-            reason = await self._over(said)
-            if reason is None and self._max_turns is not None and rounds >= self._max_turns:
-                reason = f"the limit of {self._max_turns} turns was reached"
-        if self._condition is not None:
-            await self._condition.reset()
-        return reason
+        self._add(task, None)
+        try:
+            rounds = 0
+            reason = await self._over(task) if task else None
+            while reason is None:
+                names = await self._next(run)
+                said = await self._speak(names, run, token)
+                self._turns += 1
+                rounds += 1
+                reason = await self._over(said)
+                if reason is None and self._max_turns is not None and rounds >= self._max_turns:
+                    reason = f"the limit of {self._max_turns} turns was reached"
+            return reason
+        finally:
+            # However a run ends, the next one's condition starts anew.
+            if self._condition is not None:
+                await self._condition.reset()
+
+    def _add(self, messages: Sequence[BaseAgentEvent | BaseChatMessage], speaker: str | None) -> None:
+        self._thread += messages
+        self._speakers += [speaker] * len(messages)
+
+    def _unheard(self, name: str) -> list[BaseChatMessage]:
+        heard = self._seats[name].heard
+        return [
+            message
+            for message, speaker in zip(self._thread[heard:], self._speakers[heard:], strict=True)
+            if isinstance(message, BaseChatMessage) and speaker != name
+        ]
 
     async def _over(self, said: Sequence[BaseAgentEvent | BaseChatMessage]) -> str | None:
         stop = await self._condition(said) if self._condition is not None else None
@@ -180,20 +208,21 @@ class BaseGroupChat(Team):
     async def _speak(self, names: Sequence[str], run: Run, token: CancellationToken | None) -> Said:
         if len(names) == 1:
             said = await self._turn(names[0], run, token)
-        else:
+            self._add(said, names[0])
+            return said
+        try:
             async with asyncio.TaskGroup() as group:
-                turns = [group.create_task(self._turn(name, run, token)) for name in names]
-            said = [message for turn in turns for message in turn.result()]
-        self._thread += said
-        return said
+                turns = {name: group.create_task(self._turn(name, run, token)) for name in dict.fromkeys(names)}
+        except BaseExceptionGroup as failed:
+            # One failure ends the round, and the others with it: the first says why.
+            raise failed.exceptions[0] from failed.exceptions[0].__cause__
+        for name, turn in turns.items():
+            self._add(turn.result(), name)
+        return [message for turn in turns.values() for message in turn.result()]
 
     async def _turn(self, name: str, run: Run, token: CancellationToken | None) -> Said:
         seat = self._seats[name]
-        new = tuple(
-            message
-            for message in self._thread[seat.heard :]
-            if isinstance(message, BaseChatMessage) and message.source != name
-        )
+        new = tuple(self._unheard(name))
         seat.heard = len(self._thread)
         turn = Turn(new, run, token or CancellationToken())
         speaking = self._runtime.send_message(turn, self._seat_id(name))
@@ -213,11 +242,20 @@ class BaseGroupChat(Team):
             self._check(name, message)
         return said
 
+    def _knows(self, message: BaseAgentEvent | BaseChatMessage) -> bool:
+        return self._factory.is_registered(type(message)) or isinstance(message, StructuredMessage)
+
     def _check(self, name: str, message: BaseAgentEvent | BaseChatMessage) -> None:
-        known = self._factory.is_registered(type(message)) or "[" in type(message).__name__
-        if not known:
+        if not self._knows(message):
             raise AgentFailed(
                 f"The agent {name!r} said a {type(message).__name__}, which the team does not know. "
+                f"Pass custom_message_types=[{type(message).__name__}] to {type(self).__name__}."
+            )
+
+    def _check_task(self, message: BaseChatMessage) -> None:
+        if not self._knows(message):
+            raise UserError(
+                f"The task holds a {type(message).__name__}, which the team does not know. "
                 f"Pass custom_message_types=[{type(message).__name__}] to {type(self).__name__}."
             )
 
@@ -233,6 +271,7 @@ class BaseGroupChat(Team):
             await seat.agent.on_reset(CancellationToken())
             seat.heard = 0
         self._thread.clear()
+        self._speakers.clear()
         self._turns = 0
         if self._condition is not None:
             await self._condition.reset()
@@ -268,11 +307,7 @@ class BaseGroupChat(Team):
                 "type": "ChatAgentContainerState",
                 "version": "1.0.0",
                 "agent_state": dict(await seat.agent.save_state()),
-                "message_buffer": [
-                    dict(message.dump())
-                    for message in self._thread[seat.heard :]
-                    if isinstance(message, BaseChatMessage) and message.source != name
-                ],
+                "message_buffer": [dict(message.dump()) for message in self._unheard(name)],
             }
             for name, seat in self._seats.items()
         }
@@ -305,23 +340,28 @@ class BaseGroupChat(Team):
             raise UserError(
                 f"The state lacks {', '.join(map(repr, missing))} (it holds {', '.join(map(repr, agents))})."
             )
-        manager = agents[self._manager]
         try:
-            self._thread = [self._factory.create(data) for data in manager["message_thread"]]
-        except (KeyError, ValidationError) as error:
-            raise UserError(f"The state's thread cannot be read: {error}") from error
+            said = list(agents[self._manager]["message_thread"])
+            thread = [self._factory.create(data) for data in said]
+            buffers = {name: list(agents[name]["message_buffer"]) for name in self._names}
+            for name, seat in self._seats.items():
+                await seat.agent.load_state(agents[name]["agent_state"])
+        except (KeyError, TypeError, AttributeError, ValidationError) as error:
+            raise UserError(f"The state cannot be read: {type(error).__name__}: {error}") from error
+        self._thread, self._speakers = thread, [None] * len(thread)
         for name, seat in self._seats.items():
-            await seat.agent.load_state(agents[name]["agent_state"])
-            waiting = len(agents[name]["message_buffer"])
-            seat.heard = self._heard(name, waiting)
-        self._load_policy_state(manager)
+            seat.heard = self._heard(name, said, buffers[name])
+        self._load_policy_state(agents[self._manager])
 
-    def _heard(self, name: str, waiting: int) -> int:
-        position = len(self._thread)
-        while waiting and position:
+    def _heard(self, name: str, said: Sequence[Any], buffer: list[Any]) -> int:
+        """Find where the unheard part of a loaded thread begins; what is not in the buffer there is the agent's own."""
+        position = len(said)
+        while buffer and position:
             position -= 1
-            message = self._thread[position]
-            waiting -= isinstance(message, BaseChatMessage) and message.source != name
+            if said[position] == buffer[-1]:
+                buffer.pop()
+            else:
+                self._speakers[position] = name
         return position
 
 

@@ -66,9 +66,17 @@ class FunctionTool(BaseTool[BaseModel, Any]):
         plain = self._func
         while isinstance(plain, functools.partial):
             plain = plain.func
-        if inspect.iscoroutinefunction(plain):
+        if inspect.iscoroutinefunction(plain) or inspect.iscoroutinefunction(type(plain).__call__):
             return await self._func(**values)
-        call = functools.partial(copy_context().run, functools.partial(self._func, **values))
+        context = copy_context()
+
+        def call() -> Any:
+            try:
+                return context.run(self._func, **values)
+            except StopIteration as error:
+                # A future cannot carry this one: whoever awaits it would wait for ever.
+                raise RuntimeError(f"StopIteration: {error}") from error
+
         future = asyncio.get_running_loop().run_in_executor(_pool(), call)
         cancellation_token.link_future(future)
         return await future

@@ -141,7 +141,8 @@ class StaticWorkbench(Workbench):
             text, is_error = tool.return_value_as_string(value), False
         except asyncio.CancelledError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            # SystemExit: functions written for the command line end with it; it is not the end of this program.
             text, is_error = error_lines(error), True
         return ToolResult(name=name, result=[TextResultContent(content=text)], is_error=is_error)
 

@@ -1,0 +1,179 @@
+"""Asking work to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from agentnb.core import CancellationToken
+
+
+def test_a_callback_runs_when_the_stop_is_asked_for() -> None:
+    token, called = CancellationToken(), []
+    token.add_callback(lambda: called.append(1))
+    assert not token.is_cancelled()
+
+    token.cancel()
+
+    assert token.is_cancelled()
+    assert called == [1]
+
+
+def test_asking_twice_calls_back_once() -> None:
+    token, called = CancellationToken(), []
+    token.add_callback(lambda: called.append(1))
+
+    token.cancel()
+    token.cancel()
+
+    assert called == [1]
+
+
+def test_a_late_callback_runs_at_once() -> None:
+    token, called = CancellationToken(), []
+    token.cancel()
+
+    token.add_callback(lambda: called.append(1))
+
+    assert called == [1]
+
+
+def test_one_function_added_twice_is_called_twice() -> None:
+    token, called = CancellationToken(), []
+
+    def note() -> None:
+        called.append(1)
+
+    token.add_callback(note)
+    token.add_callback(note)
+    token.cancel()
+
+    assert called == [1, 1]
+
+
+def test_a_callback_that_raises_does_not_keep_the_others_from_being_called() -> None:
+    token, called = CancellationToken(), []
+
+    def fail() -> None:
+        raise ValueError("first")
+
+    token.add_callback(fail)
+    token.add_callback(lambda: called.append(1))
+
+    with pytest.raises(ValueError, match="first"):
+        token.cancel()
+    assert called == [1]
+
+
+def test_a_callback_may_use_the_token_it_belongs_to() -> None:
+    token, called = CancellationToken(), []
+    token.add_callback(lambda: token.add_callback(lambda: called.append(token.is_cancelled())))
+
+    token.cancel()
+
+    assert called == [True]
+
+
+async def test_a_linked_future_is_cancelled_with_the_token() -> None:
+    token = CancellationToken()
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    assert token.link_future(future) is future
+    token.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await future
+
+
+async def test_a_future_linked_late_is_cancelled_at_once() -> None:
+    token = CancellationToken()
+    token.cancel()
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    token.link_future(future)
+
+    assert future.cancelled()
+
+
+async def test_a_token_cancelled_in_another_thread_wakes_the_task_that_waits() -> None:
+    token = CancellationToken()
+    waiting = asyncio.ensure_future(asyncio.Event().wait())
+    token.link_future(waiting)
+
+    threading.Thread(target=token.cancel).start()
+
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_future_may_be_linked_in_another_thread(when: str) -> None:
+    """In debug mode asyncio raises for whatever touches a loop from a foreign thread."""
+    asyncio.get_running_loop().set_debug(True)
+    token, errors = CancellationToken(), []
+    waiting = asyncio.ensure_future(asyncio.Event().wait())
+
+    def link() -> None:
+        try:
+            if when == "before":
+                token.cancel()
+            token.link_future(waiting)
+            if when == "after":
+                token.cancel()
+        except RuntimeError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=link)
+    thread.start()
+
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    thread.join()
+    assert errors == []
+
+
+async def test_links_of_finished_futures_are_not_kept() -> None:
+    token = CancellationToken()
+    for _ in range(100):
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        token.link_future(future)
+        future.set_result(None)
+        await future
+    await asyncio.sleep(0)  # done callbacks run in the loop's next turn
+
+    assert len(token._callbacks) == 0
+
+
+def test_a_future_of_a_closed_loop_does_not_hinder_cancelling() -> None:
+    loop = asyncio.new_event_loop()
+    token = CancellationToken()
+    token.link_future(loop.create_future())
+    loop.close()
+
+    token.cancel()
+
+    assert token.is_cancelled()
+
+
+def test_many_threads_may_add_and_cancel_at_the_same_time() -> None:
+    for _ in range(50):
+        token, called = CancellationToken(), []
+        start = threading.Barrier(5)
+
+        def add(token: CancellationToken = token, called: list[int] = called, start: threading.Barrier = start) -> None:
+            start.wait()
+            token.add_callback(lambda: called.append(1))
+
+        def cancel(token: CancellationToken = token, start: threading.Barrier = start) -> None:
+            start.wait()
+            token.cancel()
+
+        threads = [threading.Thread(target=target) for target in (add, add, add, cancel, cancel)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert called == [1, 1, 1]

@@ -1,0 +1,122 @@
+"""Small runners for kernels under test: each shows one behaviour a run can have."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from agentnb.base import TaskRunner
+from agentnb.core import CancellationToken
+from agentnb.exceptions import AgentFailed, ModelAuthError, NoRunner
+from agentnb.messages import BaseChatMessage, TextMessage
+from agentnb.runlog import Run
+
+
+class Small(TaskRunner):
+    """Says its task back, then does what its subclass says."""
+
+    def __init__(self, name: str = "ana", *, asks: bool = False) -> None:
+        self._name = name
+        self._asks = asks
+        self.closed = 0
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def description(self) -> str:
+        return f"{type(self).__name__.lower()} for tests"
+
+    @property
+    def asks_person(self) -> bool:
+        return self._asks
+
+    def say(self, run: Run, text: str) -> None:
+        run.say(TextMessage(content=text, source=self.name))
+
+    async def _perform(
+        self, task: list[BaseChatMessage], run: Run, cancellation_token: CancellationToken | None, echo: bool
+    ) -> None:
+        for message in task:
+            run.say(message, show=echo)
+        async with run.turn(self.name):
+            await self.act(run)
+        run.stop_reason = "all said"
+
+    async def act(self, run: Run) -> None:
+        """Do something; say it through `run`."""
+
+
+class Talker(Small):
+    """Says three things."""
+
+    async def act(self, run: Run) -> None:
+        for word in ("one", "two", "three"):
+            self.say(run, word)
+            await asyncio.sleep(0)
+
+
+class Waiter(Small):
+    """Says one thing, then waits to be stopped, or for `gate`."""
+
+    def __init__(self, name: str = "ana", *, asks: bool = False) -> None:
+        super().__init__(name, asks=asks)
+        self.gate = asyncio.Event()
+
+    async def act(self, run: Run) -> None:
+        self.say(run, "before")
+        await self.gate.wait()
+        self.say(run, "after")
+
+
+class Asker(Small):
+    """Asks a person, and repeats the answer."""
+
+    def __init__(self, name: str = "ana", *, asks: bool = True, choices: tuple[str, ...] = ()) -> None:
+        super().__init__(name, asks=asks)
+        self.choices = choices
+
+    async def act(self, run: Run) -> None:
+        try:
+            answer = await run.log.ask("Which island?", choices=self.choices)
+        except NoRunner as error:
+            self.say(run, f"nobody: {error}")
+        else:
+            self.say(run, f"heard {answer}")
+
+
+class Printer(Small):
+    """Prints, also after its cell has ended."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.gate = asyncio.Event()
+
+    async def act(self, run: Run) -> None:
+        print(f"{self.name} begins")
+        await self.gate.wait()
+        print(f"{self.name} ends")
+        self.say(run, "printed")
+
+
+class Failer(Small):
+    """Fails as an agent with a wrong key does."""
+
+    async def act(self, run: Run) -> None:
+        self.say(run, "so far")
+        try:
+            raise ModelAuthError("The server refused the key in OPENAI_API_KEY.")
+        except ModelAuthError as error:
+            raise AgentFailed(f"{self.name} failed") from error
+
+
+class Coder(Small):
+    """Takes variables, and says what it was told about them."""
+
+    async def share(self, variables: Mapping[str, Any]) -> list[str]:
+        return [self.name] if variables else []
+
+    async def act(self, run: Run) -> None:
+        self.say(run, str(len(run.messages)))
