@@ -208,6 +208,9 @@ class ItemFold(Transcript):
         label = [item.pop("label")]
         if self._opening.get(event.parent or ""):
             item |= {"kind": "task", "format": "plain"}
+        if message.metadata.get("kind") == "data":
+            item |= {"kind": "event", "format": "code", "open": False}
+            label.insert(0, "describes the data to the team")
         elif message.metadata.get("code_output") and event.parent in self._ran:
             item |= {"kind": "event", "format": "plain", "open": False}
             label.insert(0, "what the others read")

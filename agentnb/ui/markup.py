@@ -144,7 +144,7 @@ def _markdown() -> MarkdownIt:
         return markdown.renderer.renderToken(tokens, index, options, env)  # type: ignore[attr-defined,no-any-return]
 
     def block(tokens: Any, index: int, options: Any, env: Any) -> str:
-        return f'<pre style="{CODE_STYLE}"><code>{escapeHtml(tokens[index].content)}</code></pre>\n'
+        return f'<pre style="{CODE_STYLE}">{escapeHtml(tokens[index].content)}</pre>\n'
 
     rules = markdown.renderer.rules  # type: ignore[attr-defined]
     rules["image"] = image

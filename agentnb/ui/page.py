@@ -21,8 +21,8 @@ IMAGES = 8_000_000
 
 _GREY = "color:#808080"
 _LINE = "1px solid rgba(128,128,128,0.35)"
-# Dark enough for white ground, light enough for black: about 4:1 on either.
-_HUES = ("#2f7fd0", "#b8651b", "#2e8b57", "#a05fc0", "#c2457a", "#23899b", "#8a7a1e", "#6b74d6")
+# The live view's colours, of a lightness that reads on white ground and on black: about 4:1 on either.
+_HUES = ("#2f7fd0", "#c4601f", "#258a61", "#b8689a", "#2f8fb8", "#a67a12", "#a8507a", "#80801f")
 _STATES = {"done": "#2e8b57", "failed": "#d0433f", "stopped": "#b8651b"}
 _PRE = f'<pre style="{CODE_STYLE}">'
 _OUTPUT = CODE_STYLE.replace("background-color:rgba(128,128,128,0.12)", "border-left:3px solid rgba(128,128,128,0.35)")
@@ -111,13 +111,7 @@ def row(item: Item, hues: dict[str, str], budget: _Budget | None = None) -> str:
         who = f"{escape_html(item['source'])}: " if item.get("source") else ""
         return f'<div style="margin:4px 0; font-size:0.88em; {_GREY}">{who}{_lines(item.get("text", ""))}</div>'
     source = item.get("source", "")
-    hue = (
-        "#d0433f"
-        if kind == "error"
-        else hues.setdefault(source, _HUES[len(hues) % len(_HUES)])
-        if source
-        else "#808080"
-    )
+    hue = "#d0433f" if kind == "error" else _hue(source, hues) if source else "#808080"
     head = _head(item, hue)
     inside = _text(item) + "".join(_part(part, budget or _Budget()) for part in item.get("parts", ()))
     if item.get("open", True):
@@ -128,6 +122,19 @@ def row(item: Item, hues: dict[str, str], budget: _Budget | None = None) -> str:
         f'<details style="margin:2px 0; padding-left:10px; border-left:3px solid rgba(128,128,128,0.35)">'
         f'<summary style="cursor:pointer; font-size:0.93em">{head or kind}</summary>{inside}</details>'
     )
+
+
+def _hue(name: str, hues: dict[str, str]) -> str:
+    """Give a name the colour that the live view gives it (widgets/src/shared/hues.ts)."""
+    if name not in hues:
+        value = 0x811C9DC5  # FNV-1a
+        for character in name:
+            value = ((value ^ ord(character)) * 0x01000193) & 0xFFFFFFFF
+        place = (value ^ (value >> 15)) % len(_HUES)
+        while _HUES[place] in hues.values() and len(hues) < len(_HUES):
+            place = (place + 1) % len(_HUES)
+        hues[name] = _HUES[place]
+    return hues[name]
 
 
 def _head(item: Item, hue: str) -> str:

@@ -17,6 +17,8 @@ from typing import Any
 
 import nbformat
 
+from agentnb.models.weights import cache_folder
+
 READY = """() => { const w = window.jupyterapp?.shell.currentWidget; const k = w?.sessionContext?.session?.kernel;
   return Boolean(k && k.connectionStatus === 'connected' && k.status === 'idle'); }"""
 RUN = """(i) => { const n = window.jupyterapp.shell.currentWidget.content; n.activeCellIndex = i; n.deselectAll();
@@ -64,6 +66,8 @@ class LabServer:
         environment["JUPYTERLAB_WORKSPACES_DIR"] = str(folder / "workspaces")
         environment["JUPYTER_PLATFORM_DIRS"] = "1"
         environment.pop("AGENTNB_RUNS", None)
+        # Its home is another, but the embedded model's weights are where they are.
+        environment["AGENTNB_CACHE"] = str(cache_folder())
         for name in homes:
             Path(environment[name]).mkdir()
         self.log = (folder / "lab.log").open("wb")

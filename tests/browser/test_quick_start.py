@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.browser.conftest import ARTIFACTS
 from tests.browser.lab import LabServer, Notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
@@ -201,8 +202,13 @@ def test_the_first_notebook_streams_computes_and_draws(lab: LabServer, page: Any
     cells = [i for i, cell in enumerate(lab.read("00-first-team.ipynb").cells) if cell.cell_type == "code"]
 
     book.finish(cells[0])
-    book.finish(cells[1], timeout=120)
-    book.cell(cells[1]).scroll_into_view_if_needed()
+    book.run(cells[1])
+    book.until(lambda: "kernel" in live_text(book, cells[1]) and "Gentoo" in live_text(book, cells[1]), timeout=120)
+    ARTIFACTS.mkdir(exist_ok=True)
+    page.screenshot(path=ARTIFACTS / "first-team-live.png")
+    book.done(cells[1], timeout=60)
+    page.set_viewport_size({"width": 1000, "height": 2600})
+    book.cell(cells[1]).screenshot(path=ARTIFACTS / "first-team.png")
     for cell in cells[2:]:
         book.finish(cell)
 
