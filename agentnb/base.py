@@ -44,7 +44,7 @@ Task = str | BaseChatMessage | Sequence[BaseChatMessage] | None
 class TaskResult(BaseModel):
     """What a run gave: all messages and events in order, and why it ended."""
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
+    model_config = ConfigDict(arbitrary_types_allowed=True, defer_build=True)
 
     messages: Sequence[SerializeAsAny[BaseAgentEvent | BaseChatMessage]]
     stop_reason: str | None = None

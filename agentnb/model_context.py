@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 
-class ChatCompletionContextState(BaseModel):
+class ChatCompletionContextState(BaseModel, defer_build=True):
     """The messages of a context, as they are saved."""
 
     messages: list[LLMMessage] = Field(default_factory=list)

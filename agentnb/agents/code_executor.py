@@ -25,14 +25,14 @@ _FENCE = re.compile(
 )
 
 
-class ApprovalRequest(BaseModel):
+class ApprovalRequest(BaseModel, defer_build=True):
     """Code that waits for a yes."""
 
     code: str
     context: list[LLMMessage]
 
 
-class ApprovalResponse(BaseModel):
+class ApprovalResponse(BaseModel, defer_build=True):
     """Whether the code may run, and why."""
 
     approved: bool

@@ -23,7 +23,7 @@ _TRUSTED_VARIABLE = "AGENTNB_TRUSTED_NAMESPACES"
 _NOT_WRITTEN = {"secret": "not written"}
 
 
-class ComponentModel(BaseModel):
+class ComponentModel(BaseModel, defer_build=True):
     """One component as JSON; the format is AutoGen's."""
 
     provider: str
@@ -35,7 +35,7 @@ class ComponentModel(BaseModel):
     config: dict[str, Any]
 
 
-class SecretReference(BaseModel, frozen=True):
+class SecretReference(BaseModel, frozen=True, defer_build=True):
     """Where a secret is found again; the secret itself is never written."""
 
     env: str

@@ -11,14 +11,14 @@ from agentnb.core import Text
 from agentnb.messages.content import FunctionCall, Image, RequestUsage
 
 
-class SystemMessage(BaseModel):
+class SystemMessage(BaseModel, defer_build=True):
     """Instructions to the model."""
 
     content: Text
     type: Literal["SystemMessage"] = "SystemMessage"
 
 
-class UserMessage(BaseModel):
+class UserMessage(BaseModel, defer_build=True):
     """What anybody but the model said; `source` is who."""
 
     content: Text | list[Text | Image]
@@ -26,7 +26,7 @@ class UserMessage(BaseModel):
     type: Literal["UserMessage"] = "UserMessage"
 
 
-class AssistantMessage(BaseModel):
+class AssistantMessage(BaseModel, defer_build=True):
     """What the model said, or the calls it wants; `thought` is reasoning beside it."""
 
     content: Text | list[FunctionCall]
@@ -35,7 +35,7 @@ class AssistantMessage(BaseModel):
     type: Literal["AssistantMessage"] = "AssistantMessage"
 
 
-class FunctionExecutionResult(BaseModel):
+class FunctionExecutionResult(BaseModel, defer_build=True):
     """What one tool call gave."""
 
     content: Text
@@ -44,7 +44,7 @@ class FunctionExecutionResult(BaseModel):
     is_error: bool | None = None
 
 
-class FunctionExecutionResultMessage(BaseModel):
+class FunctionExecutionResultMessage(BaseModel, defer_build=True):
     """What the tool calls of one model answer gave, in the order of the calls."""
 
     content: list[FunctionExecutionResult]
@@ -67,7 +67,7 @@ class TopLogprob:
     bytes: list[int] | None = None
 
 
-class ChatCompletionTokenLogprob(BaseModel):
+class ChatCompletionTokenLogprob(BaseModel, defer_build=True):
     """The log probability of one token of the answer."""
 
     token: str
@@ -76,7 +76,7 @@ class ChatCompletionTokenLogprob(BaseModel):
     bytes: list[int] | None = None
 
 
-class CreateResult(BaseModel):
+class CreateResult(BaseModel, defer_build=True):
     """One answer of a model."""
 
     finish_reason: FinishReasons

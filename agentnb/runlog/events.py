@@ -13,7 +13,7 @@ from agentnb.core import EventId, Text
 from agentnb.messages import BaseMessage, CodeBlock, CreateResult, LLMMessage, read_message
 
 
-class Usage(BaseModel, frozen=True):
+class Usage(BaseModel, frozen=True, defer_build=True):
     """What a fact cost; None where it is not known."""
 
     prompt_tokens: int | None = None
@@ -28,7 +28,7 @@ class _Body(BaseModel):
     model_config = ConfigDict(defer_build=True, frozen=True)
 
 
-class Participant(BaseModel, frozen=True):
+class Participant(BaseModel, frozen=True, defer_build=True):
     """One who takes part in a run."""
 
     name: str
@@ -270,7 +270,7 @@ def read_body(data: Any) -> Any:
     return UnknownFact(data=data) if cls is None else cls.model_validate(data)
 
 
-class Event(BaseModel, frozen=True):
+class Event(BaseModel, frozen=True, defer_build=True):
     """One fact."""
 
     id: EventId
@@ -291,7 +291,7 @@ class Event(BaseModel, frozen=True):
         return self.body.kind  # type: ignore[attr-defined,no-any-return]
 
 
-class OutputChunk(BaseModel, frozen=True):
+class OutputChunk(BaseModel, frozen=True, defer_build=True):
     """A piece of output of code that still runs: fanned out to watchers, never stored."""
 
     code: EventId

@@ -11,7 +11,7 @@ from agentnb.runlog.events import ContextAdded, Event, ModelStarted, RunFinished
 from agentnb.runlog.log import RunLog
 
 
-class Totals(BaseModel, frozen=True):
+class Totals(BaseModel, frozen=True, defer_build=True):
     """What a run has come to so far."""
 
     run: str = ""

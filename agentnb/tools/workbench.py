@@ -18,14 +18,14 @@ from agentnb.runlog.recorded import tool_call, wrap
 from agentnb.tools.base import Tool
 
 
-class TextResultContent(BaseModel):
+class TextResultContent(BaseModel, defer_build=True):
     """Text of a result."""
 
     content: Text
     type: Literal["TextResultContent"] = "TextResultContent"
 
 
-class ImageResultContent(BaseModel):
+class ImageResultContent(BaseModel, defer_build=True):
     """A picture of a result."""
 
     content: Image
@@ -35,7 +35,7 @@ class ImageResultContent(BaseModel):
 ResultContent = Annotated[TextResultContent | ImageResultContent, Field(discriminator="type")]
 
 
-class ToolResult(BaseModel):
+class ToolResult(BaseModel, defer_build=True):
     """What a call gave."""
 
     name: str

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import os
-import signal
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -222,11 +220,11 @@ async def test_stopping_removes_the_copies(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     executor = JupyterCodeExecutor()
     await executor.share({"x": 1})
-    during = list(tmp_path.glob("anb-*/*.pickle"))
+    (copy,) = tmp_path.glob("anb-*/*.pickle")
+    mode = copy.parent.stat().st_mode & 0o777
     await executor.stop()
 
-    assert len(during) == 1
-    assert oct(during[0].parent.parent.stat().st_mode)[-3:] != "777"
+    assert mode == 0o700
     assert list(tmp_path.iterdir()) == []
 
 
@@ -234,16 +232,11 @@ class OnlyHere:
     """A class the kernel cannot import."""
 
 
-@pytest.mark.parametrize(
-    ("value", "kind"),
-    [(threading.Lock(), "_thread's lock"), (lambda: 1, "function"), (open(os.devnull), "_io's TextIO")],
-)
+@pytest.mark.parametrize(("value", "kind"), [(threading.Lock(), "_thread's lock"), (lambda: 1, "function")])
 async def test_what_cannot_be_copied_is_named_with_its_type_and_the_way_out(
     executor: JupyterCodeExecutor, value: Any, kind: str
 ) -> None:
-    with pytest.raises(
-        UserError, match=rf"(?s)The variable 'thing' \({kind}.*cannot be copied.*Pass plain data instead"
-    ):
+    with pytest.raises(UserError, match=rf"The variable 'thing' \({kind}\) cannot be copied.*Pass plain data instead"):
         await executor.share({"fine": 1, "thing": value})
 
 
@@ -293,7 +286,9 @@ async def test_output_is_fanned_out_before_the_block_ends(executor: JupyterCodeE
     with scope(log, None, "coder"):
         await run(
             executor,
-            f"import os, time\nprint('now', flush=True)\nwhile not os.path.exists({str(go)!r}): time.sleep(.01)\nprint(2)",
+            "import os, time\nprint('now', flush=True)\n"
+            f"while not os.path.exists({str(go)!r}): time.sleep(.01)\n"
+            "print(2)",
         )
 
     started, first, second, finished = seen
@@ -349,19 +344,6 @@ async def test_a_token_that_is_cancelled_already_runs_nothing(executor: JupyterC
         await executor.execute_code_blocks([CodeBlock(code="ran = 1", language="python")], token)
 
     assert (await run(executor, "'ran' in globals()")).output == "False"
-
-
-async def test_a_kernel_killed_from_outside_is_replaced(fresh: JupyterCodeExecutor) -> None:
-    assert fresh.kernel.pid is not None
-    os.kill(fresh.kernel.pid, signal.SIGKILL)
-    async with asyncio.timeout(5):
-        while fresh.kernel.alive:
-            await asyncio.sleep(0.01)
-    result = await run(fresh, "'back'")
-
-    assert result.exit_code == 0
-    assert result.output.startswith("The kernel was restarted, because its process was killed (SIGKILL)")
-    assert result.output.endswith("'back'")
 
 
 def test_it_is_a_component() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 import subprocess
@@ -133,9 +132,7 @@ async def test_death_between_two_calls_is_told_with_the_next() -> None:
     async with Kernel() as kernel:
         assert kernel.pid is not None
         os.kill(kernel.pid, signal.SIGKILL)
-        async with asyncio.timeout(5):
-            while kernel.alive:
-                await asyncio.sleep(0.01)
+        await asyncio.to_thread(os.waitid, os.P_PID, kernel.pid, os.WEXITED | os.WNOWAIT)
         execution = await kernel.execute("1")
 
     assert execution.status == "ok"
@@ -285,13 +282,11 @@ async def test_stopping_what_never_started_does_nothing() -> None:
 
 
 async def test_a_kernel_thrown_away_is_killed_with_a_warning_that_says_where_it_was_made() -> None:
-    kernel = Kernel()
-    await kernel.start()
-    assert kernel.pid is not None
-    process = psutil.Process(kernel.pid)
+    made = [Kernel()]
+    await made[0].start()
+    process = psutil.Process(made[0].pid)
     with pytest.warns(ResourceWarning, match=r"made at .*test_kernel\.py:\d+ was not stopped"):
-        del kernel
-        gc.collect()
+        made.clear()
 
     _, left = psutil.wait_procs([process], timeout=5)
     assert left == []
@@ -336,3 +331,19 @@ async def test_it_works_in_the_callers_folder(tmp_path: Path, monkeypatch: pytes
         execution = await kernel.execute("open('data.csv').read()")
 
     assert execution.text == "'a\\n1\\n'"
+
+
+async def test_a_kernel_may_be_used_from_a_notebooks_kernel_and_does_not_outlive_it() -> None:
+    async with Kernel(cwd=Path.cwd()) as notebook:
+        inner = await notebook.execute(
+            "from agentnb.code_executors import Kernel\nkernel = Kernel()",
+            "print((await kernel.execute('6 * 7')).text, kernel.pid)",
+        )
+        answer, pid = inner.text.split()
+        assert notebook.pid is not None
+        process = psutil.Process(int(pid))
+        os.kill(notebook.pid, signal.SIGKILL)
+
+        _, left = await asyncio.to_thread(psutil.wait_procs, [process], timeout=5)
+        assert answer == "42"
+        assert left == []

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
-
-from front_end import Client, Kernel, python_with  # noqa: E402 - beside this file, here and in the kernels
+from tests.notebook.front_end import ROOT, Client, Kernel, python_with
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +20,11 @@ def client(request: pytest.FixtureRequest) -> Client:
 @pytest.fixture(scope="module")
 def shared_kernel(client: Client, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     folder = tmp_path_factory.mktemp("kernel")
-    path = os.pathsep.join(filter(None, (str(HERE), os.environ.get("PYTHONPATH"))))
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     own = {"AGENTNB_RUNS": str(folder / "runs"), "IPYTHONDIR": str(folder / "ipython"), "PYTHONPATH": path}
     kernel = Kernel(python_with(client.version), {**os.environ, **own}, drowsy=(7, 0) <= client.release < (7, 4))
     try:
-        started = kernel.do("%load_ext agentnb\nfrom runners import *\nimport asyncio, agentnb.notebook")
+        started = kernel.do("%load_ext agentnb\nfrom tests.notebook.runners import *\nimport asyncio, agentnb.notebook")
         assert started.error is None, started.error
         if client.subshell:
             kernel.open_subshell()

@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import ipykernel
 import pytest
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import KernelManager
@@ -60,7 +60,7 @@ class Client:
         return self.release >= (7, 0)
 
 
-INSTALLED = ".".join(map(str, ipykernel.version_info[:2]))
+INSTALLED = ".".join(version("ipykernel").split(".")[:2])
 CLIENTS = [
     pytest.param(Client(INSTALLED, False), id="installed"),
     pytest.param(Client(INSTALLED, True), id="installed-subshell"),

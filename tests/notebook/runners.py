@@ -58,6 +58,17 @@ class Talker(Small):
             await asyncio.sleep(0)
 
 
+class Speaker(Small):
+    """Says what it was made with."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+    async def act(self, run: Run) -> None:
+        self.say(run, self.text)
+
+
 class Waiter(Small):
     """Says one thing, then waits to be stopped, or for `gate`."""
 

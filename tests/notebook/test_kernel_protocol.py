@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from front_end import CLIENTS, Cell, Client, Kernel
+
+from tests.notebook.front_end import CLIENTS, Cell, Client, Kernel
 
 pytestmark = [pytest.mark.parametrize("client", CLIENTS, indirect=True), pytest.mark.timeout(180)]
 
@@ -13,7 +14,7 @@ HALF_A_SECOND = 0.5
 
 
 def state_of(kernel: Kernel) -> str:
-    return kernel.value("run.state").strip("'")
+    return kernel.value("str(run.state)").strip("'")
 
 
 def said(kernel: Kernel) -> str:
@@ -359,6 +360,19 @@ def test_a_failed_run_says_why_in_one_line_and_is_kept(kernel: Kernel) -> None:
         "('AgentFailed', 'ModelAuthError: The server refused the key in OPENAI_API_KEY.')"
     )
     assert kernel.value("[e.kind for e in agentnb.RunLog.open(run.log.path)][-2:]") == "['error', 'run.finished']"
+
+
+def test_hostile_and_broken_text_of_a_model_is_shown_as_text(kernel: Kernel) -> None:
+    page = kernel.page()
+    kernel.do("speaker = Speaker('<script>alert(1)</script> {braces} %%time !ls \\ud800 end')")
+
+    cell = kernel.do("%%agentteam speaker -o run --wait\nspeak")
+    kernel.pump(lambda: len(page.texts) > 1)
+
+    assert cell.error is None
+    assert "<script>alert(1)</script> {braces} %%time !ls \ufffd end" in page.texts
+    assert "<script" not in cell.shown[-1]["data"]["text/html"]
+    assert "&lt;script&gt;" in cell.shown[-1]["data"]["text/html"]
 
 
 def task_of(kernel: Kernel, body: str) -> Cell:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
@@ -31,11 +31,13 @@ class Case:
     form: str
     columns: frozenset[str]
     aggregate: str = ""
+    lowest: bool = False
 
-    def met_by(self, guess: Guess) -> bool:
+    def fits(self, guess: Guess) -> bool:
         """Tell whether a reading is the one a person would choose."""
-        same = guess.form == self.form and {guess.group, guess.number} - {""} == self.columns
-        return same and guess.aggregate == self.aggregate
+        named = {name.replace(" ", "_") for name in (guess.group, guess.number) if name}
+        same = guess.form == self.form and named == self.columns
+        return same and guess.aggregate == self.aggregate and guess.lowest == self.lowest
 
 
 def frames() -> dict[str, pd.DataFrame]:
@@ -113,8 +115,8 @@ def _fresh_frames(r: np.random.Generator) -> dict[str, pd.DataFrame]:
     return {"houses": houses, "pupils": pupils, "films": films}
 
 
-def _case(frame: str, question: str, form: str, columns: str, aggregate: str = "") -> Case:
-    return Case(frame, question, form, frozenset(columns.split()), aggregate)
+def _case(frame: str, question: str, form: str, columns: str, aggregate: str = "", *, lowest: bool = False) -> Case:
+    return Case(frame, question, form, frozenset(columns.split()), aggregate, lowest)
 
 
 CASES = (
@@ -136,14 +138,14 @@ CASES = (
     _case("patients", "Do smokers have a higher blood pressure?", "by group", "smoker blood_pressure", "mean"),
     _case("patients", "How many cholesterol values are missing?", "missing", "cholesterol"),
     _case("patients", "What is the median age?", "single", "age", "median"),
-    _case("patients", "Who is younger, smokers or others?", "by group", "smoker age", "mean"),
+    _case("patients", "Who is younger, smokers or others?", "by group", "smoker age", "mean", lowest=True),
     _case("patients", "How many different hospitals are there?", "distinct", "hospital"),
     _case("weather", "Which city is the warmest?", "by group", "city temperature_c", "mean"),
     _case("weather", "Which season is the wettest?", "by group", "season rainfall_mm", "mean"),
     _case("weather", "Which city is the windiest?", "by group", "city wind_speed", "mean"),
     _case("weather", "How hot is it in Cairo?", "single", "city_Cairo temperature_c", "mean"),
     _case("weather", "What is the total rainfall in Rome?", "single", "city_Rome rainfall_mm", "sum"),
-    _case("weather", "Which season has the driest air?", "by group", "season humidity", "mean"),
+    _case("weather", "Which season has the driest air?", "by group", "season humidity", "mean", lowest=True),
 )
 
 
@@ -151,7 +153,12 @@ FRESH = (
     _case("houses", "In which district are homes priciest?", "by group", "district asking_price", "mean"),
     _case("houses", "Which district has the roomiest homes?", "by group", "district floor_area_m2", "mean"),
     _case(
-        "houses", "Which heating uses the least energy, and how much less?", "by group", "heating energy_kwh", "mean"
+        "houses",
+        "Which heating uses the least energy, and how much less?",
+        "by group",
+        "heating energy_kwh",
+        "mean",
+        lowest=True,
     ),
     _case(
         "houses",
@@ -188,7 +195,7 @@ async def measure(client: LocalChatCompletionClient, cases: Sequence[Case]) -> t
         found = guesses(known[case.frame], case.question)
         began = perf_counter()
         ranked = await rank(client, case.question, found)
-        met = [case.met_by(_plain(guess)) for guess in ranked]
+        met = [case.fits(guess) for guess in ranked]
         first += met[:1] == [True]
         listed += any(met)
         mark = "right" if met[:1] == [True] else "wrong"
@@ -197,10 +204,6 @@ async def measure(client: LocalChatCompletionClient, cases: Sequence[Case]) -> t
             f"{ranked[0].code if ranked else 'nothing'}"
         )
     return first, listed, lines
-
-
-def _plain(guess: Guess) -> Guess:
-    return replace(guess, group=guess.group.replace(" ", "_"), number=guess.number.replace(" ", "_"))
 
 
 async def _main() -> None:

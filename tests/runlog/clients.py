@@ -55,6 +55,7 @@ class Endless(ScriptedChatCompletionClient):
     ) -> AsyncGenerator[str | CreateResult, None]:
         try:
             while True:
+                await asyncio.sleep(0)  # a server's stream lets others work between its pieces
                 yield "tick "
         finally:
             self.closed = True

@@ -1,0 +1,179 @@
+"""What every agent has in common."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+
+import pytest
+
+from agentnb.agents import BaseChatAgent
+from agentnb.base import Response
+from agentnb.core import CancellationToken
+from agentnb.exceptions import AgentFailed
+from agentnb.messages import BaseChatMessage, TextMessage, ThoughtEvent
+from agentnb.runlog import RunLog
+from tests.agents.conftest import names, turn
+
+
+class Echo(BaseChatAgent):
+    """Says what it was told."""
+
+    produced_message_types = (TextMessage,)
+
+    def __init__(self, name: str = "echo", description: str = "says it again") -> None:
+        super().__init__(name, description)
+        self.got: list[list[BaseChatMessage]] = []
+
+    async def on_messages(self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken) -> Response:
+        self.got.append(list(messages))
+        said = TextMessage(content=" ".join(m.to_text() for m in messages), source=self.name)
+        return Response(chat_message=said, inner_messages=[ThoughtEvent(content="hm", source=self.name)])
+
+    async def on_reset(self, cancellation_token: CancellationToken) -> None:
+        self.got.clear()
+
+
+class Yields(Echo):
+    """Yields what it is given."""
+
+    def __init__(self, *items: Any) -> None:
+        super().__init__()
+        self.items = items
+
+    async def on_messages_stream(
+        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
+    ) -> AsyncGenerator[Any, None]:
+        for item in self.items:
+            yield item
+
+
+class Deaf(Echo):
+    """Pays no heed to its token."""
+
+    async def on_messages(self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken) -> Response:
+        self.got.append(list(messages))
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("bad", "better"), [("my agent", "my_agent"), ("1st", "agent_1st"), ("a-b", "a_b"), ("", "agent_")]
+)
+def test_a_name_that_is_no_identifier_is_refused_with_one_that_is(bad: str, better: str) -> None:
+    with pytest.raises(ValueError, match=f"Try '{better}'"):
+        Echo(bad)
+    assert better.isidentifier()
+
+
+def test_an_identifier_of_any_alphabet_is_a_name() -> None:
+    assert Echo("größe").name == "größe"
+
+
+async def test_inner_messages_of_a_response_come_before_it() -> None:
+    assert names(await turn(Echo(), "hi")) == ["ThoughtEvent", "Response(TextMessage)"]
+
+
+async def test_a_run_says_the_task_and_what_the_agent_says() -> None:
+    result = await Echo().run(task="hi")
+
+    assert [(m.source, m.to_text()) for m in result.messages] == [("user", "hi"), ("echo", "hm"), ("echo", "hi")]
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        "hi",
+        TextMessage(content="hi", source="user"),
+        [TextMessage(content="hi", source="user")],
+        (TextMessage(content="hi", source="user"),),
+    ],
+    ids=["text", "message", "list", "tuple"],
+)
+async def test_a_task_may_be_a_text_a_message_or_several(task: Any) -> None:
+    agent = Echo()
+    await agent.run(task=task)
+
+    assert [[m.to_text() for m in got] for got in agent.got] == [["hi"]]
+
+
+async def test_without_a_task_the_agent_gets_no_message() -> None:
+    agent = Echo()
+    await agent.run()
+
+    assert agent.got == [[]]
+
+
+@pytest.mark.parametrize(
+    ("task", "says"),
+    [
+        ([], "The task is an empty list"),
+        (["hi"], "The task holds 'hi'; every element must be a chat message"),
+        ([ThoughtEvent(content="x", source="a")], "every element must be a chat message"),
+        (3, "not int: 3"),
+    ],
+    ids=["empty", "texts", "events", "number"],
+)
+async def test_a_task_that_is_none_is_refused_before_anything_is_logged(task: Any, says: str, runs: Any) -> None:
+    with pytest.raises(ValueError, match=says):
+        await Echo().run(task=task)
+    assert not runs.exists()
+
+
+async def test_an_agent_that_yields_something_else_fails_by_name() -> None:
+    with pytest.raises(AgentFailed, match=r"'echo' yielded 'oops'; it may yield messages and a Response"):
+        await Yields("oops").run(task="hi")
+
+
+async def test_an_agent_that_gives_no_response_fails_by_name() -> None:
+    with pytest.raises(AgentFailed, match="'echo' ended its turn without a Response"):
+        await Yields(ThoughtEvent(content="x", source="echo")).run(task="hi")
+
+
+@pytest.mark.parametrize("how", ["token", "task"])
+async def test_an_agent_that_pays_no_heed_can_be_ended(how: str) -> None:
+    agent, token, log = Deaf(), CancellationToken(), RunLog()
+    running = asyncio.ensure_future(agent.run(task="hi", cancellation_token=token, log=log))
+    while not agent.got:
+        await asyncio.sleep(0)
+    if how == "token":
+        token.cancel()
+    else:
+        running.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert [e.body.outcome for e in log if e.kind == "run.finished"] == ["stopped"]  # type: ignore[union-attr]
+
+
+async def test_a_token_cancelled_before_the_run_ends_it_at_once() -> None:
+    token = CancellationToken()
+    token.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await Deaf().run(task="hi", cancellation_token=token)
+
+
+def test_an_agent_runs_in_a_script() -> None:
+    assert Echo().run_sync(task="hi").messages[-1].to_text() == "hi"
+
+
+async def test_an_agent_runs_where_a_loop_runs_already() -> None:
+    assert Echo().run_sync(task="hi", output_task_messages=False).messages[-1].to_text() == "hi"
+
+
+async def test_an_agent_without_state_saves_an_empty_one() -> None:
+    state = await Echo().save_state()
+    await Echo().load_state(state)
+
+    assert state == {"type": "BaseState", "version": "1.0.0"}
+
+
+async def test_the_log_of_a_run_says_how_the_agent_is_made() -> None:
+    log = (await Echo("ana").run(task="hi")).log
+    assert log is not None
+    start: Any = log.events[0].body
+
+    assert start.component["config"] == {"name": "ana"}
+    assert [(p.name, p.description, p.role) for p in start.participants] == [("ana", "says it again", "Echo")]
