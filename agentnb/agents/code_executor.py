@@ -14,7 +14,7 @@ from agentnb.agents.base import BaseChatAgent
 from agentnb.base import Response
 from agentnb.code_executors.base import CodeExecutor
 from agentnb.core import CancellationToken
-from agentnb.exceptions import UserError
+from agentnb.exceptions import KernelDied, UserError
 from agentnb.messages import BaseChatMessage, CodeBlock, CodeResult, LLMMessage, TextMessage
 from agentnb.runlog import current
 
@@ -144,8 +144,12 @@ class CodeExecutorAgent(BaseChatAgent):
             return CodeResult(exit_code=1, output=f"The code was not approved and did not run: {answer.reason}")
         try:
             return await self._executor.execute_code_blocks(blocks, cancellation_token)
-        except TimeoutError as error:
-            return CodeResult(exit_code=124, output=str(error) or "The code took too long and was stopped.")
+        except (TimeoutError, KernelDied) as error:
+            # What the code did to its kernel is an answer to who wrote it: with what it had shown, another try can help.
+            code = 124 if isinstance(error, TimeoutError) else 137
+            shown = getattr(error, "output", "")
+            text = str(error) or "The code took too long and was stopped."
+            return CodeResult(exit_code=code, output=f"{shown}\n{text}" if shown else text)
 
     def _answer(self, text: str, **metadata: str) -> Response:
         return Response(chat_message=TextMessage(content=text, source=self.name, metadata=metadata))

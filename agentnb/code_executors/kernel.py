@@ -298,13 +298,14 @@ class _Engine:
         self.client = client
         self._ready = (asyncio.Event(), asyncio.Event())
         self._pumps = [
-            asyncio.create_task(self._pump(client.shell_channel, self._on_reply)),
-            asyncio.create_task(self._pump(client.iopub_channel, self._on_output)),
+            asyncio.create_task(self._pump(client.shell_channel.socket, client.session, self._on_reply)),
+            asyncio.create_task(self._pump(client.iopub_channel.socket, client.session, self._on_output)),
         ]
         until = time.monotonic() + self.startup_timeout
         pause = 0.05
         while not all(event.is_set() for event in self._ready):
             client.kernel_info()
+            self._look()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     for event in self._ready:
@@ -347,13 +348,25 @@ class _Engine:
 
     # Messages
 
-    async def _pump(self, channel: Any, take: Callable[[dict[str, Any]], None]) -> None:
+    async def _pump(self, socket: Any, session: Any, take: Callable[[dict[str, Any]], None]) -> None:
         while True:
-            message = await channel.get_msg()
+            parts = await socket.recv_multipart()
             try:
-                take(message)
+                take(session.deserialize(session.feed_identities(parts)[1]))
             except (KeyError, TypeError, ValueError) as error:
                 _logger.warning("A malformed message of kernel %s was left out: %r", self.kernel_name, error)
+
+    def _look(self) -> None:
+        """Let the sockets see what has arrived.
+
+        They learn of it from an edge-triggered file descriptor, and sending, which goes past their asyncio side, may
+        use up the edge: a reply that arrives just then would never be seen.
+        """
+        import zmq
+
+        if self.client is not None:
+            for channel in (self.client.shell_channel, self.client.iopub_channel):
+                channel.socket.get(zmq.EVENTS)
 
     def _on_reply(self, message: dict[str, Any]) -> None:
         ticket = self.ticket
@@ -447,6 +460,7 @@ class _Engine:
             stop_on_error=False,
         )
         self.ticket = ticket
+        self._look()
         try:
             while not ticket.done:
                 left = POLL if ticket.timeout is None else ticket.timeout - (time.monotonic() - began)
@@ -473,6 +487,7 @@ class _Engine:
             async with asyncio.timeout(seconds):
                 await ticket.wake.wait()
         ticket.wake.clear()
+        self._look()
         if ticket.done or self.alive or ticket.stopping == "kill":
             return
         await asyncio.sleep(0.05)  # what it sent before its death may still be in the socket
@@ -491,6 +506,7 @@ class _Engine:
             await self.manager.interrupt_kernel()
             # The signal reaches code that awaits only when the kernel's loop wakes: any request wakes it.
             self.client.kernel_info()
+            self._look()
 
     async def _interrupted(self, ticket: _Ticket) -> bool:
         """Interrupt the block and wait for its end; False if it did not react."""
@@ -675,6 +691,8 @@ class Kernel:
 
         The last four carry `output` and `outputs`, what was shown by then.
         """
+        if cancellation_token is not None and cancellation_token.is_cancelled():
+            raise asyncio.CancelledError("The token was cancelled before the code ran.")
         here = asyncio.get_running_loop()
         listening = on_output is not None
 

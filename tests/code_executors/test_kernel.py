@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -337,13 +338,15 @@ async def test_a_kernel_may_be_used_from_a_notebooks_kernel_and_does_not_outlive
     async with Kernel(cwd=Path.cwd()) as notebook:
         inner = await notebook.execute(
             "from agentnb.code_executors import Kernel\nkernel = Kernel()",
-            "print((await kernel.execute('6 * 7')).text, kernel.pid)",
+            "place = await kernel.execute('from ipykernel.connect import *', 'print(get_connection_file())')",
+            "print((await kernel.execute('6 * 7')).text, kernel.pid, place.text)",
         )
-        answer, pid = inner.text.split()
+        answer, pid, place = inner.text.split()
         assert notebook.pid is not None
         process = psutil.Process(int(pid))
         os.kill(notebook.pid, signal.SIGKILL)
 
         _, left = await asyncio.to_thread(psutil.wait_procs, [process], timeout=5)
+        shutil.rmtree(Path(place).parent)  # a process killed that way cannot tidy up
         assert answer == "42"
         assert left == []
