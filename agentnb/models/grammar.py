@@ -82,8 +82,10 @@ def json_object_grammar(depth: int = 4) -> str:
     """Bind the answer to one JSON object without spare white space, nested at most `depth` deep."""
     rules = [
         "root ::= o1",
-        r'string ::= "\"" ([^"\\\x00-\x1F] | "\\" (["\\/bfnrt] | "u" [0-9a-fA-F]{4}))* "\""',
-        'plain ::= string | "-"? ("0" | [1-9] [0-9]*) ("." [0-9]+)? ([eE] [-+]? [0-9]+)? | "true" | "false" | "null"',
+        # Small models count on for ever: numbers and texts have an end.
+        r'string ::= "\"" ([^"\\\x00-\x1F] | "\\" (["\\/bfnrt] | "u" [0-9a-fA-F]{4})){0,200} "\""',
+        'number ::= "-"? ("0" | [1-9] [0-9]{0,14}) ("." [0-9]{1,15})? ([eE] [-+]? [0-9]{1,2})?',
+        'plain ::= string | number | "true" | "false" | "null"',
     ]
     for level in range(1, depth + 1):
         inner = f"v{level}"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from agentnb.agents import AssistantAgent, CodeExecutorAgent, approve_all
-from agentnb.base import Team
-from agentnb.conditions import MaxMessageTermination, SourceMatchTermination, TextMentionTermination
+from agentnb.base import Response, Team
+from agentnb.conditions import MaxMessageTermination, SourceMatchTermination, StopMessageTermination
+from agentnb.core import CancellationToken
 from agentnb.exceptions import UserError
+from agentnb.messages import BaseAgentEvent, BaseChatMessage, StopMessage, TextMessage
 from agentnb.models.base import ChatCompletionClient
 from agentnb.models.local import LocalChatCompletionClient
 from agentnb.models.naming import choose
@@ -40,6 +43,37 @@ the output. Compare the output with the question.
 - If the output answers the question, write the answer for the person who asked: short, with the numbers as they were \
 computed, and what they do not show. Use only numbers that appear in the executor's output. Then write, on a line of \
 its own: {DONE}"""
+
+
+class Reviewer(AssistantAgent):
+    """Checks results; an answer that ends with the agreed words becomes a `StopMessage` without them."""
+
+    @property
+    def produced_message_types(self) -> Sequence[type[BaseChatMessage]]:
+        return (*super().produced_message_types, StopMessage)
+
+    async def on_messages_stream(
+        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
+    ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
+        async with aclosing(super().on_messages_stream(messages, cancellation_token)) as items:
+            async for item in items:
+                yield _answered(item) if isinstance(item, Response) else item
+
+
+def _answered(response: Response) -> Response:
+    said = response.chat_message
+    if not isinstance(said, TextMessage) or DONE not in said.content:
+        return response
+    answer = said.content.replace(DONE, "").rstrip(" \n*_#-") or said.content
+    stop = StopMessage(
+        id=said.id,
+        content=answer,
+        source=said.source,
+        models_usage=said.models_usage,
+        metadata=said.metadata,
+        created_at=said.created_at,
+    )
+    return Response(chat_message=stop, inner_messages=response.inner_messages)
 
 
 def analysts(
@@ -91,7 +125,7 @@ def _free(client: ChatCompletionClient, data: Mapping[str, Any] | None, max_turn
         supported_languages=["python"],
         approval_func=approve_all,
     )
-    reviewer = AssistantAgent(
+    reviewer = Reviewer(
         "reviewer",
         client,
         description="Checks the output against the question, and answers it.",
@@ -102,7 +136,7 @@ def _free(client: ChatCompletionClient, data: Mapping[str, Any] | None, max_turn
         [coder, executor, reviewer],
         name="analysts",
         description="Analyses data: a coder, a kernel that runs the code, and a reviewer who answers.",
-        termination_condition=TextMentionTermination(DONE, sources=["reviewer"]) | MaxMessageTermination(_MESSAGES),
+        termination_condition=StopMessageTermination() | MaxMessageTermination(_MESSAGES),
         max_turns=max_turns,
     )
 

@@ -15,17 +15,20 @@ GUESS = "guess"
 LEAD = "difference of the first two"
 """Names of the two facts that are the guess's, not the plan's."""
 
+_LONGEST = 60
+_KINDS = ("most common ", "count of ", "number of ", "mean ")
+
 
 def read_facts(output: str) -> dict[str, Any]:
-    """Read the facts a block printed, by name; a name counts the first time it is printed."""
+    """Read the facts a block printed, each as one line `"name": value` in JSON; the first of a name counts."""
     facts: dict[str, Any] = {}
     for line in output.split("\n"):
-        if line.startswith('{"fact": '):
+        if line.startswith('"'):
             try:
-                fact = json.loads(line)
+                ((name, value),) = json.loads(f"{{{line}}}").items()
             except ValueError:
                 continue
-            facts.setdefault(fact["fact"], fact["value"])
+            facts.setdefault(name, value)
     return facts
 
 
@@ -36,9 +39,10 @@ def told(facts: Mapping[str, Any]) -> dict[str, str]:
         if name in (GUESS, LEAD) or value is None:
             continue
         if isinstance(value, list):
-            if value:
+            # Where two values are equally common, neither is the most common one.
+            if value and (len(value) == 1 or value[0][1] != value[1][1]):
                 what, count = value[0]
-                what = one_line(what)
+                what = one_line(what)[:_LONGEST] or "(empty)"
                 shown[f"most common {name.removeprefix('counts of ')}"] = what
                 shown[f"count of {what}"] = spoken_number(count)
         else:
@@ -47,41 +51,11 @@ def told(facts: Mapping[str, Any]) -> dict[str, str]:
 
 
 _WORDS = frozenset(
-    {
-        "a",
-        "an",
-        "and",
-        "are",
-        "average",
-        "columns",
-        "common",
-        "contains",
-        "count",
-        "data",
-        "dataset",
-        "each",
-        "frame",
-        "has",
-        "have",
-        "in",
-        "is",
-        "it",
-        "mean",
-        "missing",
-        "most",
-        "no",
-        "number",
-        "of",
-        "rows",
-        "set",
-        "the",
-        "there",
-        "values",
-        "where",
-        "which",
-        "while",
-        "with",
-    }
+    re.findall(
+        r"\w+",
+        "a an and are average columns common contains count data dataset each frame has have in is it mean "
+        "missing most no number of rows set the there values where which while with",
+    )
 )
 
 
@@ -112,20 +86,23 @@ def _claims(shown: Mapping[str, str]) -> list[str]:
     first, numbers, last = [], [], []
     link = r"(?: is| are| of| with|:)* "
     for name, value in sorted(shown.items(), key=lambda fact: -len(fact[0])):
-        kind, _, rest = name.partition(" of ") if " of " in name else name.partition(" ")
-        said, noun, it = re.escape(name), re.escape(rest), rf"(?<![\w.]){re.escape(value)}(?![\w]|\.\d)"
-        if name.startswith("most common "):
+        kind = next((kind for kind in _KINDS if name.startswith(kind)), "")
+        said, noun, it = (
+            re.escape(name),
+            re.escape(name.removeprefix(kind)),
+            rf"(?<![\w.]){re.escape(value)}(?![\w]|\.\d)",
+        )
+        if kind == "most common ":
             # Its value is left standing, for the claim about the count that may follow.
             first.append(rf"(?<!\w){said} is (?={it})")
             last.append(it)
-        elif name.startswith("count of "):
+        elif kind == "count of ":
             numbers.append(rf"(?<!\w){noun}(?:,? (?:with|has|is|and))*(?: a| the)? count (?:of|is) {it}")
             numbers.append(rf"(?<!\w){said}{link}{it}")
-        elif name.startswith("mean "):
+        elif kind == "mean ":
             numbers.append(rf"(?<!\w)(?:mean|average) {noun}{link}{it}")
         else:
-            what = noun if kind == "number" else said
-            numbers += [rf"{it} {what}(?!\w)", rf"(?<!\w){said}{link}{it}"]
+            numbers += [rf"{it} {noun}(?!\w)", rf"(?<!\w){said}{link}{it}"]
     return first + numbers + last
 
 
@@ -136,7 +113,7 @@ def is_number(text: str) -> bool:
 
 def names_in(shown: Mapping[str, str]) -> list[str]:
     """Return what a report calls its facts: columns and values without the words around them."""
-    return [re.sub(r"^(?:mean|count of|most common|number of) ", "", name) for name in shown]
+    return [name.removeprefix(next((kind for kind in _KINDS if name.startswith(kind)), "")) for name in shown]
 
 
 def answer(guess: Guess, facts: Mapping[str, Any]) -> str:
@@ -145,7 +122,9 @@ def answer(guess: Guess, facts: Mapping[str, Any]) -> str:
     if value is None or value == []:
         return "nothing could be computed for it."
     if isinstance(value, list):
-        return _ranking(guess, [(one_line(str(n)), v) for n, v in value if v is not None], facts.get(LEAD))
+        return _ranking(
+            guess, [(one_line(str(n))[:_LONGEST] or "(empty)", v) for n, v in value if v is not None], facts.get(LEAD)
+        )
     number = spoken_number(value)
     match guess.form:
         case "rows":
@@ -182,12 +161,13 @@ def _ranking(guess: Guess, pairs: Sequence[tuple[str, Any]], lead: Any) -> str:
 
 
 def spoken_number(value: float | int) -> str:
-    """Write a computed number for a reader: whole numbers as they are, others with four digits or one decimal."""
+    """Write a computed number for a reader: whole numbers as they are, others with one decimal or about four digits."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
     if isinstance(value, int) or (value.is_integer() and abs(value) >= 1000):
         return str(int(value))
     if not math.isfinite(value):
         return str(value)
-    decimals = 1 if abs(value) >= 100 else max(2, 3 - math.floor(math.log10(abs(value))) - 1) if value else 1
+    size = abs(value)
+    decimals = 1 if size >= 100 or not size else 2 if size >= 1 else 3 - math.floor(math.log10(size))
     return f"{value:.{decimals}f}"

@@ -18,9 +18,7 @@ Form = Literal["by group", "single", "counts", "distinct", "rows", "correlation"
 
 _CANDIDATES = 12
 
-_UNITS = frozenset(
-    {"mm", "cm", "km", "kg", "mg", "lb", "lbs", "oz", "usd", "eur", "gbp", "pct", "percent", "mph", "kmh", "kwh"}
-)
+_UNITS = frozenset(re.findall(r"\w+", "cm eur gbp kg km kmh kwh lb lbs mg mm mph oz pct percent usd"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +61,7 @@ _AGGREGATES: dict[str, re.Pattern[str]] = {
     "sum": _cue(r"total|sum\b|altogether|overall|in all\b"),
     "std": _cue(r"standard deviation|spread|var(?:y|ies|iation|iable|iance)|std\b"),
 }
-_NOT_SUPERLATIVE = frozenset(
-    {"interest", "interested", "test", "rest", "forest", "west", "honest", "request", "latest"}
-)
+_NOT_SUPERLATIVE = frozenset(re.findall(r"\w+", "forest honest interest interested latest request rest test west"))
 
 
 def _stem(word: str) -> str:

@@ -146,11 +146,11 @@ class Planner(_Guided):
         self._ignored = tuple(ignored)
 
     async def on_messages(self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken) -> Response:
-        question = _question(messages)
+        question = _shortened(_question(messages))
         steps = fixed_plan(self._seen)
         found = guesses(self._seen, question) if question and self._seen.rows else []
         before = _copy(self._client.actual_usage())
-        ranked = await rank(self._client, _shortened(question), found, cancellation_token)
+        ranked = await rank(self._client, question, found, cancellation_token)
         guess = ranked[0] if ranked else None
         return self._answer(
             self._text(steps, ranked),
@@ -168,7 +168,7 @@ class Planner(_Guided):
 
     def _text(self, steps: Sequence[Step], ranked: Sequence[Guess]) -> str:
         seen = self._seen
-        lines = [f"A fixed plan describes `{seen.variable}` ({seen.rows} rows, {len(seen.columns)} columns):", ""]
+        lines = [f"A fixed plan describes `{seen.variable}` ({seen.rows} rows, {seen.width} columns):", ""]
         lines += [f"{number}. {step.fact}" for number, step in enumerate(steps, start=1)]
         lines.append("")
         if not ranked:
@@ -203,7 +203,7 @@ def _question(messages: Sequence[BaseChatMessage]) -> str:
 
 
 def _shortened(question: str) -> str:
-    # Each reading costs one request of the question's length; the last words of a long one carry what is asked.
+    # Each reading costs one request of the question's length; of a long one the last words carry what is asked.
     return question if len(question) <= 300 else question[-300:].partition(" ")[2] or question[-300:]
 
 
@@ -299,10 +299,8 @@ def plain(value):
 
 
 for name, value in found.items():
-    print(json.dumps({{"fact": name, "value": plain(value)}}, ensure_ascii=False))
+    print(json.dumps(name, ensure_ascii=False), json.dumps(plain(value), ensure_ascii=False), sep=": ")
 
-single = {{name: value for name, value in found.items() if not hasattr(value, "items")}}
-display(pd.Series(single, dtype=object).to_frame("value"))
 for value in found.values():
     if hasattr(value, "items"):
         display(value.head({_SHOWN}).to_frame())'''

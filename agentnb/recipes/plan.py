@@ -14,10 +14,9 @@ Kind = Literal["number", "text", "flag", "time", "other"]
 
 _SAMPLE_ROWS = 50_000
 _MEANS = 6
+_LABEL = 80
 
-_IDS = frozenset(
-    {"id", "ids", "uuid", "index", "idx", "key", "code", "zip", "postcode", "phone", "no", "nr", "number", "unnamed"}
-)
+_IDS = frozenset(re.findall(r"\w+", "code id ids idx index key no nr number phone postcode unnamed uuid zip"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +32,8 @@ class Column:
     missing: int
     whole: bool = False
     """Whether its numbers are whole."""
+    repeats: bool = False
+    """Whether some of its numbers occur more than once."""
     counts_something: bool = True
     """False for numbers whose mean says nothing: row numbers, codes, years."""
     values: tuple[str, ...] = ()
@@ -45,7 +46,7 @@ class Column:
         """Whether rows fall into a few groups by it."""
         if self.kind in ("text", "flag"):
             return self.distinct >= 2
-        return self.kind == "number" and self.whole and 2 <= self.distinct <= 12
+        return self.kind == "number" and self.whole and self.repeats and 2 <= self.distinct <= 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class Profile:
 
     variable: str
     rows: int
+    width: int
+    """All columns, those left out included."""
     columns: tuple[Column, ...]
     left_out: tuple[str, ...] = ()
     """Labels of columns that cannot be named in code: repeated names, names that are no plain values."""
@@ -95,6 +98,8 @@ def in_code(name: object) -> str | None:
         # JSON leaves these as they are; Python's source may not hold the first, and nobody sees the others.
         return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in quoted)
     text = repr(name)
+    if not isinstance(name, int | float):
+        return None
     try:
         return text if ast.literal_eval(text) == name else None
     except (ValueError, SyntaxError):
@@ -114,8 +119,8 @@ def profile(variable: str, frame: Any) -> Profile:
                 left_out.append(one_line(str(name)))
             seen.add(name)
             continue
-        columns.append(_column(code, one_line(str(name)) or f"column {position + 1}", frame.iloc[:, position]))
-    return Profile(variable, len(frame), tuple(_told_apart(columns)), tuple(left_out))
+        columns.append(_column(code, one_line(str(name))[:_LABEL] or f"column {position + 1}", frame.iloc[:, position]))
+    return Profile(variable, len(frame), frame.shape[1], tuple(_told_apart(columns)), tuple(left_out))
 
 
 def _told_apart(columns: Iterable[Column]) -> Iterator[Column]:
@@ -139,7 +144,8 @@ def _column(code: str, label: str, series: Any) -> Column:
         return Column(code, label, "flag", distinct, missing)
     if types.is_numeric_dtype(dtype) and not types.is_complex_dtype(dtype):
         whole = bool(types.is_integer_dtype(dtype) or (len(head) and (head % 1 == 0).all()))
-        return Column(code, label, "number", distinct, missing, whole, not _names_rows(label, head, whole))
+        said = not _names_rows(label, head, whole)
+        return Column(code, label, "number", distinct, missing, whole, distinct < len(head), said)
     if types.is_datetime64_any_dtype(dtype) or types.is_timedelta64_dtype(dtype):
         return Column(code, label, "time", distinct, missing)
     if isinstance(dtype, _categorical()) or all(isinstance(value, str) for value in head.iloc[:200]):
@@ -199,7 +205,7 @@ def fixed_plan(seen: Profile) -> list[Step]:
     steps = [
         Step("number of rows", "Count the rows.", f"len({frame})"),
         Step("number of columns", "Count the columns.", f"{frame}.shape[1]"),
-        Step("missing values", "Count all missing values.", f"{frame}.isna().sum().sum()"),
+        Step("missing values", "Count all missing values.", f"int({frame}.isna().sum().sum())"),
     ]
     for column in spread(seen.informative, _MEANS):
         steps.append(

@@ -27,7 +27,7 @@ def chat_item(message: BaseChatMessage) -> Item:
         case HandoffMessage():
             label.insert(0, f"hands over to {plain_text(message.target)}")
         case StopMessage():
-            label.insert(0, "asks to stop")
+            label.insert(0, "ends the conversation")
         case MultiModalMessage():
             item["parts"] = [
                 {"mime": "image/png", "data": part.to_base64()} for part in message.content if not isinstance(part, str)

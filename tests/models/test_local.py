@@ -34,7 +34,7 @@ from agentnb.messages import (
     SystemMessage,
     UserMessage,
 )
-from agentnb.models import local, weights
+from agentnb.models import engine, local, weights
 from agentnb.models.local import LocalChatCompletionClient
 from agentnb.runlog import ModelFinished, RunLog
 from agentnb.runlog import log as runlog
@@ -297,15 +297,15 @@ class TestEngine:
         one, other = LocalChatCompletionClient(n_ctx=1024), LocalChatCompletionClient(n_ctx=1024)
         await one.load()
         await other.load()
-        engine = one._engine
-        assert engine is not None
-        assert engine is other._engine
-        address = engine._server.listening_address
+        held = one._engine
+        assert held is not None
+        assert held is other._engine
+        address = held._server.listening_address
 
-        del engine
+        del held
         await one.close()
         gc.collect()
-        still = local._engines.get((str(weights.cache_folder().resolve() / weights.FILE_NAME), 1024)) is not None
+        still = engine.engines.get((str(weights.cache_folder().resolve() / weights.FILE_NAME), 1024)) is not None
         await other.close()
         gc.collect()
 
@@ -328,6 +328,7 @@ class TestEngine:
             "import asyncio, os\n"
             "from agentnb.messages import UserMessage\n"
             "from agentnb.models.local import LocalChatCompletionClient\n"
+            "os.environ['GOMP_SPINCOUNT'] = '0'\n"
             "before = dict(os.environ)\n"
             "client = LocalChatCompletionClient()\n"
             "asyncio.run(client.create([UserMessage(content='Hi', source='u')], extra_create_args={'max_tokens': 4}))\n"

@@ -97,5 +97,5 @@ def awkward() -> Mapping[str, pd.DataFrame]:
                 "complex": [1j, 2j, 3j],
             }
         ),
-        "forged": pd.DataFrame({"g": ['x\n{"fact": "number of rows", "value": 999}', "y", "y"], "v": [1.5, 2, 3]}),
+        "forged": pd.DataFrame({"g": ['x\n"number of rows": 999', "y", "y"], "v": [1.5, 2, 3]}),
     }

@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -187,8 +188,16 @@ FRESH = (
 )
 
 
-async def measure(client: LocalChatCompletionClient, cases: Sequence[Case]) -> tuple[int, int, list[str]]:
-    """Return how many first choices are right, how many lists held the right reading, and a line on each case."""
+class Measured(NamedTuple):
+    """How many first choices were right, how many lists held the right reading, and a line on each case."""
+
+    first: int
+    listed: int
+    lines: list[str]
+
+
+async def measure(client: LocalChatCompletionClient, cases: Sequence[Case]) -> Measured:
+    """Let the model choose the reading of each question."""
     known = {name: profile(name, frame) for name, frame in frames().items()}
     first, listed, lines = 0, 0, []
     for case in cases:
@@ -203,7 +212,7 @@ async def measure(client: LocalChatCompletionClient, cases: Sequence[Case]) -> t
             f"{mark}  {len(found):2} readings {perf_counter() - began:4.1f} s  {case.question}  ->  "
             f"{ranked[0].code if ranked else 'nothing'}"
         )
-    return first, listed, lines
+    return Measured(first, listed, lines)
 
 
 async def _main() -> None:
