@@ -94,9 +94,7 @@ async def test_a_condition_starts_anew_after_a_reset(make: Make, messages: Seque
 
 
 @each
-async def test_a_condition_that_did_not_fire_lets_the_conversation_go_on(
-    make: Make, messages: Sequence[Said]
-) -> None:
+async def test_a_condition_that_did_not_fire_lets_the_conversation_go_on(make: Make, messages: Sequence[Said]) -> None:
     condition = make()
     await condition.reset()
 

@@ -83,9 +83,7 @@ def test_a_state_comes_back_from_json_into_another_context(messages: list[LLMMes
 
 
 @given(st.lists(llm_messages, max_size=12), st.integers(1, 6))
-def test_a_buffer_shows_the_end_and_never_begins_with_a_lone_tool_result(
-    messages: list[LLMMessage], size: int
-) -> None:
+def test_a_buffer_shows_the_end_and_never_begins_with_a_lone_tool_result(messages: list[LLMMessage], size: int) -> None:
     async def check() -> None:
         shown = await (await filled(BufferedChatCompletionContext(size), messages)).get_messages()
         assert shown == messages[len(messages) - len(shown) :]

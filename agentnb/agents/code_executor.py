@@ -145,11 +145,11 @@ class CodeExecutorAgent(BaseChatAgent):
         try:
             return await self._executor.execute_code_blocks(blocks, cancellation_token)
         except (TimeoutError, KernelDied) as error:
-            # What the code did to its kernel is an answer to who wrote it: with what it had shown, another try can help.
-            code = 124 if isinstance(error, TimeoutError) else 137
+            # What the code did to its kernel is an answer to who wrote it; what it had shown helps another try.
+            exit_code = 124 if isinstance(error, TimeoutError) else 137
             shown = getattr(error, "output", "")
             text = str(error) or "The code took too long and was stopped."
-            return CodeResult(exit_code=code, output=f"{shown}\n{text}" if shown else text)
+            return CodeResult(exit_code=exit_code, output=f"{shown}\n{text}" if shown else text)
 
     def _answer(self, text: str, **metadata: str) -> Response:
         return Response(chat_message=TextMessage(content=text, source=self.name, metadata=metadata))

@@ -16,6 +16,7 @@ from agentnb.exceptions import UnknownName, UserError
 GROUP = "agentnb.components"
 
 _SHIPPED = {
+    "choice.model": "agentnb.models.naming:choose",
     "team.analysts": "agentnb.recipes:analysts",
     "model.local": "agentnb.models.naming:local_model",
     "model.openai": "agentnb.models.naming:openai_model",

@@ -13,6 +13,7 @@ from agentnb.core import well_formed
 from agentnb.exceptions import NoRunner
 from agentnb.notebook.session import Session
 from agentnb.runlog import Event, InputAnswered, InputRequested, RunLog
+from agentnb.runlog.log import void
 
 POLL = 0.05
 """Seconds between two looks for a reply."""
@@ -113,10 +114,6 @@ class Reception:
             self.log.refuse(input_id, NoRunner(f"{who} asked {question.prompt!r}, and the input was closed."))
             return
         self.log.answer(input_id, answer, by="stdin")
-
-
-def void(_: object) -> None:
-    """Take anything, return nothing."""
 
 
 def _why(session: Session) -> str:

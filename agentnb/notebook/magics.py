@@ -7,7 +7,6 @@ completion, and says what is wrong where the cell was not transformed.
 
 from __future__ import annotations
 
-import asyncio
 import difflib
 import os
 import re
@@ -25,12 +24,10 @@ from traitlets.config import Configurable
 
 from agentnb.base import TaskRunner, Team
 from agentnb.core import plugins, well_formed
-from agentnb.exceptions import RunStopped, UnknownName, UserError
-from agentnb.messages import BaseChatMessage, TextMessage
-from agentnb.notebook.runs import NotebookRun, busy, runs, ticking
+from agentnb.exceptions import AgentnbError, UnknownName, UserError
+from agentnb.notebook.runs import NotebookRun, busy, runs, start
 from agentnb.notebook.session import Wish, waiting
-from agentnb.notebook.variables import describe, summarize
-from agentnb.runlog import VariablesShared, totals
+from agentnb.runlog import totals
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -73,9 +70,7 @@ def install(shell: Any) -> None:
     if transform not in transforms:
         transforms.insert(0, transform)  # first: IPython's own would strip `>>>` from the body
     if magics_of(shell) is None:
-        magics = AgentTeamMagics(shell)
-        shell.register_magics(magics)
-        shell.configurables.append(magics)
+        shell.register_magics(AgentTeamMagics(shell))  # which joins the shell's configurables by itself
 
 
 def remove(shell: Any) -> None:
@@ -228,7 +223,7 @@ class AgentTeamMagics(Magics, Configurable):
         print(_aligned(rows) if len(rows) > 1 else "No run in this kernel yet. `%%agentteam NAME` starts one.")
 
     def _show(self, rest: list[str]) -> None:
-        display(self._numbered("show", rest))  # type: ignore[no-untyped-call]
+        display(self._numbered("show", rest))
 
     def _stop(self, rest: list[str]) -> None:
         running = [run for run in runs() if run.state == "running"]
@@ -252,7 +247,10 @@ class AgentTeamMagics(Magics, Configurable):
             ("4", "default", "what is at hand; the run says which and why"),
         ]
         print("The first of these that is set decides:\n" + _aligned(rows))
-        print(f"Kinds of models: {', '.join(plugins.names('model'))}. See also `!python -m agentnb models`.")
+        try:
+            print(f"Now: {plugins.load('choice', 'model')(self.model or None).line()}")
+        except AgentnbError as error:
+            print(f"Now: none. {error}")
 
     def _numbered(self, command: str, rest: list[str]) -> NotebookRun:
         known = runs()
@@ -277,7 +275,9 @@ class AgentTeamMagics(Magics, Configurable):
         variables = self._variables(options.variables)
         runner, made_here = self._runner(options, variables)
         try:
-            run = await self._started(runner, options, body.strip("\n"), variables, made_here)
+            run = await start(
+                runner, body.strip("\n"), variables=variables, quiet=options.quiet, close_runner=made_here
+            )
         except BaseException:
             if made_here and isinstance(runner, Team):
                 await runner.close()
@@ -285,20 +285,6 @@ class AgentTeamMagics(Magics, Configurable):
         if options.out:
             self.shell.user_ns[options.out] = run
         await self._accompany(run, options)
-
-    async def _started(
-        self, runner: TaskRunner, options: Any, body: str, variables: Mapping[str, Any], made_here: bool
-    ) -> NotebookRun:
-        task: list[BaseChatMessage] = [TextMessage(source="user", content=body)]
-        shared = None
-        if variables:
-            takers = await _handed_over(runner, variables)
-            if not takers:
-                raise UserError(f"--with {options.variables}: nobody in {runner.name!r} runs code.")
-            told = await asyncio.to_thread(describe, variables)
-            task.append(TextMessage(source="notebook", content=told, metadata={"kind": "data"}))
-            shared = VariablesShared(executor=", ".join(takers), names=tuple(variables), summary=summarize(variables))
-        return NotebookRun(runner, task, quiet=options.quiet, shared=shared, close_runner=made_here)
 
     async def _accompany(self, run: NotebookRun, options: Any) -> None:
         wish: Wish = "wait" if options.wait else "background" if options.background else cast(Wish, self.wait)
@@ -321,9 +307,12 @@ class AgentTeamMagics(Magics, Configurable):
             UserError: If an option is unknown, lacks its value, or contradicts another.
         """
         try:
-            options = parse_argstring(self.agentteam_cell, line)  # type: ignore[no-untyped-call]
+            options = parse_argstring(self.agentteam_cell, line)
         except (UsageError, ValueError) as error:
             raise UserError(_explained(str(error), line)) from None
+        for name, value in vars(options).items():
+            if isinstance(value, str) and len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+                setattr(options, name, value[1:-1])  # IPython splits at blanks outside of quotes and keeps those
         if options.out is not None and not options.out.isidentifier():
             raise UserError(f"--out {options.out}: a variable's name is wanted, as in `--out run`.")
         if options.wait and options.background:
@@ -383,14 +372,6 @@ class AgentTeamMagics(Magics, Configurable):
             f"No team named {options.name!r} (known: {', '.join(map(repr, known)) or 'none'})."
             f"{_near(options.name, known)}"
         )
-
-
-async def _handed_over(runner: TaskRunner, variables: Mapping[str, Any]) -> list[str]:
-    try:
-        async with ticking():
-            return await runner.share(variables)
-    except asyncio.CancelledError:
-        raise RunStopped("stopped before the run began.") from None
 
 
 _HELP = """\

@@ -8,14 +8,18 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from agentnb.base import Task, TaskResult, TaskRunner, Team
 from agentnb.exceptions import AgentFailed, RunStopped, TerminatedException, UserError
+from agentnb.messages import BaseChatMessage, TextMessage
 from agentnb.notebook.inputs import Reception
 from agentnb.notebook.session import here
+from agentnb.notebook.variables import describe, summarize
 from agentnb.notebook.views import view
 from agentnb.runlog import Event, RunFinished, RunLog, RunStarted, Said, VariablesShared, totals
+from agentnb.runlog.log import void
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,6 +121,7 @@ class NotebookRun:
         self._loop = asyncio.get_running_loop()
         self._result: TaskResult | None = None
         self._state: State = "running"
+        self._begun = self._stop_asked = False
         self._over: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._released: concurrent.futures.Future[BaseException | None] = concurrent.futures.Future()
         # Those who wait may be cancelled; what they wait for may not.
@@ -132,7 +137,10 @@ class NotebookRun:
         self._task.add_done_callback(self._gone)
 
     async def _go(self, task: Task) -> None:
+        self._begun = True
         try:
+            if self._stop_asked:
+                raise asyncio.CancelledError
             self._result = await self.runner.run(task=task, log=self.log)
             self._state = "done"
         except asyncio.CancelledError:
@@ -225,7 +233,10 @@ class NotebookRun:
             return
         if len(self.log):
             self.log.note(f"Stopped with {by}.", by="person")
-        self._task.cancel()
+        if self._begun:
+            self._task.cancel()
+        else:
+            self._stop_asked = True  # a task cancelled before its first step would never release what it holds
 
     def answer(self, text: str) -> None:
         """Answer the oldest open question; from any thread.
@@ -293,8 +304,8 @@ class NotebookRun:
                 await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             self.stop("■")
-            # A kernel keeps what is still to be released alive; a terminal's loop stands still after the cell.
-            wanted = self._released if self.session.kind == "terminal" else self._over
+            # A kernel's loop goes on to release what the run held; a terminal's stands still after the cell.
+            wanted = self._released if self.session.kind in ("terminal", "plain") else self._over
             await _at_most(PATIENCE, asyncio.wrap_future(wanted))
             raise RunStopped(self._stopped(), result=self.result) from None
 
@@ -327,6 +338,43 @@ async def _at_most(seconds: float, future: asyncio.Future[Any]) -> None:
         return  # interrupted again: the person does not want to wait for the end of the run
 
 
+async def start(
+    runner: TaskRunner,
+    task: str,
+    *,
+    variables: Mapping[str, Any] = MappingProxyType({}),
+    quiet: bool = False,
+    close_runner: bool = False,
+) -> NotebookRun:
+    """Hand variables to those who run code, tell all about them, and start the run.
+
+    Args:
+        runner: The team or agent.
+        task: What to do; a second message of kind "data" describes the variables.
+        variables: Values by name.
+        quiet: Show nothing.
+        close_runner: Close the team once the run is over.
+
+    Raises:
+        UserError: If there are variables and nobody runs code.
+        RunStopped: If the cell was interrupted before the run began.
+    """
+    messages: list[BaseChatMessage] = [TextMessage(source="user", content=task)]
+    shared = None
+    if variables:
+        try:
+            async with ticking():
+                takers = await runner.share(variables)
+                told = await asyncio.to_thread(describe, variables)
+        except asyncio.CancelledError:
+            raise RunStopped("stopped before the run began.") from None
+        if not takers:
+            raise UserError(f"--with {','.join(variables)}: nobody in team {runner.name!r} runs code.")
+        messages.append(TextMessage(source="notebook", content=told, metadata={"kind": "data"}))
+        shared = VariablesShared(executor=", ".join(takers), names=tuple(variables), summary=summarize(variables))
+    return NotebookRun(runner, messages, quiet=quiet, shared=shared, close_runner=close_runner)
+
+
 def readable(error: BaseException) -> BaseException:
     """Return what a person should see of a failed run: the cause, where it explains itself in one line."""
     inner = error
@@ -346,7 +394,3 @@ def _said(log: RunLog) -> list[Any]:
         if isinstance(event.body, Said) and run == events[0].id:
             messages.append(event.body.message)
     return messages
-
-
-def void(_: object) -> None:
-    """Take anything, return nothing."""

@@ -36,7 +36,7 @@ class Page:
         self.log = log
         self._transcript = TranscriptWidget(log, on_stop=on_stop, context=copy_context())
         self.widget: Probed | None = self._transcript
-        self._handle: Any = display(self._transcript, display_id=True)  # type: ignore[no-untyped-call]
+        self._handle: Any = display(self._transcript, display_id=True)
 
     def finish(self) -> None:
         from agentnb.ui import bundle
@@ -59,7 +59,7 @@ class Still:
 
         from agentnb.ui import bundle
 
-        display(bundle(self.log), raw=True)  # type: ignore[no-untyped-call]
+        display(bundle(self.log), raw=True)
 
 
 class Printed:

@@ -317,16 +317,19 @@ class SingleThreadedAgentRuntime:
         """
         self._check_started()
         self._running = False
-        while self._waiting:
-            envelope = self._waiting.popleft()
-            if envelope.answer is not None and not envelope.answer.done():
-                envelope.answer.set_exception(RuntimeFault("The runtime was stopped before the message was delivered."))
+        self._drop()
         for task in list(self._tasks):
             task.cancel()
         if self._tasks:
             await asyncio.wait(list(self._tasks))
         self._settle()
         self._raise_unhandled()
+
+    def _drop(self) -> None:
+        while self._waiting:
+            answer = self._waiting.popleft().answer
+            if answer is not None and not answer.done():
+                answer.set_exception(RuntimeFault("The runtime was stopped before the message was delivered."))
 
     async def stop_when_idle(self) -> None:
         """End when every message, and every message they caused, is handled.
@@ -348,11 +351,14 @@ class SingleThreadedAgentRuntime:
             raise error
 
     async def close(self) -> None:
-        """End, and close every agent."""
-        if self._running:
-            await self.stop()
-        for agent in self._agents.values():
-            await agent.close()
+        """End, and close every agent; senders whose messages still wait for `start` are told."""
+        try:
+            if self._running:
+                await self.stop()
+            self._drop()
+        finally:
+            for agent in self._agents.values():
+                await agent.close()
 
     def _check_started(self) -> None:
         if not self._running:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from agentnb.base import ChatAgent, Response
 from agentnb.core import CancellationToken
@@ -38,10 +38,8 @@ def answer(content: str | list[FunctionCall], thought: str | None = None) -> Cre
 
 def unable(**able: Any) -> ModelInfo:
     """Return the description of a model that can do what is said and nothing else."""
-    info = able_to_everything()
-    info.update(vision=False, function_calling=False, json_output=False, structured_output=False)
-    info.update(able)  # type: ignore[typeddict-item]
-    return info
+    nothing = {"vision": False, "function_calling": False, "json_output": False, "structured_output": False}
+    return cast(ModelInfo, {**able_to_everything(), **nothing, **able})
 
 
 class Watched(ScriptedChatCompletionClient):

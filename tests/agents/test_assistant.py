@@ -38,7 +38,7 @@ from agentnb.models.scripted import ScriptedChatCompletionClient
 from agentnb.runlog import RunLog
 from agentnb.tools import FunctionTool, StaticWorkbench, ToolResult
 from tests.agents.conftest import Watched, answer, call, names, turn, unable
-from tests.runlog.clients import Bench, Endless, Unfinished
+from tests.runlog.clients import Bench, Endless, Unfinished, arrival
 
 USAGE = RequestUsage(3, 4)
 
@@ -438,7 +438,9 @@ async def test_leaving_an_agents_stream_early_closes_the_models_stream_within_th
     client = Endless(["x"])
     log = RunLog()
 
-    async with aclosing(AssistantAgent("ana", client, model_client_stream=True).run_stream(task="hi", log=log)) as items:
+    async with aclosing(
+        AssistantAgent("ana", client, model_client_stream=True).run_stream(task="hi", log=log)
+    ) as items:
         async for item in items:
             if isinstance(item, ModelClientStreamingChunkEvent):
                 break
@@ -450,9 +452,10 @@ async def test_leaving_an_agents_stream_early_closes_the_models_stream_within_th
 async def test_cancelling_the_token_ends_an_agents_run_promptly() -> None:
     client = ScriptedChatCompletionClient(["never"], delay=1000)
     token = CancellationToken()
-    running = asyncio.ensure_future(AssistantAgent("ana", client).run(task="hi", cancellation_token=token))
-    while not client.asked:
-        await asyncio.sleep(0)
+    log = RunLog()
+    asked = arrival(log, "model.started")
+    running = asyncio.ensure_future(AssistantAgent("ana", client).run(task="hi", cancellation_token=token, log=log))
+    await asked.wait()
     token.cancel()
 
     with pytest.raises(asyncio.CancelledError):

@@ -13,8 +13,9 @@ from agentnb.base import Response
 from agentnb.core import CancellationToken
 from agentnb.exceptions import AgentFailed
 from agentnb.messages import BaseChatMessage, TextMessage, ThoughtEvent
-from agentnb.runlog import RunLog
+from agentnb.runlog import RunFinished, RunLog
 from tests.agents.conftest import names, turn
+from tests.runlog.clients import arrival
 
 
 class Echo(BaseChatAgent):
@@ -134,9 +135,9 @@ async def test_an_agent_that_gives_no_response_fails_by_name() -> None:
 @pytest.mark.parametrize("how", ["token", "task"])
 async def test_an_agent_that_pays_no_heed_can_be_ended(how: str) -> None:
     agent, token, log = Deaf(), CancellationToken(), RunLog()
+    begun = arrival(log, "turn.started")
     running = asyncio.ensure_future(agent.run(task="hi", cancellation_token=token, log=log))
-    while not agent.got:
-        await asyncio.sleep(0)
+    await begun.wait()
     if how == "token":
         token.cancel()
     else:
@@ -144,7 +145,7 @@ async def test_an_agent_that_pays_no_heed_can_be_ended(how: str) -> None:
 
     with pytest.raises(asyncio.CancelledError):
         await running
-    assert [e.body.outcome for e in log if e.kind == "run.finished"] == ["stopped"]  # type: ignore[union-attr]
+    assert [e.body.outcome for e in log if isinstance(e.body, RunFinished)] == ["stopped"]
 
 
 async def test_a_token_cancelled_before_the_run_ends_it_at_once() -> None:

@@ -246,9 +246,7 @@ async def test_what_is_denied_does_not_run_and_the_reason_is_told(is_async: bool
     assert not [event for event in log if isinstance(event.body, CodeStarted)]
     assert "was not approved and did not run: it deletes files" in result.messages[-1].to_text()
     assert asked == [
-        ApprovalRequest(
-            code="```python\na\n```\n\n```sh\nb\n```", context=[UserMessage(content=text, source="user")]
-        )
+        ApprovalRequest(code="```python\na\n```\n\n```sh\nb\n```", context=[UserMessage(content=text, source="user")])
     ]
 
 

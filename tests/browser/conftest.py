@@ -15,17 +15,17 @@ from tests.browser.lab import CHROMIUM, LabServer, Notebook
 ARTIFACTS = Path(__file__).parent.parent.parent / "test-artifacts"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
-    """One JupyterLab for all browser tests."""
+    """One JupyterLab for a file of tests."""
     server = LabServer(tmp_path_factory.mktemp("lab"))
     yield server
     server.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """One Chromium for all browser tests."""
+    """One Chromium for a file of tests: Playwright's event loop runs in this thread until it is closed."""
     from playwright.sync_api import sync_playwright
 
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

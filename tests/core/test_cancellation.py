@@ -11,7 +11,7 @@ from agentnb.core import CancellationToken
 
 
 def test_a_callback_runs_when_the_stop_is_asked_for() -> None:
-    token, called = CancellationToken(), []
+    token, called = CancellationToken(), list[int]()
     token.add_callback(lambda: called.append(1))
     assert not token.is_cancelled()
 
@@ -22,7 +22,7 @@ def test_a_callback_runs_when_the_stop_is_asked_for() -> None:
 
 
 def test_asking_twice_calls_back_once() -> None:
-    token, called = CancellationToken(), []
+    token, called = CancellationToken(), list[int]()
     token.add_callback(lambda: called.append(1))
 
     token.cancel()
@@ -32,7 +32,7 @@ def test_asking_twice_calls_back_once() -> None:
 
 
 def test_a_late_callback_runs_at_once() -> None:
-    token, called = CancellationToken(), []
+    token, called = CancellationToken(), list[int]()
     token.cancel()
 
     token.add_callback(lambda: called.append(1))
@@ -41,7 +41,7 @@ def test_a_late_callback_runs_at_once() -> None:
 
 
 def test_one_function_added_twice_is_called_twice() -> None:
-    token, called = CancellationToken(), []
+    token, called = CancellationToken(), list[int]()
 
     def note() -> None:
         called.append(1)
@@ -54,7 +54,7 @@ def test_one_function_added_twice_is_called_twice() -> None:
 
 
 def test_a_callback_that_raises_does_not_keep_the_others_from_being_called() -> None:
-    token, called = CancellationToken(), []
+    token, called = CancellationToken(), list[int]()
 
     def fail() -> None:
         raise ValueError("first")
@@ -68,7 +68,7 @@ def test_a_callback_that_raises_does_not_keep_the_others_from_being_called() -> 
 
 
 def test_a_callback_may_use_the_token_it_belongs_to() -> None:
-    token, called = CancellationToken(), []
+    token, called = CancellationToken(), list[int]()
     token.add_callback(lambda: token.add_callback(lambda: called.append(token.is_cancelled())))
 
     token.cancel()
@@ -112,7 +112,7 @@ async def test_a_token_cancelled_in_another_thread_wakes_the_task_that_waits() -
 async def test_a_future_may_be_linked_in_another_thread(when: str) -> None:
     """In debug mode asyncio raises for whatever touches a loop from a foreign thread."""
     asyncio.get_running_loop().set_debug(True)
-    token, errors = CancellationToken(), []
+    token, errors = CancellationToken(), list[RuntimeError]()
     waiting = asyncio.ensure_future(asyncio.Event().wait())
 
     def link() -> None:
@@ -159,7 +159,7 @@ def test_a_future_of_a_closed_loop_does_not_hinder_cancelling() -> None:
 
 def test_many_threads_may_add_and_cancel_at_the_same_time() -> None:
     for _ in range(50):
-        token, called = CancellationToken(), []
+        token, called = CancellationToken(), list[int]()
         start = threading.Barrier(5)
 
         def add(token: CancellationToken = token, called: list[int] = called, start: threading.Barrier = start) -> None:

@@ -29,7 +29,7 @@ from agentnb.conditions import (
 )
 from agentnb.core import Component, ComponentModel
 from agentnb.exceptions import UserError
-from agentnb.messages import AssistantMessage, FunctionCall, SystemMessage, TextMessage, UserMessage
+from agentnb.messages import AssistantMessage, FunctionCall, LLMMessage, SystemMessage, TextMessage, UserMessage
 from agentnb.model_context import BufferedChatCompletionContext, UnboundedChatCompletionContext
 from agentnb.models.replay import ReplayChatCompletionClient
 from agentnb.teams import RoundRobinGroupChat
@@ -165,7 +165,7 @@ async def test_a_loaded_combination_works() -> None:
 
 
 async def test_a_context_comes_back_with_its_first_messages() -> None:
-    first = [
+    first: list[LLMMessage] = [
         SystemMessage(content="s"),
         UserMessage(content="u", source="a"),
         AssistantMessage(content=[FunctionCall(id="1", arguments="{}", name="f")], source="b"),
@@ -196,7 +196,7 @@ async def test_a_team_comes_back_with_agents_models_and_conditions_and_runs() ->
     result = await made.run(task="go")
 
     assert made.dump_component() == team().dump_component()
-    assert [m.to_text() for m in result.messages] == ["go", "one", "one"]  # type: ignore[union-attr]
+    assert [m.to_text() for m in result.messages] == ["go", "one", "one"]
 
 
 def test_autogens_providers_are_found_here() -> None:
@@ -233,9 +233,7 @@ def test_autogen_core_and_its_extensions_map_to_their_rooms() -> None:
 
 def test_an_unknown_key_names_the_class_and_the_nearest_argument() -> None:
     with pytest.raises(UserError, match=r"MaxMessageTermination takes no 'max_mesages'\. Did you mean 'max_messages'"):
-        Component.load_component(
-            {"provider": "agentnb.conditions.MaxMessageTermination", "config": {"max_mesages": 3}}
-        )
+        Component.load_component({"provider": "agentnb.conditions.MaxMessageTermination", "config": {"max_mesages": 3}})
 
 
 def test_self_is_no_argument() -> None:
@@ -291,9 +289,7 @@ def test_a_nested_component_is_not_trusted_either() -> None:
     bad = {"provider": "os.system", "config": {}}
 
     with pytest.raises(ValueError, match="outside the trusted namespaces"):
-        Component.load_component(
-            {"provider": "agentnb.base.AndTerminationCondition", "config": {"conditions": [bad]}}
-        )
+        Component.load_component({"provider": "agentnb.base.AndTerminationCondition", "config": {"conditions": [bad]}})
 
 
 def test_a_secret_is_never_written() -> None:

@@ -47,7 +47,9 @@ def test_a_data_uri_of_a_png_or_jpeg_is_read(form: str) -> None:
     assert image.data_uri.startswith("data:image/png;base64,")
 
 
-@pytest.mark.parametrize("uri", ["https://example.org/a.png", "data:image/svg+xml;base64,AAAA", "file:///etc/passwd", ""])
+@pytest.mark.parametrize(
+    "uri", ["https://example.org/a.png", "data:image/svg+xml;base64,AAAA", "file:///etc/passwd", ""]
+)
 def test_any_other_address_is_refused_and_nothing_is_fetched(uri: str) -> None:
     with pytest.raises(ValueError, match=r"no data URI of a PNG or JPEG.*Image\.from_file"):
         Image.from_uri(uri)

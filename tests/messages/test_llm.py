@@ -48,8 +48,10 @@ def test_calls_and_text_are_told_apart() -> None:
 
 
 def test_a_finish_reason_that_is_none_of_the_five_is_refused() -> None:
-    with pytest.raises(ValidationError):
-        CreateResult(finish_reason="tired", content="", usage=RequestUsage(0, 0), cached=False)  # type: ignore[arg-type]
+    usage = {"prompt_tokens": 0, "completion_tokens": 0}
+
+    with pytest.raises(ValidationError, match="finish_reason"):
+        CreateResult.model_validate({"finish_reason": "tired", "content": "", "usage": usage, "cached": False})
 
 
 def test_a_system_message_has_no_source() -> None:

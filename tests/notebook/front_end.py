@@ -5,8 +5,10 @@ A `Page` answers pings, keeps the ops, and can stop and answer, as a page does; 
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -93,7 +95,11 @@ class Kernel:
         # ipykernel 7.0 to 7.3 now and then leave a request in their socket until the next client connects (ipykernel
         # 1554, mended in 7.4); plain cells suffer from it too.
         self.drowsy = drowsy
-        self.manager = KernelManager(transport="ipc")
+        self._folder = tempfile.TemporaryDirectory(prefix="anb-")  # short: a socket's path has at most 107 bytes
+        connection = os.path.join(self._folder.name, "kernel.json")
+        self.manager = KernelManager(
+            transport="ipc", ip=os.path.join(self._folder.name, "k"), connection_file=connection
+        )
         self.manager._kernel_spec = KernelSpec(
             argv=[python, "-m", "ipykernel_launcher", "-f", "{connection_file}"], language="python", display_name="test"
         )
@@ -109,6 +115,7 @@ class Kernel:
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
         self.manager.cleanup_resources()
+        self._folder.cleanup()
 
     def open_subshell(self) -> None:
         """Send comm messages over a subshell from now on, as JupyterLab does where the kernel can."""

@@ -1,4 +1,4 @@
-"""Models, workbenches and executors that do one thing, for tests of what is recorded."""
+"""Models, workbenches and executors that do one thing, and a way to wait for a fact."""
 
 from __future__ import annotations
 
@@ -11,7 +11,22 @@ from agentnb.core import CancellationToken
 from agentnb.messages import CodeBlock, CodeResult, CreateResult, LLMMessage
 from agentnb.models.base import ChatCompletionClient
 from agentnb.models.scripted import ScriptedChatCompletionClient
+from agentnb.runlog import RunLog
 from agentnb.tools.workbench import TextResultContent, ToolResult, Workbench
+
+
+def arrival(log: RunLog, kind: str, count: int = 1) -> asyncio.Event:
+    """Return an event that is set once `count` facts of a kind have come."""
+    event, seen = asyncio.Event(), 0
+
+    def watcher(item: Any) -> None:
+        nonlocal seen
+        seen += getattr(item, "kind", "") == kind
+        if seen >= count:
+            event.set()
+
+    log.watch(watcher)
+    return event
 
 
 class Wrapper(ScriptedChatCompletionClient):

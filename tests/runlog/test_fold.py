@@ -103,7 +103,7 @@ def test_a_run_that_goes_on_counts_its_seconds_from_its_start() -> None:
 def test_two_runs_in_one_log_are_summed_and_the_last_one_tells_the_state(log: RunLog) -> None:
     for outcome, seconds in (("done", 1.0), ("failed", 2.0)):
         started = log.append(RunStarted(runner="team", runner_type="T"), source="team")
-        body = RunFinished(outcome=outcome, stop_reason=outcome)  # type: ignore[arg-type]
+        body = RunFinished(outcome=outcome, stop_reason=outcome)
         log.append(body, source="team", parent=started.id, took=seconds)
 
     assert (totals(log).state, totals(log).stop_reason, totals(log).seconds) == ("failed", "failed", 3.0)

@@ -29,6 +29,7 @@ from agentnb.runlog import (
     runs_folder,
     scope,
 )
+from tests.runlog.clients import arrival
 from tests.strategies import bodies
 
 
@@ -97,7 +98,7 @@ async def test_each_task_has_a_scope_of_its_own(log: RunLog) -> None:
             await gate.wait()
             return log.note("x").source
 
-    assert await asyncio.gather(work("ana"), work("ben")) == ["ana", "ben"]
+    assert list(await asyncio.gather(work("ana"), work("ben"))) == ["ana", "ben"]
     assert current() is None
 
 
@@ -110,9 +111,9 @@ async def test_facts_of_a_thread_arrive_in_the_loops_thread_in_their_order(log: 
         for number in range(20):
             log.append_threadsafe(Noted(text=str(number)), source="thread")
 
+    all_there = arrival(log, "note", 20)
     await asyncio.to_thread(work)
-    while len(log) < 20:
-        await asyncio.sleep(0)
+    await all_there.wait()
 
     assert texts_of(log) == [str(number) for number in range(20)]
     assert threads == {threading.get_ident()}
@@ -311,16 +312,16 @@ def test_folding_reduces_the_facts_in_order(log: RunLog) -> None:
     for text in "abc":
         log.note(text)
 
-    assert log.fold(lambda total, event: total + event.body.text, "") == "abc"  # type: ignore[union-attr]
+    assert log.fold(lambda total, event: f"{total}{event.seq}{event.kind} ", "") == "1note 2note 3note "
 
 
 # -- ask and answer ---------------------------------------------------------------------------------------------------
 
 
 async def asked(log: RunLog, **options: Any) -> tuple[asyncio.Task[str], str]:
+    open_ = arrival(log, "input.requested")
     task = asyncio.ensure_future(log.ask("Shall I?", **options))
-    while not log.open_questions:
-        await asyncio.sleep(0)
+    await open_.wait()
     return task, log.open_questions[0]
 
 
@@ -406,16 +407,16 @@ async def test_a_question_that_is_withdrawn_says_so(log: RunLog) -> None:
 
 
 async def test_several_questions_are_open_at_the_same_time(log: RunLog) -> None:
+    both_open = arrival(log, "input.requested", 2)
     one = asyncio.ensure_future(log.ask("1"))
     two = asyncio.ensure_future(log.ask("2"))
-    while len(log.open_questions) < 2:
-        await asyncio.sleep(0)
+    await both_open.wait()
     first, second = log.open_questions
 
     log.answer(second, "b")
     log.answer(first, "a")
 
-    assert await asyncio.gather(one, two) == ["a", "b"]
+    assert list(await asyncio.gather(one, two)) == ["a", "b"]
 
 
 def test_a_log_is_attended_as_long_as_somebody_shows_its_questions(log: RunLog) -> None:

@@ -39,7 +39,7 @@ from agentnb.runlog import (
     shown,
     totals,
 )
-from tests.runlog.clients import Bench, Endless, Louder, Machine, SubBench, Unfinished, Wrapper
+from tests.runlog.clients import Bench, Endless, Louder, Machine, SubBench, Unfinished, Wrapper, arrival
 from tests.strategies import llm_messages, names, texts
 
 B = TypeVar("B")
@@ -169,9 +169,9 @@ async def test_a_cancelled_call_is_a_fact(log: RunLog) -> None:
     client = ScriptedChatCompletionClient(["never"], delay=1000)
 
     with scope(log, None, "ana"):
+        asked_ = arrival(log, "model.started")
         task = asyncio.ensure_future(client.create(ASK))
-        while "model.started" not in kinds(log):
-            await asyncio.sleep(0)
+        await asked_.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -350,7 +350,7 @@ async def test_the_last_of_thousands_of_calls_can_still_be_shown(log: RunLog) ->
 
     with scope(log, None, "ana"):
         for number in range(1500):
-            last = [first, UserMessage(content=str(number), source="user")]
+            last: list[LLMMessage] = [first, UserMessage(content=str(number), source="user")]
             await client.create(last)
 
     assert shown(log, facts(log, ModelStarted)[-1][0]) == last
