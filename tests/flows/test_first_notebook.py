@@ -75,18 +75,22 @@ def test_papermill_executes_it_and_does_not_wait_for_a_person(folder: Path, runs
 def test_the_report_follows_the_data(folder: Path, runs: Path) -> None:
     """Other weights in the file give other numbers and another heaviest species in what the team says."""
     penguins = pd.read_csv(folder / "data" / "penguins.csv")
-    before = round(float(penguins["body_mass_g"].mean()))
     chinstrap = penguins["species"] == "Chinstrap"
     penguins.loc[chinstrap, "body_mass_g"] += 3000
+    heaviest = float(penguins.loc[chinstrap, "body_mass_g"].mean())
+    lead = heaviest - float(penguins.loc[penguins["species"] == "Gentoo", "body_mass_g"].mean())
+    penguins["bill_length_mm"] *= 2
+    bill = float(penguins["bill_length_mm"].mean())
     penguins.to_csv(folder / "data" / "penguins.csv", index=False)
-    after = round(float(penguins["body_mass_g"].mean()))
 
     execute(folder, cells=2)
     said = report(log_of(runs))
 
-    assert str(before) not in said
-    assert str(after) in said.replace(",", "")
-    assert "Chinstrap" in said
+    assert "Chinstrap has the highest mean body_mass_g" in said
+    assert f"{heaviest:.1f}" in said
+    assert f"{lead:.1f}" in said
+    assert f"{bill:.2f}" in said
+    assert "43.92" not in said
 
 
 def test_what_was_said_was_shown_as_it_is_logged(folder: Path, runs: Path) -> None:

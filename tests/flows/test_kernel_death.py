@@ -10,7 +10,8 @@ from agentnb.models import ScriptedChatCompletionClient
 from agentnb.runlog import CodeFinished, fold
 from agentnb.teams import RoundRobinGroupChat
 
-DEADLY = "```python\nimport os\nprint('so far', flush=True)\nos._exit(3)\n```"
+# The pause lets the kernel's output thread send what was printed: a process that ends at once may take it along.
+DEADLY = "```python\nimport os, time\nprint('so far', flush=True)\ntime.sleep(1)\nos._exit(3)\n```"
 AGAIN = "```python\nprint(len(birds))\n```"
 
 

@@ -112,6 +112,6 @@ class TestEngine:
         assert text.endswith(".")
 
     def test_an_object_is_json_and_not_nested_forever(self) -> None:
-        text = answered(json_object_grammar(2), "Repeat this JSON: {\"a\":1}", max_tokens=200)
+        text = answered(json_object_grammar(2), 'Repeat this JSON: {"a":1}', max_tokens=200)
 
         assert isinstance(json.loads(text), dict)
