@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import Any, ClassVar, Literal, Required, TypedDict
+from typing import Any, ClassVar, Required, TypedDict
 
 from pydantic import BaseModel
 
@@ -204,6 +204,32 @@ class ChatCompletionClient(Component, ABC):
         """Count what is left of the model's window."""
 
 
+class UsageCounter:
+    """Sums up tokens for the clients; cached answers count in the total only."""
+
+    def __init__(self) -> None:
+        self.actual = RequestUsage(0, 0)
+        self.total = RequestUsage(0, 0)
+
+    def add(self, usage: RequestUsage, *, cached: bool = False) -> None:
+        """Add one request."""
+        for sum_ in (self.total,) if cached else (self.total, self.actual):
+            sum_.prompt_tokens += usage.prompt_tokens
+            sum_.completion_tokens += usage.completion_tokens
+
+
+class CountingClient(ChatCompletionClient, ABC):
+    """A client that adds every answer's tokens to `self._usage`."""
+
+    _usage: UsageCounter
+
+    def actual_usage(self) -> RequestUsage:
+        return self._usage.actual
+
+    def total_usage(self) -> RequestUsage:
+        return self._usage.total
+
+
 def tool_schema(tool: Any) -> ToolSchema:
     """Return a tool's schema; a schema is returned as it is."""
     return tool if isinstance(tool, Mapping) else tool.schema  # type: ignore[return-value]
@@ -243,20 +269,3 @@ def check_request(
         names = [tool_schema(tool)["name"] for tool in tools]
         if tool_choice.name not in names:
             raise UserError(f"tool_choice names {tool_choice.name!r}, which is not among the tools given ({names}).")
-
-
-class UsageCounter:
-    """Sums up tokens for the clients; cached answers count in the total only."""
-
-    def __init__(self) -> None:
-        self.actual = RequestUsage(0, 0)
-        self.total = RequestUsage(0, 0)
-
-    def add(self, usage: RequestUsage, *, cached: bool = False) -> None:
-        """Add one request."""
-        for sum_ in (self.total,) if cached else (self.total, self.actual):
-            sum_.prompt_tokens += usage.prompt_tokens
-            sum_.completion_tokens += usage.completion_tokens
-
-
-Capability = Literal["vision", "function_calling", "json_output", "structured_output", "grammar", "choices"]

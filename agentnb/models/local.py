@@ -33,7 +33,7 @@ from agentnb.messages import (
     UserMessage,
 )
 from agentnb.models import weights
-from agentnb.models.base import ChatCompletionClient, ModelInfo, ToolChoice, UsageCounter, check_request
+from agentnb.models.base import CountingClient, ModelInfo, ToolChoice, UsageCounter, check_request
 from agentnb.models.engine import Engine, chunks_of, engine_for, library
 from agentnb.models.grammar import choices_grammar, json_object_grammar, tokens_grammar
 
@@ -50,7 +50,7 @@ _BINDINGS = ("grammar", "choices", "json_schema")
 _FINISH: dict[Any, FinishReasons] = {"stop": "stop", "length": "length"}
 
 
-class LocalChatCompletionClient(ChatCompletionClient):
+class LocalChatCompletionClient(CountingClient):
     """A model in this process.
 
     ```python
@@ -212,12 +212,6 @@ class LocalChatCompletionClient(ChatCompletionClient):
     async def close(self) -> None:
         """Let the engine go; a later request loads it again."""
         self._engine = None
-
-    def actual_usage(self) -> RequestUsage:
-        return self._usage.actual
-
-    def total_usage(self) -> RequestUsage:
-        return self._usage.total
 
     def count_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Any] = ()) -> int:
         """Count with the model's tokenizer once it is loaded; before, a token is taken as four bytes."""

@@ -20,10 +20,10 @@ from pydantic import BaseModel, SecretStr
 
 from agentnb.core import CancellationToken
 from agentnb.exceptions import ModelError, ModelNotConfigured, ModelNotFound, UserError
-from agentnb.messages import CreateResult, LLMMessage, RequestUsage
+from agentnb.messages import CreateResult, LLMMessage
 from agentnb.models import catalog, wire
 from agentnb.models.base import (
-    ChatCompletionClient,
+    CountingClient,
     ModelInfo,
     ToolChoice,
     UsageCounter,
@@ -53,7 +53,7 @@ class _Request(NamedTuple):
     choices: Sequence[str] | None
 
 
-class OpenAIChatCompletionClient(ChatCompletionClient):
+class OpenAIChatCompletionClient(CountingClient):
     """A model behind OpenAI's API or a server that speaks its dialect.
 
     ```python
@@ -473,12 +473,6 @@ class OpenAIChatCompletionClient(ChatCompletionClient):
                 await sdk.close()
             elif loop.is_running():
                 await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(sdk.close(), loop))
-
-    def actual_usage(self) -> RequestUsage:
-        return self._usage.actual
-
-    def total_usage(self) -> RequestUsage:
-        return self._usage.total
 
     def count_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Any] = ()) -> int:
         """Estimate tokens: UTF-8 bytes / 4; no tokenizer is downloaded."""

@@ -18,7 +18,7 @@ from agentnb.messages import (
     RequestUsage,
     UserMessage,
 )
-from agentnb.models.base import ChatCompletionClient, ModelInfo, ToolChoice, UsageCounter
+from agentnb.models.base import CountingClient, ModelInfo, ToolChoice, UsageCounter
 from agentnb.runlog import ModelFinished, ModelStarted, RunLog, current
 
 __all__ = ["ReplayChatCompletionClient"]
@@ -62,7 +62,7 @@ def able_to_everything() -> ModelInfo:
     )
 
 
-class ReplayChatCompletionClient(ChatCompletionClient):
+class ReplayChatCompletionClient(CountingClient):
     """A model that gives prepared answers in order; needs no key and no network.
 
     ```python
@@ -222,12 +222,6 @@ class ReplayChatCompletionClient(ChatCompletionClient):
 
     async def close(self) -> None:
         """Release nothing: there are no connections."""
-
-    def actual_usage(self) -> RequestUsage:
-        return self._usage.actual
-
-    def total_usage(self) -> RequestUsage:
-        return self._usage.total
 
     def count_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Any] = ()) -> int:
         """Count words."""

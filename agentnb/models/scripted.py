@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from agentnb.core import CancellationToken
 from agentnb.exceptions import UserError
 from agentnb.messages import CreateResult, FunctionCall, LLMMessage, RequestUsage
-from agentnb.models.base import ChatCompletionClient, ModelInfo, ToolChoice, UsageCounter, check_request
+from agentnb.models.base import CountingClient, ModelInfo, ToolChoice, UsageCounter, check_request
 from agentnb.models.reliable import Abort
 from agentnb.models.replay import able_to_everything, word_count, word_pieces
 
@@ -24,7 +24,7 @@ Line = Answer | Exception | Callable[[Sequence[LLMMessage]], Answer]
 _WINDOW = 100_000
 
 
-class ScriptedChatCompletionClient(ChatCompletionClient):
+class ScriptedChatCompletionClient(CountingClient):
     """A model that says what its script says, word by word, and counts words as tokens.
 
     ```python
@@ -143,12 +143,6 @@ class ScriptedChatCompletionClient(ChatCompletionClient):
 
     async def close(self) -> None:
         """Release nothing: there are no connections."""
-
-    def actual_usage(self) -> RequestUsage:
-        return self._usage.actual
-
-    def total_usage(self) -> RequestUsage:
-        return self._usage.total
 
     def count_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Any] = ()) -> int:
         """Count words."""

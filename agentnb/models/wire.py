@@ -28,6 +28,7 @@ from agentnb.messages import (
     UserMessage,
 )
 from agentnb.models.base import ToolChoice, tool_schema
+from agentnb.runlog.log import void
 
 __all__ = [
     "Answer",
@@ -148,10 +149,6 @@ class MessageWriter:
             if self.dialect == "gemini" and not content:
                 return [{**item, "content": " "}]
         return [item]
-
-
-def void(_: object) -> None:
-    """Take anything, return nothing."""
 
 
 def _fingerprint(message: LLMMessage) -> Any:
