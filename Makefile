@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD = 1
 
-.PHONY: demo lab test test-slow perf lint fetch clean
+.PHONY: demo lab test test-slow screenshot perf lint fetch clean
 
 $(BIN)/python:
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'agentnb needs Python 3.11 or newer; try: make PYTHON=python3.12')"
@@ -37,6 +37,11 @@ test: $(VENV)/.dev fetch
 
 test-slow: $(VENV)/.dev fetch
 	$(BIN)/python -m pytest -m slow --timeout 900
+
+# The README's picture, as the browser test sees it.
+screenshot: $(VENV)/.dev fetch
+	$(BIN)/python -m pytest -m weights tests/browser -k first_notebook
+	cp test-artifacts/first-team.png docs/first-team.png
 
 perf: $(VENV)/.dev
 	$(BIN)/python -m tests.perf

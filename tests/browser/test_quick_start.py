@@ -198,7 +198,9 @@ def test_the_first_notebook_streams_computes_and_draws(lab: LabServer, page: Any
     lab.add(ROOT / "notebooks" / "00-first-team.ipynb")
     if not (lab.notebooks / "data").exists():
         lab.add(ROOT / "notebooks" / "data")
+    page.set_viewport_size({"width": 1200, "height": 3600})
     book = Notebook(page, lab, "00-first-team.ipynb").open()
+    book.command("application:toggle-left-area")
     cells = [i for i, cell in enumerate(lab.read("00-first-team.ipynb").cells) if cell.cell_type == "code"]
 
     book.finish(cells[0])
@@ -207,7 +209,6 @@ def test_the_first_notebook_streams_computes_and_draws(lab: LabServer, page: Any
     ARTIFACTS.mkdir(exist_ok=True)
     page.screenshot(path=ARTIFACTS / "first-team-live.png")
     book.done(cells[1], timeout=60)
-    page.set_viewport_size({"width": 1000, "height": 2600})
     book.cell(cells[1]).screenshot(path=ARTIFACTS / "first-team.png")
     for cell in cells[2:]:
         book.finish(cell)
