@@ -5,7 +5,7 @@ AgentnbError
 ├── UserError (ValueError)            something asked for is wrong: the caller's turn
 │   ├── UnknownName (LookupError)     no such team, model, variable, column …
 │   ├── MissingExtra (ImportError)    an optional dependency is not installed
-│   └── NoRunner                      a person was asked and nobody is there
+│   └── HumanUnavailable              a person was asked and nobody is there
 ├── ModelError (RuntimeError)         the model or its server
 │   ├── ModelNotConfigured            no key, no server, no weights
 │   ├── ModelAuthError                the key was refused
@@ -39,6 +39,7 @@ __all__ = [
     "AgentFailed",
     "AgentnbError",
     "CantHandleException",
+    "HumanUnavailable",
     "KernelDied",
     "KernelError",
     "KernelStartFailed",
@@ -55,7 +56,6 @@ __all__ = [
     "ModelResponseInvalid",
     "ModelTimeout",
     "ModelUnreachable",
-    "NoRunner",
     "NotAccessibleError",
     "RunStopped",
     "RuntimeFault",
@@ -91,7 +91,7 @@ class MissingExtra(UserError, ImportError):
     """An optional dependency is missing; the message names the extra that brings it."""
 
 
-class NoRunner(UserError):
+class HumanUnavailable(UserError):
     """A person was asked, and no front end or terminal is there to answer."""
 
 

@@ -92,6 +92,29 @@ def test_environment_yml_asks_for_what_pyproject_asks_for() -> None:
     assert environment["channels"] == ["conda-forge", "nodefaults"]
 
 
+def _environment() -> list[str]:
+    entries = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    return [entry for entry in entries if isinstance(entry, str)]
+
+
+@pytest.mark.parametrize("spec", _environment())
+def test_every_line_of_environment_yml_is_one_that_conda_reads(spec: str) -> None:
+    """Whether the channel carries the builds cannot be seen from here."""
+    from rattler import MatchSpec
+
+    assert MatchSpec(spec, strict=True).name is not None
+
+
+@pytest.mark.slow
+def test_the_packages_of_environment_yml_go_together() -> None:
+    names = [entry for entry in _environment() if not entry.startswith(("python", "pip"))]
+    wanted = [re.sub(r"^[\w.-]+", lambda name: _CONDA.get(name[0], name[0]), entry) for entry in names]
+    resolve = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet", *wanted]
+    done = subprocess.run(resolve, capture_output=True, text=True, check=False, timeout=600)
+
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     "path", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("notebooks/*.ipynb")), ids=lambda p: p.name
 )

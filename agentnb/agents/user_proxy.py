@@ -13,7 +13,7 @@ from typing import Any, ClassVar, cast
 from agentnb.agents.base import BaseChatAgent
 from agentnb.base import Response
 from agentnb.core import CancellationToken, new_id
-from agentnb.exceptions import AgentFailed, NoRunner, RuntimeFault
+from agentnb.exceptions import AgentFailed, HumanUnavailable, RuntimeFault
 from agentnb.messages import BaseAgentEvent, BaseChatMessage, HandoffMessage, TextMessage, UserInputRequestedEvent
 from agentnb.runlog import InputAnswered, InputRequested, current
 
@@ -52,7 +52,7 @@ class UserProxyAgent(BaseChatAgent):
     """Asks a person and says what was answered.
 
     In a notebook the question appears in the cell; in a terminal it is read from standard input. With nobody there
-    to answer it raises `NoRunner` instead of waiting.
+    to answer it raises `HumanUnavailable` instead of waiting.
 
     Args:
         name: A Python identifier.
@@ -98,7 +98,7 @@ class UserProxyAgent(BaseChatAgent):
         try:
             with InputRequestContext.populate(request.request_id):
                 text = await self._ask(prompt, request.request_id, cancellation_token)
-        except (asyncio.CancelledError, NoRunner):
+        except (asyncio.CancelledError, HumanUnavailable):
             raise
         except Exception as error:
             raise RuntimeFault(f"The input of {self.name!r} failed: {error}") from error
@@ -116,7 +116,7 @@ class UserProxyAgent(BaseChatAgent):
             token.link_future(asking)
             return await asking
         if self._input is None and (sys.stdin is None or not sys.stdin.isatty()):
-            raise NoRunner(
+            raise HumanUnavailable(
                 f"The agent {self.name!r} wants to ask a person, but nobody is there to answer. "
                 "Give it input_func=… to answer in a program, or run it in a notebook or a terminal."
             )

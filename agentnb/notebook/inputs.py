@@ -10,7 +10,7 @@ from contextvars import Context, copy_context
 from typing import Any, Protocol
 
 from agentnb.core import well_formed
-from agentnb.exceptions import NoRunner
+from agentnb.exceptions import HumanUnavailable
 from agentnb.notebook.session import Session
 from agentnb.runlog import Event, InputAnswered, InputRequested, RunLog
 from agentnb.runlog.log import void
@@ -33,7 +33,7 @@ class Reception:
 
     A question goes to the page if it answers a probe. Else to the client's line of input, without a time limit: a front
     end that once showed an input box blocks its cells until the box is answered or the kernel interrupted. Else the one
-    who asks gets `NoRunner`.
+    who asks gets `HumanUnavailable`.
     """
 
     def __init__(self, log: RunLog, session: Session, *, widget: Probed | None = None, printed: bool = False) -> None:
@@ -104,14 +104,14 @@ class Reception:
         who = event.source.rpartition("/")[2] or "agentnb"
         if not session.allow_stdin:
             nobody = f"{who} asks {question.prompt!r}, and nobody is here to answer: {_why(session)}"
-            self.log.refuse(input_id, NoRunner(nobody))
+            self.log.refuse(input_id, HumanUnavailable(nobody))
             return
         choices = f" [{' / '.join(question.choices)}]" if question.choices else ""
         try:
             prompt = ">" if self.printed else f"{who} asks: {question.prompt}{choices}"
             answer = await asked_line(session, prompt, question.choices)
         except EOFError:
-            self.log.refuse(input_id, NoRunner(f"{who} asked {question.prompt!r}, and the input was closed."))
+            self.log.refuse(input_id, HumanUnavailable(f"{who} asked {question.prompt!r}, and the input was closed."))
             return
         self.log.answer(input_id, answer, by="stdin")
 

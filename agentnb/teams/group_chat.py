@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from agentnb.base import ChatAgent, Team, TerminationCondition
 from agentnb.core import AgentId, CancellationToken, new_id
-from agentnb.exceptions import AgentFailed, ModelError, NoRunner, RuntimeFault, ToolError, UserError
+from agentnb.exceptions import AgentFailed, HumanUnavailable, ModelError, RuntimeFault, ToolError, UserError
 from agentnb.messages import BaseAgentEvent, BaseChatMessage, MessageFactory, SelectSpeakerEvent, StructuredMessage
 from agentnb.runlog import Participant, Run, SpeakerChosen
 from agentnb.runtimes import AgentRuntime, SingleThreadedAgentRuntime
@@ -234,7 +234,7 @@ class BaseGroupChat(Team):
                 task = asyncio.ensure_future(speaking)
                 token.link_future(task)
                 said = await task
-        except (ModelError, ToolError, NoRunner, AgentFailed):
+        except (ModelError, ToolError, HumanUnavailable, AgentFailed):
             raise
         except Exception as error:
             raise AgentFailed(f"The agent {name!r} failed: {type(error).__name__}: {error}") from error

@@ -11,7 +11,7 @@ import pytest
 
 from agentnb.agents import UserProxyAgent
 from agentnb.core import CancellationToken
-from agentnb.exceptions import NoRunner
+from agentnb.exceptions import HumanUnavailable
 from agentnb.messages import HandoffMessage, TextMessage, UserInputRequestedEvent
 from agentnb.runlog import Event, InputAnswered, InputRequested, RunLog
 from tests.agents.conftest import names, turn
@@ -115,11 +115,11 @@ async def test_an_input_function_goes_before_those_who_attend() -> None:
 async def test_with_nobody_there_it_raises_instead_of_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     with open("/dev/null") as nobody:  # noqa: ASYNC230 - no bytes are read
         monkeypatch.setattr(sys, "stdin", nobody)
-        with pytest.raises(NoRunner, match="'me' wants to ask a person, but nobody is there"):
+        with pytest.raises(HumanUnavailable, match="'me' wants to ask a person, but nobody is there"):
             await UserProxyAgent("me").run(task="?")
 
     monkeypatch.setattr(sys, "stdin", None)  # as in a program without a console
-    with pytest.raises(NoRunner, match="input_func="):
+    with pytest.raises(HumanUnavailable, match="input_func="):
         await UserProxyAgent("me").run(task="?")
 
 

@@ -219,3 +219,35 @@ def test_the_first_notebook_streams_computes_and_draws(lab: LabServer, page: Any
     assert book.cell(cells[1]).locator("img[src^='data:image/png']").count() >= 1
     assert not [o for i in cells for o in book.outputs(i) if o["output_type"] == "error"]
     lab.stop_kernels()
+
+
+ASKING_TEAM = """
+%load_ext agentnb
+from agentnb.agents import AssistantAgent, UserProxyAgent
+from agentnb.models import ScriptedChatCompletionClient
+from agentnb.teams import RoundRobinGroupChat
+client = ScriptedChatCompletionClient(["Which species do you mean?", lambda messages: f"Then {messages[-1].content}."])
+team = RoundRobinGroupChat([AssistantAgent("ana", client), UserProxyAgent("me")], max_turns=3)
+"""
+
+
+def test_a_question_is_asked_and_answered_in_the_cell(notebook: Callable[..., Notebook]) -> None:
+    book = notebook(
+        "ask.ipynb",
+        ASKING_TEAM,
+        "%%agentteam team -o run\nHow heavy are they?",
+        "print(run.result.messages[-1].content)",
+    )
+    book.finish(0)
+
+    book.run(1)
+    field = book.cell(1).get_by_role("textbox").last
+    book.until(lambda: book.cell(1).get_by_role("button", name="Send").count() == 1)
+    book.page.screenshot(path=ARTIFACTS / "question.png")
+    field.fill("the Gentoo")
+    field.press("Enter")
+    book.done(1)
+    book.finish(2)
+
+    assert "Then the Gentoo." in str(book.outputs(2))
+    assert "the Gentoo" in static_html(book, 1)

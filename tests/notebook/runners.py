@@ -8,7 +8,7 @@ from typing import Any
 
 from agentnb.base import TaskRunner
 from agentnb.core import CancellationToken
-from agentnb.exceptions import AgentFailed, ModelAuthError, NoRunner
+from agentnb.exceptions import AgentFailed, HumanUnavailable, ModelAuthError
 from agentnb.messages import BaseChatMessage, TextMessage
 from agentnb.runlog import Run
 
@@ -92,7 +92,7 @@ class Asker(Small):
     async def act(self, run: Run) -> None:
         try:
             answer = await run.log.ask("Which island?", choices=self.choices)
-        except NoRunner as error:
+        except HumanUnavailable as error:
             self.say(run, f"nobody: {error}")
         else:
             self.say(run, f"heard {answer}")

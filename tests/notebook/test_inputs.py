@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agentnb.exceptions import NoRunner
+from agentnb.exceptions import HumanUnavailable
 from agentnb.notebook import inputs
 from agentnb.notebook.inputs import Reception
 from agentnb.notebook.session import Session
@@ -109,7 +109,7 @@ async def test_without_anyone_the_question_is_refused_with_the_reason() -> None:
     reception = Reception(log, MUTE)
     assert not log.attended
 
-    with pytest.raises(NoRunner, match="executed without a front end"):
+    with pytest.raises(HumanUnavailable, match="executed without a front end"):
         await log.ask("Who?", source="ana")
     reception.close()
 
@@ -119,7 +119,7 @@ async def test_a_closed_line_of_input_is_a_refusal(lines: asyncio.Queue[str]) ->
     reception = Reception(log, LAB)
     lines.put_nowait("^D")
 
-    with pytest.raises(NoRunner, match="the input was closed"):
+    with pytest.raises(HumanUnavailable, match="the input was closed"):
         await log.ask("Who?", source="ana")
     reception.close()
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentnb.exceptions import NoRunner, UserError
+from agentnb.exceptions import HumanUnavailable, UserError
 from agentnb.messages import ModelClientStreamingChunkEvent, TextMessage
 from agentnb.runlog import (
     Body,
@@ -385,11 +385,11 @@ async def test_two_threads_that_answer_at_once_leave_one_answer(log: RunLog) -> 
 @pytest.mark.parametrize("thread", [False, True])
 async def test_a_question_nobody_can_answer_ends_with_an_error(log: RunLog, thread: bool) -> None:
     task, input_id = await asked(log)
-    error = NoRunner("nobody is there")
+    error = HumanUnavailable("nobody is there")
 
     assert await asyncio.to_thread(log.refuse, input_id, error) if thread else log.refuse(input_id, error)
 
-    with pytest.raises(NoRunner) as caught:
+    with pytest.raises(HumanUnavailable) as caught:
         await task
     assert caught.value is error
     assert not log.refuse(input_id, error)

@@ -18,7 +18,7 @@ from agentnb.agents import AssistantAgent
 from agentnb.base import TaskResult
 from agentnb.conditions import ExternalTermination, MaxMessageTermination, TextMentionTermination
 from agentnb.core import CancellationToken, well_formed
-from agentnb.exceptions import AgentFailed, ModelUnreachable, NoRunner, ToolError
+from agentnb.exceptions import AgentFailed, HumanUnavailable, ModelUnreachable, ToolError
 from agentnb.messages import (
     BaseChatMessage,
     BaseTextChatMessage,
@@ -393,7 +393,9 @@ async def test_a_failure_is_in_the_log_with_the_turn_it_ended(runs: Any) -> None
 
 
 @pytest.mark.parametrize(
-    "error", [ModelUnreachable("no line"), ToolError("broken"), NoRunner("nobody")], ids=lambda e: type(e).__name__
+    "error",
+    [ModelUnreachable("no line"), ToolError("broken"), HumanUnavailable("nobody")],
+    ids=lambda e: type(e).__name__,
 )
 async def test_errors_that_say_everything_come_through_as_themselves(error: Exception) -> None:
     with pytest.raises(type(error)) as caught:

@@ -10,7 +10,7 @@ export class QuestionBox {
     keepKeys(this.element);
     this.element.addEventListener("submit", (event) => event.preventDefault());
     this.element.setAttribute("aria-label", question.source ? `Question from ${question.source}` : "Question");
-    if (question.source) this.element.append(make("div", "anb-asker", `${question.source} asks`));
+    if (question.source) this.element.append(make("div", "anb-asker", `Your turn: ${question.source}`));
     this.element.append(make("div", "anb-prompt", question.prompt));
 
     const controls = make("div", "anb-controls");
