@@ -10,7 +10,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import agentnb
 from agentnb.base import Team
@@ -214,21 +214,26 @@ class _Execution(threading.Thread):
         self._task: asyncio.Task[Any] | None = None
 
     def run(self) -> None:
+        # Kernels talk on their way out, of things nobody can act on: it is shown only if the kernel died.
+        words = Path(self._sockets.name, "stderr")
         try:
-            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-                runner.run(self._execute())
+            with words.open("wb") as file, asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._execute(file))
+        except RuntimeError as error:
+            last = words.read_text(errors="replace").strip()[-2000:]
+            self.error = RuntimeError(f"{error} Its last words: {last}") if last else error
         except (Exception, asyncio.CancelledError) as error:
             self.error = error
         finally:
             self._sockets.cleanup()
             self.ended.set()
 
-    async def _execute(self) -> None:
+    async def _execute(self, words: IO[bytes]) -> None:
         self._task = asyncio.current_task()
+        self._out.parent.mkdir(parents=True, exist_ok=True)
         try:
-            await self._client.async_execute(env=self._environment)
+            await self._client.async_execute(env=self._environment, stderr=words)
         finally:
-            self._out.parent.mkdir(parents=True, exist_ok=True)
             self._nbformat.write(self._content, self._out)
 
     def stop(self) -> None:

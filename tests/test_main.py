@@ -204,3 +204,15 @@ def test_a_ready_made_team_works_in_the_terminal(tmp_path: Path) -> None:
     assert process.returncode == 0, err
     assert "Gentoo has the highest mean body_mass_g" in out
     assert "The run's log: " in out
+
+
+def test_a_demo_whose_kernel_dies_says_so_in_one_line(tmp_path: Path) -> None:
+    path = notebook(tmp_path, "import os, sys\nos.write(2, b'a last word')\nos._exit(3)")
+
+    process = agentnb(tmp_path, "demo", "--notebook", str(path))
+    _, err = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert len(err.splitlines()) == 1
+    assert "Kernel died" in err
+    assert "a last word" in err
