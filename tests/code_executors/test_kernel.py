@@ -15,8 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from agentnb.code_executors import Kernel
-from agentnb.code_executors import kernel as kernels
+from agentnb.code_executors import Kernel, engine
 from agentnb.code_executors.outputs import Output
 from agentnb.core import CancellationToken
 from agentnb.core.sync import run_sync
@@ -256,8 +255,10 @@ async def test_restart_forgets_the_variables() -> None:
     assert execution.error == "NameError: name 'x' is not defined"
 
 
-async def test_stop_ends_running_code_and_leaves_no_process_and_no_file() -> None:
-    before = set(Path(tempfile.gettempdir()).glob("anb-*"))
+async def test_stop_ends_running_code_and_leaves_no_process_and_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A folder of the test's own: others on this machine may have kernels, too. Its path is short, as sockets need it.
+    own = Path(tempfile.mkdtemp(prefix="t-"))
+    monkeypatch.setattr(tempfile, "tempdir", str(own))
     kernel = Kernel()
     task = await begun(
         kernel, "import subprocess, time\nprint(subprocess.Popen(['sleep', '600']).pid, flush=True)\ntime.sleep(60)"
@@ -272,7 +273,8 @@ async def test_stop_ends_running_code_and_leaves_no_process_and_no_file() -> Non
     assert len(family) >= 2
     assert left == []
     assert not kernel.alive
-    assert set(Path(tempfile.gettempdir()).glob("anb-*")) <= before
+    assert list(own.iterdir()) == []
+    own.rmdir()
 
 
 async def test_stopping_what_never_started_does_nothing() -> None:
@@ -317,7 +319,7 @@ async def test_a_kernel_that_cannot_start_says_what_it_wrote(tmp_path: Path) -> 
 
 async def test_without_unix_sockets_it_talks_over_tcp(monkeypatch: pytest.MonkeyPatch) -> None:
     # Stands for a system whose temporary folders are too deep for socket paths.
-    monkeypatch.setattr(kernels, "_SOCKET_PATH", 0)
+    monkeypatch.setattr(engine, "_SOCKET_PATH", 0)
     async with Kernel() as kernel:
         execution = await kernel.execute("from ipykernel.connect import get_connection_info", "get_connection_info()")
 
