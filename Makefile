@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Jupyter asks root to say so.
+ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD = 1
 
 .PHONY: demo lab test test-slow screenshot perf lint fetch clean
@@ -30,7 +32,7 @@ demo: fetch
 	$(BIN)/python -m agentnb demo
 
 lab: $(VENV)/.lab fetch
-	$(BIN)/jupyter lab notebooks/00-first-team.ipynb
+	$(BIN)/jupyter lab $(ROOT_FLAG) notebooks/00-first-team.ipynb
 
 test: $(VENV)/.dev fetch
 	$(BIN)/python -m pytest

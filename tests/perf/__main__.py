@@ -185,7 +185,12 @@ async def run(autogen: str | None) -> list[Figure]:
     ]
     if autogen:
         theirs = "import autogen_agentchat.agents, autogen_agentchat.teams, autogen_agentchat.conditions"
-        figures.append(imports("import, beside AutoGen", rooms, autogen, theirs, "AutoGen agentchat's three rooms"))
+        figures += [
+            imports(
+                "import agentnb, beside AutoGen", "import agentnb", autogen, theirs, "AutoGen agentchat's three rooms"
+            ),
+            imports("the three rooms, beside AutoGen", rooms, autogen, theirs, "AutoGen agentchat's three rooms"),
+        ]
     figures.append(await kernel_block())
     return figures
 
