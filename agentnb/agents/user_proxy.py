@@ -120,8 +120,6 @@ class UserProxyAgent(BaseChatAgent):
                 f"The agent {self.name!r} wants to ask a person, but nobody is there to answer. "
                 "Give it input_func=… to answer in a program, or run it in a notebook or a terminal."
             )
-        if here is not None:
-            here.log.append(InputRequested(input_id=request_id, prompt=prompt))
         if inspect.iscoroutinefunction(self._input) or inspect.iscoroutinefunction(type(self._input).__call__):
             text = await cast(Callable[[str, CancellationToken | None], Awaitable[str]], self._input)(prompt, token)
         else:
@@ -130,6 +128,8 @@ class UserProxyAgent(BaseChatAgent):
             token.link_future(waiting)
             text = await waiting
         if here is not None:
+            # Told with its answer: until then a page would show a question that nobody takes an answer for.
+            here.log.append(InputRequested(input_id=request_id, prompt=prompt))
             here.log.append(
                 InputAnswered(input_id=request_id, text=text, by="input_func" if self._input else "terminal")
             )

@@ -183,8 +183,10 @@ class LineReader:
 
     def _with_blobs(self, value: Any) -> Any:
         if isinstance(value, dict):
-            if len(value) == 1 and "$blob" in value:
-                return self._blobs[value["$blob"]]
+            # Data of a tool may look like a reference: only a hash that was written is one.
+            name = value.get("$blob")
+            if len(value) == 1 and isinstance(name, str) and name in self._blobs:
+                return self._blobs[name]
             return {key: self._with_blobs(item) for key, item in value.items()}
         if isinstance(value, list):
             return [self._with_blobs(item) for item in value]

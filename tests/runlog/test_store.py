@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from agentnb.core import well_formed
 from agentnb.exceptions import LogUnreadable
 from agentnb.messages import TextMessage
-from agentnb.runlog import Body, JsonLinesStore, LineReader, Noted, RunLog, Said
+from agentnb.runlog import Body, JsonLinesStore, LineReader, Noted, RunLog, Said, ToolStarted
 from tests.strategies import bodies
 
 
@@ -121,6 +121,16 @@ def test_a_large_value_is_written_once_however_often_it_appears(log: RunLog) -> 
 
     assert log.path.stat().st_size < 1_010_000
     assert all(e.body.message.to_text() == text for e in RunLog.open(log.path) if isinstance(e.body, Said))
+
+
+def test_data_that_looks_like_a_reference_stays_what_it_is(log: RunLog) -> None:
+    arguments = {"query": {"$blob": "sha256:of nothing"}, "other": {"$blob": ["no name"]}}
+    assert log.path is not None
+
+    log.append(ToolStarted(tool="search", arguments=arguments))
+    (event,) = RunLog.open(log.path)
+
+    assert event.body == ToolStarted(tool="search", arguments=arguments)
 
 
 def test_a_reader_follows_a_file_that_another_writes(log: RunLog) -> None:
