@@ -23,6 +23,8 @@ DONE = "ANALYSIS COMPLETE"
 _MESSAGES = 24
 _COLUMNS = 40
 
+UNASKED = "The executor runs the coder's code without asking, in a kernel of its own, with your rights on this machine."
+
 CODER = """You are the coder of a team of data analysts. You write Python; the executor runs it in a Jupyter kernel \
 that keeps its variables from one turn to the next, and shows you what came out.
 
@@ -101,9 +103,10 @@ def analysts(
     choice = choose(model)
     if isinstance(choice.client, LocalChatCompletionClient) and choice.client.embedded:
         team = _guided(choice.client, data, max_turns)
+        team.opening_notes = (choice.line(),)
     else:
         team = _free(choice.client, data, max_turns)
-    team.opening_notes = (choice.line(),)
+        team.opening_notes = (choice.line(), UNASKED)
     return team
 
 

@@ -84,11 +84,13 @@ def test_values_with_line_breaks_and_braces_stay_on_their_line() -> None:
     assert line.endswith(", 0 missing, for example x y{z}")
 
 
-def test_the_run_opens_with_the_choice_of_the_model_in_one_line() -> None:
+def test_the_run_opens_with_the_choice_of_the_model_in_one_line_and_says_that_code_runs_unasked() -> None:
     team = analysts(model=ScriptedChatCompletionClient(["x"], name="my-model"))
 
-    assert len(team.opening_notes) == 1
-    assert team.opening_notes[0].startswith("Model my-model (the client you gave)")
+    model, unasked = team.opening_notes
+    assert model.startswith("Model my-model (the client you gave)")
+    assert "\n" not in model
+    assert "without asking" in unasked
 
 
 def test_a_limit_of_turns_is_passed_on() -> None:
