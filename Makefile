@@ -45,8 +45,9 @@ screenshot: $(VENV)/.dev fetch
 	$(BIN)/python -m pytest -m weights tests/browser -k first_notebook
 	cp test-artifacts/first-team.png docs/first-team.png
 
+# `make perf PEER=path/to/python` measures AutoGen beside it, if that Python's environment holds autogen-agentchat.
 perf: $(VENV)/.dev
-	$(BIN)/python -m tests.perf
+	$(BIN)/python -m tests.perf $(if $(PEER),--peer $(PEER))
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check agentnb tests

@@ -1,4 +1,4 @@
-"""agentnb in a terminal: `python -m agentnb demo`, `run`, `show`, `models`, `fetch`."""
+"""agentnb in a terminal: `python -m agentnb demo`, `run`, `show`, `models`, `fetch`, `migrate`."""
 
 from __future__ import annotations
 
@@ -70,6 +70,14 @@ def _parser() -> argparse.ArgumentParser:
 
     fetch = commands.add_parser("fetch", help="download the small embedded model (93 MB), once")
     fetch.set_defaults(command=_fetch)
+
+    migrate = commands.add_parser("migrate", help="show what becomes of an AutoGen program, and rewrite it")
+    migrate.add_argument(
+        "paths", type=Path, nargs="+", metavar="PATH", help="files (.py, .ipynb, requirements) or folders"
+    )
+    migrate.add_argument("--write", action="store_true", help="rewrite imports and dotted uses; keeps FILE.bak")
+    migrate.add_argument("--json", action="store_true", help="print JSON")
+    migrate.set_defaults(command=_migrate)
     return parser
 
 
@@ -100,6 +108,12 @@ def _fetch(_: argparse.Namespace) -> int:
 
     fetch()
     return 0
+
+
+def _migrate(options: argparse.Namespace) -> int:
+    from agentnb.compat import migrate
+
+    return migrate.main(options.paths, write=options.write, as_json=options.json)
 
 
 def _models(options: argparse.Namespace) -> int:

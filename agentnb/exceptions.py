@@ -5,6 +5,11 @@ AgentnbError
 ├── UserError (ValueError)            something asked for is wrong: the caller's turn
 │   ├── UnknownName (LookupError)     no such team, model, variable, column …
 │   ├── MissingExtra (ImportError)    an optional dependency is not installed
+│   ├── CodeNotAllowed                a config carries source code and nobody agreed to run it
+│   ├── ParameterUntyped (KeyError)   a tool's parameter has no annotation
+│   ├── SourceNotPortable             a function's source cannot stand alone, so it cannot be written down
+│   ├── SchemaConversionError         a JSON schema cannot be made a model
+│   │   ├── ReferenceNotFoundError, FormatNotSupportedError, UnsupportedKeywordError   (AutoGen's names)
 │   └── HumanUnavailable              a person was asked and nobody is there
 ├── ModelError (RuntimeError)         the model or its server
 │   ├── ModelNotConfigured            no key, no server, no weights
@@ -17,6 +22,8 @@ AgentnbError
 │   └── ModelResponseInvalid          the answer was cut off or is not what was asked for
 ├── ToolError (RuntimeError)          a tool or the code it ran
 │   ├── ToolNotFound
+│   ├── ToolException                 a tool agent's call; `call_id`, `content`, `name` (AutoGen's names)
+│   │   └── ToolNotFoundException, InvalidToolArgumentsException, ToolExecutionException
 │   └── KernelError                   a kernel that executes code
 │       ├── KernelDied
 │       ├── KernelStartFailed
@@ -24,7 +31,12 @@ AgentnbError
 ├── RuntimeFault (RuntimeError)       our own machinery
 │   ├── LogUnreadable                 a run's file cannot be read
 │   ├── AgentFailed                   an agent raised; the cause is chained
-│   ├── CantHandleException, UndeliverableException, MessageDroppedException, NotAccessibleError   (AutoGen's names)
+│   ├── CantHandleException, MessageDroppedException, NotAccessibleError   (AutoGen's names)
+│   ├── UndeliverableException        a message has no recipient, or its runtime was stopped
+│   │   └── UnknownAgentType (LookupError)
+│   └── AgentBusy                     an agent takes no more at present; `retry_after` seconds
+│       ├── MailboxFull
+│       └── BreakerOpen
 └── RunStopped                        a person stopped a run; what it did is kept
 TerminatedException (BaseException)   a termination condition was called after it had fired (AutoGen's contract)
 ```
@@ -36,15 +48,21 @@ from collections.abc import Sequence
 from typing import Any
 
 __all__ = [
+    "AgentBusy",
     "AgentFailed",
     "AgentnbError",
+    "BreakerOpen",
     "CantHandleException",
+    "CodeNotAllowed",
+    "FormatNotSupportedError",
     "HumanUnavailable",
+    "InvalidToolArgumentsException",
     "KernelDied",
     "KernelError",
     "KernelStartFailed",
     "KernelTimeout",
     "LogUnreadable",
+    "MailboxFull",
     "MessageDroppedException",
     "MissingExtra",
     "ModelAuthError",
@@ -57,13 +75,22 @@ __all__ = [
     "ModelTimeout",
     "ModelUnreachable",
     "NotAccessibleError",
+    "ParameterUntyped",
+    "ReferenceNotFoundError",
     "RunStopped",
     "RuntimeFault",
+    "SchemaConversionError",
+    "SourceNotPortable",
     "TerminatedException",
     "ToolError",
+    "ToolException",
+    "ToolExecutionException",
     "ToolNotFound",
+    "ToolNotFoundException",
     "UndeliverableException",
+    "UnknownAgentType",
     "UnknownName",
+    "UnsupportedKeywordError",
     "UserError",
 ]
 
@@ -89,6 +116,36 @@ class UnknownName(UserError, LookupError):
 
 class MissingExtra(UserError, ImportError):
     """An optional dependency is missing; the message names the extra that brings it."""
+
+
+class CodeNotAllowed(UserError):
+    """A config carries source code, and the caller did not agree to run it."""
+
+
+class ParameterUntyped(UserError, KeyError):
+    """A tool's parameter has no annotation; a `KeyError` too, as in AutoGen."""
+
+    __str__ = Exception.__str__  # a KeyError would show the message quoted
+
+
+class SourceNotPortable(UserError):
+    """A function's source does not work away from where it was written; the message says what it lacks."""
+
+
+class SchemaConversionError(UserError):
+    """A JSON schema cannot be made a pydantic model."""
+
+
+class ReferenceNotFoundError(SchemaConversionError):
+    """A `$ref` of a JSON schema points to nothing in it."""
+
+
+class FormatNotSupportedError(SchemaConversionError):
+    """A JSON schema names a `format` that is not known for its type."""
+
+
+class UnsupportedKeywordError(SchemaConversionError):
+    """A JSON schema uses a keyword, or a type, that a model cannot keep."""
 
 
 class HumanUnavailable(UserError):
@@ -155,6 +212,37 @@ class ToolNotFound(ToolError, LookupError):
     """No tool of that name; the message lists those that exist."""
 
 
+class ToolException(ToolError):
+    """A call to a tool agent failed.
+
+    Attributes:
+        call_id: The call.
+        content: What went wrong; also what `str` shows.
+        name: The tool.
+    """
+
+    def __init__(self, call_id: str, content: str, name: str) -> None:
+        super().__init__(content)
+        self.call_id = call_id
+        self.content = content
+        self.name = name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.call_id, self.content, self.name)
+
+
+class ToolNotFoundException(ToolException, LookupError):
+    """The tool agent has no such tool; the message lists those it has."""
+
+
+class InvalidToolArgumentsException(ToolException):
+    """The arguments of the call are no JSON object."""
+
+
+class ToolExecutionException(ToolException):
+    """The tool failed, or its arguments do not fit; the cause is chained."""
+
+
 class KernelError(ToolError):
     """A kernel that executes code failed.
 
@@ -199,6 +287,30 @@ class CantHandleException(RuntimeFault):
 
 class UndeliverableException(RuntimeFault):
     """A message has no recipient."""
+
+
+class UnknownAgentType(UndeliverableException, LookupError):
+    """No agent of that type is registered; the message lists those that are."""
+
+
+class AgentBusy(RuntimeFault):
+    """An agent takes no more messages at present.
+
+    Attributes:
+        retry_after: Seconds until it is worth to try again; None if that is not known.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class MailboxFull(AgentBusy):
+    """An agent has as many messages as its capacity allows."""
+
+
+class BreakerOpen(AgentBusy):
+    """An agent failed too often in a row; its breaker lets nothing through for a while."""
 
 
 class MessageDroppedException(RuntimeFault):

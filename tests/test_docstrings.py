@@ -9,17 +9,20 @@ import inspect
 import pkgutil
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 from PIL import Image as pil
+from pydantic import BaseModel
 
 import agentnb
 from agentnb.models import ScriptedChatCompletionClient
 from agentnb.runlog import Noted, RunLog
-from agentnb.runtimes import BaseAgent, MessageContext, SingleThreadedAgentRuntime
+from agentnb.runtimes import BaseAgent, MessageContext, RoutedAgent, SingleThreadedAgentRuntime
+from agentnb.tools import FunctionTool
 from tests.models.conftest import openai_server
 from tests.models.server import OpenAIServer
 
@@ -64,7 +67,33 @@ class Echoing(SingleThreadedAgentRuntime):
 
     def start(self) -> None:
         super().start()
-        self._factories["echo"] = lambda: Echo("says it again")
+        self._residents.add_factory("echo", lambda: Echo("says it again"), None, None)
+        self._residents.add_factory("adder", lambda: Echo("would add"), None, None)
+
+
+class Searcher(RoutedAgent):
+    """Finds things."""
+
+    def __init__(self) -> None:
+        super().__init__("finds things")
+
+
+@dataclass
+class Answer:
+    """What was found."""
+
+    text: str
+
+
+class Place(BaseModel):
+    """Where."""
+
+    name: str
+
+
+def search(query: str) -> str:
+    """Find something."""
+    return query
 
 
 class Connection:
@@ -92,15 +121,24 @@ async def test_the_example_of_a_docstring_runs(
     (tmp_path / ".agentnb" / "runs").mkdir(parents=True)
     log.save(tmp_path / ".agentnb" / "runs" / RECORDED)
     pil.new("RGB", (2, 2)).save(tmp_path / "plot.png")
+    runtime = Echoing()
+    runtime.start()
     names |= {
+        "Answer": Answer,
+        "Searcher": Searcher,
+        "Place": Place,
         "SingleThreadedAgentRuntime": Echoing,
         "client": client,
         "connection": Connection(),
         "critic": critic,
+        "dataclass": dataclass,
+        "fetch": FunctionTool(search, "Fetches.", name="fetch"),
         "get_weather": lambda: "rain",
         "input": lambda prompt: "yes",
         "log": log,
         "penguins": pd.DataFrame({"species": ["a"]}),
+        "runtime": runtime,
+        "search": FunctionTool(search, "Searches."),
         "team": team,
         "token": names["CancellationToken"](),
         "writer": writer,
@@ -110,3 +148,4 @@ async def test_the_example_of_a_docstring_runs(
     pending = eval(code, names)
     if inspect.isawaitable(pending):
         await pending
+    await runtime.close()

@@ -19,6 +19,7 @@ from agentnb.exceptions import (
     RuntimeFault,
     TerminatedException,
     ToolError,
+    ToolException,
     ToolNotFound,
     UnknownName,
     UserError,
@@ -86,7 +87,8 @@ def test_a_stopped_run_keeps_its_result() -> None:
 
 @pytest.mark.parametrize("name", sorted(PUBLIC))
 def test_every_error_goes_to_another_process_and_back(name: str) -> None:
-    error = PUBLIC[name]("what happened")
+    cls = PUBLIC[name]
+    error = cls("call", "what happened", "tool") if issubclass(cls, ToolException) else cls("what happened")
 
     again = pickle.loads(pickle.dumps(error))
 

@@ -18,7 +18,18 @@ import agentnb
 
 ROOT = Path(__file__).parent.parent
 HEAVY = ("pandas", "matplotlib", "openai", "IPython", "anywidget", "PIL", "xllamacpp", "jupyter_client", "nh3")
-ACTING = ("agents", "teams", "conditions", "tools", "models", "code_executors", "runtimes", "recipes", "model_context")
+ACTING = (
+    "agents",
+    "teams",
+    "conditions",
+    "tools",
+    "models",
+    "code_executors",
+    "runtimes",
+    "recipes",
+    "model_context",
+    "memory",
+)
 GROUND = ("base", "runlog", "messages", "core", "exceptions", "cache_store")
 
 
@@ -63,7 +74,11 @@ def test_every_room_says_what_is_public_in_order_and_it_is_there() -> None:
             assert not missing, f"agentnb.{module.name} lacks {missing}"
 
 
-_CONDA = {"jupyter_client": "jupyter-client", "matplotlib-base": "matplotlib"}
+_CONDA = {
+    "jupyter_client": "jupyter-client",
+    "matplotlib-base": "matplotlib",
+    "typing_extensions": "typing-extensions",
+}
 
 
 def _constraints(requirements: list[str]) -> dict[str, str]:

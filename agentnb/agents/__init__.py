@@ -12,6 +12,7 @@ from agentnb.agents.code_executor import (
     approve_all,
     code_blocks,
 )
+from agentnb.agents.tool_agent import ToolAgent, tool_agent_caller_loop
 from agentnb.agents.user_proxy import UserProxyAgent
 
 __all__ = [
@@ -21,7 +22,9 @@ __all__ = [
     "AssistantAgent",
     "BaseChatAgent",
     "CodeExecutorAgent",
+    "ToolAgent",
     "UserProxyAgent",
     "approve_all",
     "code_blocks",
+    "tool_agent_caller_loop",
 ]

@@ -11,7 +11,10 @@ T = TypeVar("T")
 
 
 class CacheStore(Component, ABC, Generic[T]):
-    """Values by key; what cannot be reached counts as not there."""
+    """Values by key; what cannot be reached counts as not there.
+
+    A store is written as where it is, never with what it holds.
+    """
 
     component_type: ClassVar[str] = "cache_store"
 
@@ -26,6 +29,11 @@ class CacheStore(Component, ABC, Generic[T]):
 
 class InMemoryStore(CacheStore[T]):
     """Values in a dict, gone with the process.
+
+    ```python
+    store = InMemoryStore[int]()
+    store.set("answers", 42)
+    ```
 
     Attributes:
         store: The values by key.

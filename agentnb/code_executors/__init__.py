@@ -6,6 +6,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from agentnb.code_executors.base import CodeBlock, CodeExecutor, CodeResult
+from agentnb.code_executors.requirements import (
+    Alias,
+    FunctionWithRequirements,
+    FunctionWithRequirementsStr,
+    Import,
+    ImportFromModule,
+    with_requirements,
+)
 
 if TYPE_CHECKING:
     from agentnb.code_executors.jupyter import JupyterCodeExecutor, JupyterCodeResult
@@ -17,7 +25,20 @@ _HOMES = {
     "Kernel": "agentnb.code_executors.kernel",
 }
 
-__all__ = ["CodeBlock", "CodeExecutor", "CodeResult", "JupyterCodeExecutor", "JupyterCodeResult", "Kernel"]
+__all__ = [
+    "Alias",
+    "CodeBlock",
+    "CodeExecutor",
+    "CodeResult",
+    "FunctionWithRequirements",
+    "FunctionWithRequirementsStr",
+    "Import",
+    "ImportFromModule",
+    "JupyterCodeExecutor",
+    "JupyterCodeResult",
+    "Kernel",
+    "with_requirements",
+]
 
 
 def __getattr__(name: str) -> Any:

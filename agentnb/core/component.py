@@ -1,262 +1,339 @@
-"""Objects that can be written as JSON and made again: arguments are captured as `__init__` runs."""
+"""Objects that can be written as JSON and made again."""
 
 from __future__ import annotations
 
-import difflib
-import enum
-import functools
-import importlib
+import copy
 import inspect
-import os
-from collections.abc import Mapping, Sequence
-from datetime import date, datetime
-from pathlib import PurePath
-from typing import Any, ClassVar, Self, get_type_hints
+import warnings
+from abc import ABC
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeGuard, TypeVar, cast, overload
 
-from pydantic import BaseModel, ConfigDict, PydanticUserError, SecretStr, TypeAdapter, ValidationError
-from pydantic_core import PydanticSerializationError
+from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 
+from agentnb.core import drawn, providers, secrets
+from agentnb.core.consent import consenting
 from agentnb.exceptions import UserError
 
-_OLD_ROOTS = ("autogen_agentchat", "autogen_core", "autogen_ext")
-_TRUSTED_VARIABLE = "AGENTNB_TRUSTED_NAMESPACES"
-_NOT_WRITTEN = {"secret": "not written"}
+ComponentType = Literal["model", "agent", "tool", "termination", "token_provider", "workbench"] | str
+"""What kind of thing a component is; any word will do."""
+
+ExpectedT = TypeVar("ExpectedT")
+
+if TYPE_CHECKING:
+    from typing import Generic
+
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    ConfigT = TypeVarWithDefault("ConfigT", bound=BaseModel, default=Any)
+else:
+    ConfigT = TypeVar("ConfigT", bound=BaseModel)
+
+    class Generic:
+        """Takes a config class in brackets for type checkers; the class stays the same.
+
+        `typing.Generic` would fix the order of bases, and users combine these with `ABC` and it in any.
+        """
+
+        def __class_getitem__(cls, parameters: Any) -> Any:
+            generic = getattr(super(), "__class_getitem__", None)
+            return cls if generic is None else generic(parameters)
 
 
 class ComponentModel(BaseModel, defer_build=True):
     """One component as JSON; the format is AutoGen's."""
 
     provider: str
-    component_type: str | None = None
+    """The path of its class."""
+    component_type: ComponentType | None = None
     version: int | None = None
+    """As `component_version`; readers of the format expect both."""
     component_version: int | None = None
+    """The version of its class when it was written; None stands for the present one."""
     description: str | None = None
     label: str | None = None
     config: dict[str, Any]
+    """What the class is made again from."""
 
 
-class SecretReference(BaseModel, frozen=True, defer_build=True):
-    """Where a secret is found again; the secret itself is never written."""
+class ComponentFromConfig(Generic[ConfigT]):
+    """Can be made from a config."""
 
-    env: str
-    """The environment variable that holds it."""
+    @classmethod
+    def _from_config(cls, config: ConfigT) -> Self:
+        """Make the object a config describes; by default its keys are the constructor's arguments.
+
+        Define it together with `component_config_schema`: the config is then an instance of that model.
+        """
+        data = config.model_dump() if isinstance(config, BaseModel) else config
+        return cast(Self, drawn.make(cls, cast(Mapping[str, Any], data), _load))
+
+    @classmethod
+    def _from_config_past_version(cls, config: dict[str, Any], version: int) -> Self:
+        """Make the object that an older version of the class wrote.
+
+        Args:
+            config: The config as it was written; it may be changed and given to `_from_config`.
+            version: The version of the class that wrote it.
+        """
+        raise NotImplementedError(f"{cls.__name__} does not read configs of version {version}.")
 
 
-class Component:
-    """An object whose constructor call can be written down and repeated.
+class ComponentToConfig(Generic[ConfigT]):
+    """Can be written as a config."""
 
-    Subclasses write an ordinary `__init__`; nothing else is needed. Arguments named in `component_secrets` are
-    written as references to the environment variable given there.
-    """
-
-    component_type: ClassVar[str] = ""
-    component_version: ClassVar[int] = 1
-    component_provider_override: ClassVar[str | None] = None
     component_secrets: ClassVar[Mapping[str, str]] = {}
+    """The environment variable of each argument that is a secret."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "__init__" in cls.__dict__:
-            setattr(cls, "__init__", _capturing(cls.__init__))  # noqa: B010 - mypy knows no assignment to it
+        drawn.capture(cls)
+
+    def _to_config(self) -> ConfigT:
+        """Return the config this object is made again from; by default the arguments it was made with."""
+        return cast(ConfigT, _DrawnConfig(**_draw(self, strict=True)))
 
     def dump_component(self) -> ComponentModel:
         """Write this object as JSON-ready data.
 
         Raises:
             TypeError: If the class is local to a function.
+            AttributeError: If the class defines `_to_config` and lacks `component_type`.
             UserError: If an argument cannot be written, such as a function or an open connection.
         """
-        return _dump(self, strict=True)
+        cls = type(self)
+        if not _is_drawn(cls, "_to_config"):
+            _require(cls, "component_type")
+            config = self._to_config().model_dump(exclude_none=True)
+            for name in config.keys() & cls.component_secrets.keys():
+                config[name] = secrets.SecretReference(env=cls.component_secrets[name]).model_dump()
+        else:
+            config = _draw(self, strict=True)
+        return _model(cls, providers.provider_of(cls), config)
 
     def describe_component(self) -> ComponentModel:
-        """Write this object for a reader: what cannot be written is shown as its `repr`."""
-        return _dump(self, strict=False)
+        """Write this object for a reader: what cannot be written is shown by the name of its class."""
+        cls = type(self)
+        config: dict[str, Any]
+        try:
+            if _is_drawn(cls, "_to_config"):
+                config = _draw(self, strict=False)
+            else:
+                written = self._to_config().model_dump(exclude_none=True)
+                config = to_jsonable_python(written, fallback=lambda value: {"not written": type(value).__qualname__})
+        except Exception as error:  # a class's own code, which may raise anything: a description must not end a run
+            config = {"not written": f"{type(error).__name__}: {error}"}
+        return _model(cls, providers.provider_of(cls, strict=False), config)
+
+
+def _is_drawn(cls: type[Any], method: str) -> bool:
+    owner = next((base for base in cls.__mro__ if method in vars(base)), None)
+    return owner in (ComponentToConfig, ComponentFromConfig)
+
+
+def _problems(cls: type[Any]) -> list[str]:
+    """Name what a class of AutoGen's kind lacks; one that relies on its constructor lacks nothing."""
+    own = [name for name in ("_to_config", "_from_config") if name in vars(cls)]
+    if not own or ABC in cls.__bases__:
+        return []
+    problems = [
+        f"defines {own[0]} but no {name}; {what} will be refused."
+        for name, what in (("component_type", "dump_component"), ("component_config_schema", "load_component"))
+        if not hasattr(cls, name)
+    ]
+    inherited = [name for name in ("_to_config", "_from_config") if _is_drawn(cls, name)]
+    if "component_config_schema" in vars(cls) and len(inherited) == 1:
+        problems.append(f"defines {own[0]} but no {inherited[0]}; its constructor's arguments stand in for it.")
+    return problems
+
+
+class ComponentSchemaType(Generic[ConfigT]):
+    """Says what kind of component it is, and what its configs look like.
+
+    Classes whose config is drawn from the constructor need none of this.
+    """
+
+    component_type: ClassVar[ComponentType]
+    component_config_schema: type[ConfigT]
+    """The model of configs, for classes that define `_from_config`."""
+    component_version: ClassVar[int] = 1
+    """Raise it when old configs no longer fit, and define `_from_config_past_version`."""
+    component_provider_override: ClassVar[str | None] = None
+    """The path to write instead of the class's own."""
+    component_description: ClassVar[str | None] = None
+    """Default: the first paragraph of the docstring."""
+    component_label: ClassVar[str | None] = None
+    """Default: the class's name."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for problem in _problems(cls):
+            warnings.warn(f"{cls.__qualname__} {problem}", UserWarning, stacklevel=2)
+
+
+class ComponentLoader:
+    """Makes objects from what was written."""
+
+    @overload
+    @classmethod
+    def load_component(
+        cls, model: ComponentModel | Mapping[str, Any], expected: None = None, *, allow_code: bool = False
+    ) -> Self: ...
+
+    @overload
+    @classmethod
+    def load_component(
+        cls, model: ComponentModel | Mapping[str, Any], expected: type[ExpectedT], *, allow_code: bool = False
+    ) -> ExpectedT: ...
 
     @classmethod
-    def load_component(cls, model: ComponentModel | Mapping[str, Any], expected: type[Any] | None = None) -> Self:
-        """Make the object a `ComponentModel` describes.
+    def load_component(
+        cls,
+        model: ComponentModel | Mapping[str, Any],
+        expected: type[Any] | None = None,
+        *,
+        allow_code: bool = False,
+    ) -> Any:
+        """Make the object a `ComponentModel` describes; the model itself stays as it is.
+
+        Args:
+            model: What `dump_component` wrote, or AutoGen did.
+            expected: The class it must be of; default: this class.
+            allow_code: Whether source code that the config carries may be run, here and in nested components.
 
         Raises:
-            ValueError: If the provider is malformed or not in a trusted namespace.
-            UserError: If a config key is no argument of the class.
-            TypeError: If the object is not an instance of `expected`, or of this class.
+            pydantic.ValidationError: If it is no component's JSON.
+            UserError: If the provider is malformed or not in a trusted namespace, here or in a nested component; if a
+                config key is no argument of the class; if a newer version of the class wrote it.
+            CodeNotAllowed: If the config carries source code and `allow_code` was not given.
+            NotImplementedError: If an older version of the class wrote it, and this one does not read it.
+            TypeError: If the provider is no component, or not of the class it must be.
         """
-        made = _load(ComponentModel.model_validate(model))
-        wanted = expected or cls
-        if not isinstance(made, wanted):
-            raise TypeError(f"The component is a {type(made).__name__}, not a {wanted.__name__}.")
-        return made
+        with consenting(allow_code):
+            return _load(model, expected or cls)
 
 
-def _capturing(init: Any) -> Any:
-    @functools.wraps(init)
-    def __init__(self: Component, *args: Any, **kwargs: Any) -> None:
-        # The outermost constructor sees what the user wrote; those it calls through super() do not count.
-        self.__dict__.setdefault("_arguments", (init, args, kwargs))
-        init(self, *args, **kwargs)
-
-    return __init__
+class ComponentBase(ComponentToConfig[ConfigT], ComponentLoader):
+    """What a family of components has in common; AutoGen's name. `Component` alone is enough."""
 
 
-def _captured(component: Component) -> dict[str, Any]:
-    init, args, kwargs = component.__dict__.get("_arguments", (None, (), {}))
-    if init is None:
-        return {}
-    signature = inspect.signature(init)
-    arguments = signature.bind(component, *args, **kwargs).arguments
-    arguments.pop(next(iter(signature.parameters)))
-    for parameter in signature.parameters.values():
-        if parameter.kind is parameter.VAR_KEYWORD:
-            arguments.update(arguments.pop(parameter.name, {}))
-    return dict(arguments)
+# `ComponentToConfig[Any]`: families are `ComponentBase[BaseModel]`, and their classes name another config than that.
+class Component(ComponentFromConfig[ConfigT], ComponentSchemaType[ConfigT], ComponentToConfig[Any], ComponentLoader):
+    """An object whose constructor call can be written down and repeated.
 
+    ```python
+    condition = MaxMessageTermination(10) | TextMentionTermination("DONE")
+    again = TerminationCondition.load_component(condition.dump_component())
+    ```
 
-def provider_of(cls: type[Any]) -> str:
-    """Return the path a component's class is loaded from, `room.Class` where the room exports it.
-
-    Raises:
-        TypeError: If the class is local to a function.
+    Subclasses write an ordinary `__init__`; nothing else is needed. Arguments named in `component_secrets` are
+    written as references to the environment variable given there. Classes that define `component_config_schema`,
+    `_to_config` and `_from_config`, as AutoGen asks for, are written and made by those.
     """
-    override: str | None = getattr(cls, "component_provider_override", None)
-    if override:
-        return override
-    if "<locals>" in cls.__qualname__:
-        raise TypeError(f"{cls.__qualname__} is local to a function and cannot be loaded again; define it in a module.")
-    room = ".".join(cls.__module__.split(".")[:2])
-    if cls.__module__.startswith("agentnb.") and getattr(importlib.import_module(room), cls.__name__, None) is cls:
-        return f"{room}.{cls.__name__}"
-    return f"{cls.__module__}.{cls.__qualname__}"
 
 
-def _dump(component: Component, *, strict: bool) -> ComponentModel:
-    cls = type(component)
-    try:
-        provider = provider_of(cls)
-    except TypeError:
-        if strict:
-            raise
-        provider = f"{cls.__module__}.{cls.__qualname__}"
-    config = {}
-    for name, value in _captured(component).items():
-        if value is None:
-            continue
-        if name in cls.component_secrets:
-            config[name] = SecretReference(env=cls.component_secrets[name]).model_dump()
-        else:
-            config[name] = _write(value, f"{cls.__name__}.{name}", strict=strict)
+class _DrawnConfig(BaseModel, extra="allow", defer_build=True):
+    """Arguments, for classes that go on from what their base class writes."""
+
+
+def is_component_class(cls: type[Any]) -> TypeGuard[type[Component[Any]]]:
+    """Whether a class can be written and made again."""
+    return all(issubclass(cls, part) for part in (ComponentFromConfig, ComponentSchemaType, *ComponentBase.__bases__))
+
+
+def is_component_instance(obj: Any) -> TypeGuard[Component[Any]]:
+    """Whether an object can be written and made again."""
+    return is_component_class(type(obj))
+
+
+def _require(cls: type[Any], name: str) -> Any:
+    if not hasattr(cls, name):
+        raise AttributeError(f"{cls.__qualname__} lacks the class variable {name}, which goes with _to_config.")
+    return getattr(cls, name)
+
+
+@lru_cache(maxsize=1024)
+def _first_paragraph(doc: str | None) -> str | None:
+    return inspect.cleandoc(doc or "").partition("\n\n")[0] or None
+
+
+def _model(cls: type[Any], provider: str, config: dict[str, Any]) -> ComponentModel:
+    version = getattr(cls, "component_version", 1)
     return ComponentModel(
         provider=provider,
-        component_type=cls.component_type or None,
-        version=cls.component_version,
-        component_version=cls.component_version,
-        description=(inspect.getdoc(cls) or "").partition("\n\n")[0] or None,
-        label=cls.__name__,
+        component_type=getattr(cls, "component_type", None),
+        version=version,
+        component_version=version,
+        description=getattr(cls, "component_description", None) or _first_paragraph(cls.__doc__),
+        label=getattr(cls, "component_label", None) or cls.__name__,
         config=config,
     )
 
 
-def _write(value: Any, where: str, *, strict: bool) -> Any:
-    match value:
-        case None | bool() | int() | float() | str():
-            return value.value if isinstance(value, enum.Enum) else value
-        case Component():
-            return _dump(value, strict=strict).model_dump(exclude_none=True)
-        case SecretStr():
-            return dict(_NOT_WRITTEN)
-        case BaseModel():
-            try:
-                return value.model_dump(mode="json", exclude_none=True)
-            except PydanticSerializationError:
-                pass  # a field of its own that cannot be written
-        case enum.Enum():
-            return value.value
-        case datetime() | date():
-            return value.isoformat()
-        case PurePath():
-            return str(value)
-        case Mapping():
-            return {str(key): _write(item, f"{where}[{key!r}]", strict=strict) for key, item in value.items()}
-        case Sequence() | set() | frozenset() if not isinstance(value, bytes):
-            return [_write(item, f"{where}[{i}]", strict=strict) for i, item in enumerate(value)]
-    if strict:
-        raise UserError(
-            f"{where} is {value!r}, which cannot be written as JSON. "
-            "Give the class a form that can (a component, a model, plain data), or leave the argument out."
-        )
-    return {"not written": type(value).__qualname__}
+def _draw(component: ComponentToConfig[Any], *, strict: bool) -> dict[str, Any]:
+    def nested(value: Any) -> dict[str, Any] | None:
+        if not isinstance(value, ComponentToConfig):
+            return None
+        model = value.dump_component() if strict else value.describe_component()
+        return {name: held for name, held in model if held is not None}
+
+    return drawn.draw(component, lambda value, where: drawn.write_plain(value, where, component=nested, strict=strict))
 
 
-def _trusted(module: str) -> bool:
-    extra = os.environ.get(_TRUSTED_VARIABLE, "")
-    prefixes = ["agentnb", *(name.strip() for name in extra.split(",") if name.strip())]
-    return any(module == prefix.rstrip(".") or module.startswith(prefix.rstrip(".") + ".") for prefix in prefixes)
-
-
-def _load(model: ComponentModel) -> Any:
-    module, dot, name = model.provider.rpartition(".")
-    if not dot:
-        raise ValueError(f"The provider {model.provider!r} names no module; write 'package.module.Class'.")
-    root, _, rest = module.partition(".")
-    if root in _OLD_ROOTS:
-        module = f"agentnb.{rest}" if rest else "agentnb"
-    if not _trusted(module):
-        raise ValueError(
-            f"The provider {model.provider!r} is outside the trusted namespaces, and loading it would run its code. "
-            f"If you trust it, add {root!r} to the environment variable {_TRUSTED_VARIABLE} (a comma list)."
-        )
-    cls = getattr(importlib.import_module(module), name, None)
-    if not (inspect.isclass(cls) and issubclass(cls, Component)):
+def _load(data: ComponentModel | Mapping[str, Any], wanted: type[Any] = object) -> Any:
+    model = ComponentModel.model_validate(data)
+    path = providers.address(model.provider)
+    providers.require_trusted(model.provider, path)
+    for provider in providers.nested_providers(model.config):
+        if "." in provider:  # else it is no path, and nothing can be imported for it
+            providers.require_trusted(provider, providers.address(provider))
+    cls = providers.find(path)
+    if not (inspect.isclass(cls) and is_component_class(cls)):
         raise TypeError(f"{model.provider} is not a component.")
-    return _make(cls, model.config)
+    if inspect.isabstract(cls):
+        raise TypeError(f"{model.provider} is abstract: it stands for its subclasses and cannot be made.")
+    if not getattr(wanted, "_is_protocol", False) and not issubclass(cls, wanted):
+        raise TypeError(f"The component is a {cls.__name__}, not a {wanted.__name__}.")
+    made = _make(cls, model)
+    if not isinstance(made, wanted):
+        raise TypeError(f"The component is a {type(made).__name__}, not a {wanted.__name__}.")
+    return made
 
 
-def _make(cls: type[Component], config: Mapping[str, Any]) -> Component:
-    parameters = inspect.signature(cls).parameters
-    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    hints = _hints(cls)
-    several: list[Any] = []
-    arguments = {}
-    for key, value in config.items():
-        if key not in parameters and not open_ended:
-            near = difflib.get_close_matches(key, list(parameters), n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise UserError(f"{cls.__name__} takes no {key!r}.{hint}")
-        if key in cls.component_secrets or value == _NOT_WRITTEN:
-            continue  # the class reads its own environment variable
-        if key in parameters and parameters[key].kind is inspect.Parameter.VAR_POSITIONAL:
-            several = [_fitting(item, hints.get(key)) for item in _read(value)]
-        else:
-            arguments[key] = _fitting(_read(value), hints.get(key))
-    return cls(*several, **arguments)
-
-
-def _hints(cls: type[Component]) -> dict[str, Any]:
-    try:
-        return get_type_hints(cls.__init__, include_extras=True)
-    except (NameError, TypeError):
-        return {}  # annotations that only a type checker can read
-
-
-def _fitting(value: Any, hint: Any) -> Any:
-    """Return plain data as the type a parameter asks for: a path, messages, an enumeration."""
-    if hint is None or value is None:
-        return value
-    try:
-        return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value)
-    except PydanticUserError:
+def _make(cls: type[Component[Any]], model: ComponentModel) -> Any:
+    present = cls.component_version
+    version = present if model.component_version is None else model.component_version
+    if version > present:
+        raise UserError(
+            f"The config of {cls.__name__} is of version {version}, and the {cls.__name__} here is version {present}. "
+            f"Update the package that brings {model.provider}."
+        )
+    # A class may change what it is given; the caller's model is not its own.
+    config = copy.deepcopy(model.config)
+    if version < present:
         try:
-            return TypeAdapter(hint).validate_python(value)  # a model, which brings its own config
-        except (PydanticUserError, ValidationError, TypeError):
-            return value
-    except (ValidationError, TypeError):
-        return value  # the constructor knows better what is wrong with it
+            return cls._from_config_past_version(config, version)
+        except NotImplementedError as error:
+            raise NotImplementedError(
+                f"The config of {cls.__name__} is of version {version}, and the {cls.__name__} here is version "
+                f"{present}, which reads no older one: define {cls.__name__}._from_config_past_version."
+            ) from error
+    if _is_drawn(cls, "_from_config"):
+        return cls._from_config(config)
+    schema = _require(cls, "component_config_schema")
+    return cls._from_config(schema.model_validate(_with_secrets(cls, schema, config)))
 
 
-def _read(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        if "provider" in value and "config" in value:
-            return _load(ComponentModel.model_validate(value))
-        return {key: _read(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_read(item) for item in value]
-    return value
+def _with_secrets(cls: type[Any], schema: type[BaseModel], config: dict[str, Any]) -> dict[str, Any]:
+    """Leave out of a config what only stands for a secret, so that the class looks for it."""
+    complete = {}
+    for key, value in config.items():
+        field = schema.model_fields.get(key)
+        required = field is not None and field.is_required()
+        if not secrets.left_out(cls, key, value, hint=field and field.annotation, required=required):
+            complete[key] = value
+        elif required:
+            complete[key] = secrets.from_environment(cls, key)
+    return complete

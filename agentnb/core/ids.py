@@ -35,15 +35,23 @@ class AgentId:
         ValueError: If `type` holds anything but letters, digits, `_`, `-` and `.`.
     """
 
-    __slots__ = ("_hash", "_key", "_type")
+    __slots__ = ("pair",)
+
+    pair: tuple[str, str]
+    """Type and key: what look-ups use, since tuples hash in C."""
 
     def __init__(self, type: str | AgentType, key: str) -> None:
         name = type.type if isinstance(type, AgentType) else type
         if not _AGENT_TYPE.match(name):
             raise ValueError(f"Agent type {name!r} may hold letters, digits, '_', '-' and '.' only.")
-        self._type = name
-        self._key = key
-        self._hash = hash((name, key))
+        self.pair = (name, key)
+
+    @classmethod
+    def of(cls, type: str, key: str) -> AgentId:
+        """Make the id of a type that was checked before."""
+        made = cls.__new__(cls)
+        made.pair = (type, key)
+        return made
 
     @classmethod
     def from_str(cls, agent_id: str) -> AgentId:
@@ -55,23 +63,23 @@ class AgentId:
 
     @property
     def type(self) -> str:
-        return self._type
+        return self.pair[0]
 
     @property
     def key(self) -> str:
-        return self._key
+        return self.pair[1]
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, AgentId) and self._type == other._type and self._key == other._key
+        return isinstance(other, AgentId) and self.pair == other.pair
 
     def __hash__(self) -> int:
-        return self._hash
+        return hash(self.pair)
 
     def __str__(self) -> str:
-        return f"{self._type}/{self._key}"
+        return "/".join(self.pair)
 
     def __repr__(self) -> str:
-        return f'AgentId(type="{self._type}", key="{self._key}")'
+        return f'AgentId(type="{self.type}", key="{self.key}")'
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,14 @@ GROUP = "agentnb.components"
 
 _SHIPPED = {
     "choice.model": "agentnb.models.naming:choose",
+    "compat.paths": "agentnb.compat.paths:new_path",
+    "context.handling": "agentnb.runtimes.contexts:MessageHandlerContext",
+    "context.making": "agentnb.runtimes.contexts:AgentInstantiationContext",
     "team.analysts": "agentnb.recipes:analysts",
     "model.local": "agentnb.models.naming:local_model",
     "model.openai": "agentnb.models.naming:openai_model",
     "model.replay": "agentnb.models.naming:replay_model",
+    "telemetry.otel": "agentnb.telemetry.otel:follow_log",
 }
 
 
@@ -34,6 +38,11 @@ def _table() -> dict[str, EntryPoint]:
 def names(kind: str) -> list[str]:
     """List the known names of a kind, such as `"team"`, sorted and without the kind."""
     return sorted(name.partition(".")[2] for name in _table() if name.startswith(kind + "."))
+
+
+def packages() -> set[str]:
+    """List the top-level packages that declare something, without importing them."""
+    return {point.module.partition(".")[0] for point in _table().values()}
 
 
 def load(kind: str, name: str) -> Any:

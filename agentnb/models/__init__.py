@@ -20,6 +20,7 @@ from agentnb.messages import (
 )
 from agentnb.models.base import (
     ChatCompletionClient,
+    ModelCapabilities,
     ModelFamily,
     ModelInfo,
     ToolSchema,
@@ -43,6 +44,7 @@ __all__ = [
     "FunctionExecutionResultMessage",
     "LLMMessage",
     "LocalChatCompletionClient",
+    "ModelCapabilities",
     "ModelChoice",
     "ModelFamily",
     "ModelInfo",

@@ -5,14 +5,33 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import Any, ClassVar, Required, TypedDict
+from typing import Any, ClassVar, Required
 
 from pydantic import BaseModel
 
+# Before 3.12 pydantic reads only these; they are its own dependency.
+from typing_extensions import TypedDict, deprecated
+
 from agentnb.core import CancellationToken, Component
+from agentnb.core.schema import ParametersSchema
 from agentnb.exceptions import UserError
 from agentnb.messages import CreateResult, Image, LLMMessage, RequestUsage, UserMessage
+from agentnb.models.families import ModelFamily
 from agentnb.runlog.recorded import model_create, model_stream, wrap
+
+__all__ = [
+    "ChatCompletionClient",
+    "CountingClient",
+    "ModelCapabilities",
+    "ModelFamily",
+    "ModelInfo",
+    "ToolChoice",
+    "ToolSchema",
+    "UsageCounter",
+    "check_request",
+    "tool_schema",
+    "validate_model_info",
+]
 
 
 class ToolSchema(TypedDict, total=False):
@@ -20,7 +39,7 @@ class ToolSchema(TypedDict, total=False):
 
     name: Required[str]
     description: str
-    parameters: dict[str, Any]
+    parameters: ParametersSchema
     strict: bool
 
 
@@ -34,7 +53,7 @@ class ModelInfo(TypedDict, total=False):
     vision: Required[bool]
     function_calling: Required[bool]
     json_output: Required[bool]
-    family: Required[str]
+    family: Required[ModelFamily.ANY | str]
     structured_output: Required[bool]
     multiple_system_messages: bool
     grammar: bool
@@ -42,73 +61,23 @@ class ModelInfo(TypedDict, total=False):
     choices: bool
 
 
-class ModelFamily:
-    """Names of model families, as AutoGen spells them."""
+@deprecated("ModelCapabilities is now called ModelInfo.")
+class ModelCapabilities(TypedDict):
+    """What a model can do, as it was said before `ModelInfo`."""
 
-    GPT_5: ClassVar[str] = "gpt-5"
-    GPT_41: ClassVar[str] = "gpt-41"
-    GPT_45: ClassVar[str] = "gpt-45"
-    GPT_4O: ClassVar[str] = "gpt-4o"
-    O1: ClassVar[str] = "o1"
-    O3: ClassVar[str] = "o3"
-    O4: ClassVar[str] = "o4"
-    GPT_4: ClassVar[str] = "gpt-4"
-    GPT_35: ClassVar[str] = "gpt-35"
-    R1: ClassVar[str] = "r1"
-    GEMINI_1_5_FLASH: ClassVar[str] = "gemini-1.5-flash"
-    GEMINI_1_5_PRO: ClassVar[str] = "gemini-1.5-pro"
-    GEMINI_2_0_FLASH: ClassVar[str] = "gemini-2.0-flash"
-    GEMINI_2_5_PRO: ClassVar[str] = "gemini-2.5-pro"
-    GEMINI_2_5_FLASH: ClassVar[str] = "gemini-2.5-flash"
-    CLAUDE_3_HAIKU: ClassVar[str] = "claude-3-haiku"
-    CLAUDE_3_SONNET: ClassVar[str] = "claude-3-sonnet"
-    CLAUDE_3_OPUS: ClassVar[str] = "claude-3-opus"
-    CLAUDE_3_5_HAIKU: ClassVar[str] = "claude-3-5-haiku"
-    CLAUDE_3_5_SONNET: ClassVar[str] = "claude-3-5-sonnet"
-    CLAUDE_3_7_SONNET: ClassVar[str] = "claude-3-7-sonnet"
-    CLAUDE_4_OPUS: ClassVar[str] = "claude-4-opus"
-    CLAUDE_4_SONNET: ClassVar[str] = "claude-4-sonnet"
-    LLAMA_3_3_8B: ClassVar[str] = "llama-3.3-8b"
-    LLAMA_3_3_70B: ClassVar[str] = "llama-3.3-70b"
-    LLAMA_4_SCOUT: ClassVar[str] = "llama-4-scout"
-    LLAMA_4_MAVERICK: ClassVar[str] = "llama-4-maverick"
-    CODESRAL: ClassVar[str] = "codestral"
-    OPEN_CODESRAL_MAMBA: ClassVar[str] = "open-codestral-mamba"
-    MISTRAL: ClassVar[str] = "mistral"
-    MINISTRAL: ClassVar[str] = "ministral"
-    PIXTRAL: ClassVar[str] = "pixtral"
-    UNKNOWN: ClassVar[str] = "unknown"
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> ModelFamily:
-        raise TypeError("ModelFamily holds names; it is not made into objects.")
-
-    @staticmethod
-    def is_claude(family: str) -> bool:
-        return family.startswith("claude-")
-
-    @staticmethod
-    def is_gemini(family: str) -> bool:
-        return family.startswith("gemini-")
-
-    @staticmethod
-    def is_openai(family: str) -> bool:
-        return family.startswith(("gpt-", "o1", "o3", "o4"))
-
-    @staticmethod
-    def is_llama(family: str) -> bool:
-        return family.startswith("llama-")
-
-    @staticmethod
-    def is_mistral(family: str) -> bool:
-        return family.startswith(("mistral", "ministral", "codestral", "open-codestral", "pixtral"))
+    vision: bool
+    function_calling: bool
+    json_output: bool
 
 
 def validate_model_info(model_info: ModelInfo) -> None:
-    """Check that what a model can do is said completely.
+    """Check that what a model can do is said completely; a missing `structured_output` is only warned about.
 
     Raises:
         ValueError: If one of `vision`, `function_calling`, `json_output`, `family` is missing.
     """
+    if not isinstance(model_info, Mapping):
+        raise UserError(f"model_info is {model_info!r}, not a dict that says what the model can do.")
     missing = [key for key in ("vision", "function_calling", "json_output", "family") if key not in model_info]
     if missing:
         raise UserError(f"model_info lacks {', '.join(missing)}; say what the model can do, e.g. 'vision': False.")
@@ -123,7 +92,8 @@ ToolChoice = Any
 class ChatCompletionClient(Component, ABC):
     """A model that answers a conversation.
 
-    Subclasses write `create` and `create_stream`; both are recorded in the run's log without their doing.
+    Subclasses write the abstract members; `create` and `create_stream` are recorded in the run's log without their
+    doing.
     """
 
     component_type: ClassVar[str] = "model"
@@ -141,6 +111,17 @@ class ChatCompletionClient(Component, ABC):
     @abstractmethod
     def model_info(self) -> ModelInfo:
         """What the model can do."""
+
+    @property
+    def capabilities(self) -> ModelCapabilities:
+        """What the model can do, by its old name; ask `model_info`."""
+        warnings.warn("capabilities is now called model_info.", DeprecationWarning, stacklevel=2)
+        info = self.model_info
+        return {
+            "vision": info["vision"],
+            "function_calling": info["function_calling"],
+            "json_output": info["json_output"],
+        }
 
     @abstractmethod
     async def create(
@@ -181,7 +162,11 @@ class ChatCompletionClient(Component, ABC):
         extra_create_args: Mapping[str, Any] = {},
         cancellation_token: CancellationToken | None = None,
     ) -> AsyncGenerator[str | CreateResult, None]:
-        """Answer in pieces: texts as they come, then exactly one `CreateResult`, always last. Arguments as `create`."""
+        """Answer in pieces: texts as they come, then exactly one `CreateResult`, always last. Arguments as `create`.
+
+        Raises:
+            ModelResponseInvalid: If the client's stream ends without a result, or goes on after it.
+        """
 
     @abstractmethod
     async def close(self) -> None:
@@ -262,10 +247,16 @@ def check_request(
         if key in extra and not info.get(key, False):
             raise UserError(f"{model} does not take {key!r}; its model_info does not declare it.")
     if not info["vision"] and any(
-        isinstance(part, Image) for m in messages if isinstance(m, UserMessage) for part in m.content
+        isinstance(part, Image)
+        for m in messages
+        if isinstance(m, UserMessage) and isinstance(m.content, list)
+        for part in m.content
     ):
         raise UserError(f"{model} cannot see images; remove them, or choose a model with vision.")
-    if tool_choice not in ("auto", "required", "none"):
+    if isinstance(tool_choice, str):
+        if tool_choice not in ("auto", "required", "none"):
+            raise UserError(f"tool_choice is {tool_choice!r}; it must be 'auto', 'required', 'none' or a tool.")
+    else:
         names = [tool_schema(tool)["name"] for tool in tools]
         if tool_choice.name not in names:
             raise UserError(f"tool_choice names {tool_choice.name!r}, which is not among the tools given ({names}).")

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from agentnb.runlog.events import (
+    AgentMade,
     AgentState,
     Body,
+    CapacityChanged,
     CodeFinished,
     CodeStarted,
     ContextAdded,
+    EnvelopeDelivered,
+    EnvelopeDropped,
+    EnvelopeHandled,
+    EnvelopeIntercepted,
+    EnvelopeSent,
     ErrorRaised,
     Event,
     InputAnswered,
     InputRequested,
+    MemoryFinished,
+    MemoryStarted,
     ModelFinished,
     ModelStarted,
     Noted,
@@ -31,22 +40,32 @@ from agentnb.runlog.events import (
 )
 from agentnb.runlog.fold import Totals, add_totals, said, shown, thread, totals
 from agentnb.runlog.log import RUNS_VARIABLE, RunLog, Scope, current, fan_out, runs_folder, scope
+from agentnb.runlog.observers import announce, observe, observed
 from agentnb.runlog.run import Run, open_run
 from agentnb.runlog.store import JsonLinesStore, LineReader
 
 __all__ = [
     "RUNS_VARIABLE",
+    "AgentMade",
     "AgentState",
     "Body",
+    "CapacityChanged",
     "CodeFinished",
     "CodeStarted",
     "ContextAdded",
+    "EnvelopeDelivered",
+    "EnvelopeDropped",
+    "EnvelopeHandled",
+    "EnvelopeIntercepted",
+    "EnvelopeSent",
     "ErrorRaised",
     "Event",
     "InputAnswered",
     "InputRequested",
     "JsonLinesStore",
     "LineReader",
+    "MemoryFinished",
+    "MemoryStarted",
     "ModelFinished",
     "ModelStarted",
     "Noted",
@@ -68,8 +87,11 @@ __all__ = [
     "Usage",
     "VariablesShared",
     "add_totals",
+    "announce",
     "current",
     "fan_out",
+    "observe",
+    "observed",
     "open_run",
     "runs_folder",
     "said",

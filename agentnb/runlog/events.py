@@ -175,6 +175,29 @@ class ToolFinished(_Body, frozen=True):
     is_error: bool = False
 
 
+MemoryAction = Literal["update_context", "query", "add", "clear"]
+
+
+class MemoryStarted(_Body, frozen=True):
+    """A memory was used; `text` is what was asked for, or what it is to remember."""
+
+    kind: Literal["memory.started"] = "memory.started"
+    memory: str
+    """Its name, or its class."""
+    action: MemoryAction
+    text: Text = ""
+
+
+class MemoryFinished(_Body, frozen=True):
+    """A memory did what was asked of it, or failed to; `found` counts the contents it gave."""
+
+    kind: Literal["memory.finished"] = "memory.finished"
+    memory: str
+    action: MemoryAction
+    found: int = 0
+    error: Text | None = None
+
+
 class CodeStarted(_Body, frozen=True):
     """Code was handed to an executor."""
 
@@ -229,6 +252,97 @@ class Noted(_Body, frozen=True):
     by: str = ""
 
 
+class AgentMade(_Body, frozen=True):
+    """A runtime made an agent, or its factory failed."""
+
+    kind: Literal["agent.made"] = "agent.made"
+    agent: str
+    """"type/key"."""
+    role: str = ""
+    """The class, as in `RoutedAgent`."""
+    description: str = ""
+    error: Text | None = None
+
+
+EnvelopeSort = Literal["send", "publish", "response"]
+
+
+class EnvelopeSent(_Body, frozen=True):
+    """A message was given to a runtime; a handler's return value is sent back as a `response`."""
+
+    kind: Literal["envelope.sent"] = "envelope.sent"
+    message_id: str
+    sort: EnvelopeSort
+    sender: str | None = None
+    """"type/key"; None for code outside of the runtime."""
+    recipient: str | None = None
+    """"type/key" of an agent, "type/source" of a topic for `publish`; None for code outside of the runtime."""
+    type: str
+    """The message's class."""
+    payload: Text = ""
+    """The message as JSON; its `repr` where no serializer is known."""
+
+
+class EnvelopeIntercepted(_Body, frozen=True):
+    """An intervention handler saw a message and let it go on."""
+
+    kind: Literal["envelope.intercepted"] = "envelope.intercepted"
+    message_id: str
+    sort: EnvelopeSort
+    by: str
+    """The handler's class."""
+    changed: bool = False
+
+
+class EnvelopeDelivered(_Body, frozen=True):
+    """An agent's handler began with a message, or a response reached who waits for it."""
+
+    kind: Literal["envelope.delivered"] = "envelope.delivered"
+    message_id: str
+    sort: EnvelopeSort
+    agent: str | None
+    """Who has it now: "type/key"; None for code outside of the runtime."""
+    sender: str | None = None
+    topic: str | None = None
+    role: str = ""
+    """The class of the agent."""
+
+
+class EnvelopeHandled(_Body, frozen=True):
+    """The handler ended; its parent is the `envelope.delivered` fact, `took` its seconds."""
+
+    kind: Literal["envelope.handled"] = "envelope.handled"
+    message_id: str
+    agent: str
+    outcome: Literal["done", "stopped", "failed"] = "done"
+    error: Text | None = None
+    error_type: str | None = None
+
+
+class EnvelopeDropped(_Body, frozen=True):
+    """A message will not be delivered."""
+
+    kind: Literal["envelope.dropped"] = "envelope.dropped"
+    message_id: str
+    sort: EnvelopeSort
+    sender: str | None = None
+    recipient: str | None = None
+    by: str
+    """An intervention handler's class, "capacity" or "stop"."""
+    why: str = ""
+
+
+class CapacityChanged(_Body, frozen=True):
+    """An agent's mailbox became full or has room again; its breaker opened, lets one message try, or closed."""
+
+    kind: Literal["capacity"] = "capacity"
+    agent: str
+    state: Literal["full", "room", "open", "half-open", "closed"]
+    failures: int = 0
+    retry_after: float | None = None
+    """Seconds until it is worth to try again."""
+
+
 class UnknownFact(_Body, frozen=True):
     """A fact of a kind this version does not know; its data is kept."""
 
@@ -250,12 +364,21 @@ Body = (
     | ModelFinished
     | ToolStarted
     | ToolFinished
+    | MemoryStarted
+    | MemoryFinished
     | CodeStarted
     | CodeFinished
     | VariablesShared
     | InputRequested
     | InputAnswered
     | Noted
+    | AgentMade
+    | EnvelopeSent
+    | EnvelopeIntercepted
+    | EnvelopeDelivered
+    | EnvelopeHandled
+    | EnvelopeDropped
+    | CapacityChanged
     | UnknownFact
 )
 

@@ -86,6 +86,8 @@ class RunLog:
         self._attendants: dict[str, str] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._warned = False
+        self.kept = True
+        """Whether anybody keeps it; runs within one that is not have a log of their own."""
 
     @classmethod
     def create(cls, name: str = "run", *, folder: Path | None = None) -> Self:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any
 
@@ -21,6 +21,8 @@ from agentnb.runlog.events import (
     CodeStarted,
     ContextAdded,
     Event,
+    MemoryFinished,
+    MemoryStarted,
     ModelFinished,
     ModelStarted,
     Said,
@@ -171,6 +173,12 @@ def _failed(here: Scope, started: Event, began: float, error: BaseException, par
     )
 
 
+def _result(client: Any, result: Any) -> CreateResult:
+    if isinstance(result, CreateResult):
+        return result
+    raise ModelResponseInvalid(f"{client.model_name} answered with {result!r:.80}, which is no CreateResult.")
+
+
 def model_create(method: Callable[..., Awaitable[CreateResult]]) -> Callable[..., Awaitable[CreateResult]]:
     """Record `ChatCompletionClient.create`."""
 
@@ -178,12 +186,12 @@ def model_create(method: Callable[..., Awaitable[CreateResult]]) -> Callable[...
     async def create(self: Any, messages: Sequence[LLMMessage], **options: Any) -> CreateResult:
         here = _recording(self)
         if here is None:
-            return await method(self, messages, **options)
+            return _result(self, await method(self, messages, **options))
         started = _asked(here, self, messages, options, streaming=False)
         began = monotonic()
         try:
             with _within(here, started, self):
-                result = await method(self, messages, **options)
+                result = _result(self, await method(self, messages, **options))
         except BaseException as error:
             _failed(here, started, began, error, "")
             raise
@@ -196,7 +204,7 @@ def model_create(method: Callable[..., Awaitable[CreateResult]]) -> Callable[...
 def model_stream(
     method: Callable[..., AsyncGenerator[str | CreateResult, None]],
 ) -> Callable[..., AsyncGenerator[str | CreateResult, None]]:
-    """Record `ChatCompletionClient.create_stream`."""
+    """Record `ChatCompletionClient.create_stream`, and see to it that it ends with its one result."""
 
     @functools.wraps(method)
     async def create_stream(
@@ -204,39 +212,77 @@ def model_stream(
     ) -> AsyncGenerator[str | CreateResult, None]:
         here = _recording(self)
         stream = method(self, messages, **options)
-        if here is None:
-            async with aclosing(stream):
-                async for item in stream:
-                    yield item
-            return
-        started = _asked(here, self, messages, options, streaming=True)
+        started = None if here is None else _asked(here, self, messages, options, streaming=True)
         began = monotonic()
         partial: list[str] = []
+        result: CreateResult | None = None
         try:
             while True:
                 # The scope holds only while the client works: what a generator sets would else leak to its consumer.
-                with _within(here, started, self):
+                with _within(here, started, self) if here and started else nullcontext():
                     try:
                         item = await anext(stream)
                     except StopAsyncIteration:
                         break
+                if result is not None:
+                    raise ModelResponseInvalid(f"{self.model_name} streamed {item!r:.80} after its result.")
                 if isinstance(item, str):
                     partial.append(item)
                 else:
-                    _answered(here, started, began, item)
-                    began = -1.0
+                    result = _result(self, item)
+                    if here and started:
+                        _answered(here, started, began, result)
                 yield item
-            if began >= 0:
-                missing = ModelResponseInvalid("the stream ended without a result")
-                _failed(here, started, began, missing, "".join(partial))
+            if result is None:
+                raise ModelResponseInvalid(
+                    f"{self.model_name} ended its stream without a result.", partial="".join(partial)
+                )
         except BaseException as error:
-            if began >= 0:
+            if here and started and result is None:
                 _failed(here, started, began, error, "".join(partial))
             raise
         finally:
             await stream.aclose()
 
     return create_stream
+
+
+class _ToolCall:
+    """One call of a workbench's tool, as two facts."""
+
+    def __init__(self, here: Scope, owner: Any, name: str, arguments: Any, call_id: str | None, way: str) -> None:
+        self._here, self._owner, self._name, self._call_id, self._way = here, owner, name, call_id, way
+        self._started = here.log.append(ToolStarted(tool=name, call_id=call_id, arguments=dict(arguments or {})))
+        self._began = monotonic()
+
+    @contextmanager
+    def within(self) -> Iterator[None]:
+        token = _calling.set((id(self._owner), self._name, self._call_id, self._way))
+        try:
+            with _within(self._here, self._started, self._owner):
+                yield
+        finally:
+            _calling.reset(token)
+
+    def finished(self, text: str, *, is_error: bool) -> None:
+        self._here.log.append(
+            ToolFinished(tool=self._name, call_id=self._call_id, result=text, is_error=is_error),
+            parent=self._started.id,
+            took=monotonic() - self._began,
+        )
+
+
+# The call that runs now, and which of the two ways it came by: a workbench may write one with the help of the other.
+_calling: ContextVar[tuple[int, str, str | None, str] | None] = ContextVar("agentnb_calling", default=None)
+
+
+def _tool_scope(owner: Any, name: str, call_id: str | None, way: str, method: Any) -> Scope | None:
+    # Unlike a model's, a workbench's methods come back to it: a tool may call its neighbour. Only super() is no
+    # call of its own.
+    if getattr(type(owner), way) is not method:
+        return None
+    other = "call_tool" if way == "call_tool_stream" else "call_tool_stream"
+    return None if _calling.get() == (id(owner), name, call_id, other) else runlog.current()
 
 
 def tool_call(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
@@ -250,31 +296,90 @@ def tool_call(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[
         cancellation_token: Any = None,
         call_id: str | None = None,
     ) -> Any:
-        # Unlike a model's, a workbench's methods come back to it: a tool may call its neighbour. Only super() is no
-        # call of its own.
-        here = runlog.current() if type(self).call_tool is call_tool else None
+        here = _tool_scope(self, name, call_id, "call_tool", call_tool)
         if here is None:
             return await method(self, name, arguments, cancellation_token, call_id)
-        started = here.log.append(ToolStarted(tool=name, call_id=call_id, arguments=dict(arguments or {})))
+        call = _ToolCall(here, self, name, arguments, call_id, "call_tool")
+        try:
+            with call.within():
+                result = await method(self, name, arguments, cancellation_token, call_id)
+        except BaseException as error:
+            call.finished(error_text(error), is_error=True)
+            raise
+        call.finished(result.to_text(), is_error=result.is_error)
+        return result
+
+    return call_tool
+
+
+def tool_stream(method: Callable[..., AsyncGenerator[Any, None]]) -> Callable[..., AsyncGenerator[Any, None]]:
+    """Record `StreamWorkbench.call_tool_stream`; its last item is the result."""
+
+    @functools.wraps(method)
+    async def call_tool_stream(
+        self: Any,
+        name: str,
+        arguments: Mapping[str, Any] | None = None,
+        cancellation_token: Any = None,
+        call_id: str | None = None,
+    ) -> AsyncGenerator[Any, None]:
+        here = _tool_scope(self, name, call_id, "call_tool_stream", call_tool_stream)
+        call = None if here is None else _ToolCall(here, self, name, arguments, call_id, "call_tool_stream")
+        stream = method(self, name, arguments, cancellation_token, call_id)
+        last: Any = None
+        try:
+            while True:
+                # The scope holds only while the tool works: what a generator sets would else leak to its consumer.
+                with call.within() if call else nullcontext():
+                    try:
+                        last = await anext(stream)
+                    except StopAsyncIteration:
+                        break
+                yield last
+        except BaseException as error:
+            if call:
+                call.finished(error_text(error), is_error=True)
+            raise
+        finally:
+            await stream.aclose()
+        if call:
+            to_text = getattr(last, "to_text", lambda: str(last))
+            call.finished(to_text(), is_error=getattr(last, "is_error", False))
+
+    return call_tool_stream
+
+
+def memory_use(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """Record one of `Memory`'s methods: `update_context`, `query`, `add` or `clear`."""
+    action: Any = method.__name__
+
+    @functools.wraps(method)
+    async def use(self: Any, *args: Any, **kwargs: Any) -> Any:
+        here = _recording(self)
+        if here is None:
+            return await method(self, *args, **kwargs)
+        name = str(getattr(self, "name", None) or type(self).__name__)
+        about = next(iter((*args, *kwargs.values())), "") if action in ("query", "add") else ""
+        text = about if isinstance(about, str) else about.to_text() if hasattr(about, "to_text") else repr(about)
+        started = here.log.append(MemoryStarted(memory=name, action=action, text=text))
         began = monotonic()
 
-        def finished(text: str, is_error: bool) -> None:
+        def finished(**outcome: Any) -> None:
             here.log.append(
-                ToolFinished(tool=name, call_id=call_id, result=text, is_error=is_error),
-                parent=started.id,
-                took=monotonic() - began,
+                MemoryFinished(memory=name, action=action, **outcome), parent=started.id, took=monotonic() - began
             )
 
         try:
             with _within(here, started, self):
-                result = await method(self, name, arguments, cancellation_token, call_id)
+                result = await method(self, *args, **kwargs)
         except BaseException as error:
-            finished(error_text(error), True)
+            finished(error=error_text(error))
             raise
-        finished(result.to_text(), result.is_error)
+        found = getattr(result, "memories", result)
+        finished(found=len(getattr(found, "results", ())))
         return result
 
-    return call_tool
+    return use
 
 
 def code_run(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:

@@ -16,6 +16,7 @@ from agentnb.messages import BaseMessage
 from agentnb.runlog import log as runlog
 from agentnb.runlog.events import ErrorRaised, Event, RunFinished, RunStarted, Said, TurnFinished, TurnStarted
 from agentnb.runlog.log import RunLog
+from agentnb.runlog.observers import announce
 
 Sink = Callable[[Any], None]
 
@@ -96,11 +97,14 @@ async def open_run(start: RunStarted, *, log: RunLog | None = None, sink: Sink |
         sink: Called with each message and chunk as it is said.
     """
     here = runlog.current()
+    if here is not None and not here.log.kept:
+        here = None  # a runtime's log that only passes facts on: this run's own are to stay
     nested = log is None and here is not None
     own = log is None and here is None
     if log is None:
         log = here.log if here is not None else RunLog.create(start.runner)
     log.bind_loop()
+    announce(log)
     opened = log.append(start, source=start.runner)
     run = Run(log, opened, sink)
     began = monotonic()

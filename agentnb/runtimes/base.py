@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, Protocol, TypeVar, overload, runtime_checkable
 
-from agentnb.core import AgentId, AgentMetadata, AgentType, CancellationToken, TopicId
+from agentnb.core import AgentId, AgentMetadata, AgentType, CancellationToken, TopicId, new_id
 
 T = TypeVar("T", bound="Agent")
+AnswerT = TypeVar("AnswerT", covariant=True)
+
+
+class Request(Generic[AnswerT]):
+    """A base for messages that say what their answer is, so that type checkers know what a send returns.
+
+    ```python
+    @dataclass
+    class Add(Request[int]):
+        a: int
+        b: int
+
+
+    total = await runtime.send_message(Add(1, 2), AgentId("adder", "default"))  # an int
+    ```
+    """
+
+    __slots__ = ()
 
 
 @dataclass(slots=True)
@@ -22,6 +40,45 @@ class MessageContext:
     """True for a send, whose answer is awaited; False for a publish."""
     cancellation_token: CancellationToken
     message_id: str
+
+
+class Delivery(MessageContext):
+    """The context a runtime hands out: token and id are made when somebody asks for them."""
+
+    __slots__ = ("_made_id", "_made_token")
+
+    def __init__(
+        self,
+        sender: AgentId | None,
+        topic_id: TopicId | None,
+        is_rpc: bool,
+        cancellation_token: CancellationToken | None,
+        message_id: str | None,
+    ) -> None:
+        self.sender = sender
+        self.topic_id = topic_id
+        self.is_rpc = is_rpc
+        self._made_token = cancellation_token
+        self._made_id = message_id
+
+    @property
+    def cancellation_token(self) -> CancellationToken:  # type: ignore[override]
+        if self._made_token is None:
+            self._made_token = CancellationToken()
+        return self._made_token
+
+    @property
+    def message_id(self) -> str:  # type: ignore[override]
+        if self._made_id is None:
+            self._made_id = new_id()
+        return self._made_id
+
+    def answering(self, agent_id: AgentId) -> Delivery:
+        """Return the context of the answer an agent gives to this message."""
+        return Delivery(agent_id, None, True, self._made_token, self.message_id)
+
+
+Delivery.__qualname__ = "MessageContext"  # what it is called where it is shown
 
 
 @runtime_checkable
@@ -71,6 +128,26 @@ class Subscription(Protocol):
 class AgentRuntime(Protocol):
     """Makes agents and carries messages."""
 
+    @overload
+    async def send_message(
+        self,
+        message: Request[AnswerT],
+        recipient: AgentId,
+        *,
+        sender: AgentId | None = None,
+        cancellation_token: CancellationToken | None = None,
+        message_id: str | None = None,
+    ) -> AnswerT: ...
+    @overload
+    async def send_message(
+        self,
+        message: Any,
+        recipient: AgentId,
+        *,
+        sender: AgentId | None = None,
+        cancellation_token: CancellationToken | None = None,
+        message_id: str | None = None,
+    ) -> Any: ...
     async def send_message(
         self,
         message: Any,
@@ -110,3 +187,29 @@ class AgentRuntime(Protocol):
 
     async def remove_subscription(self, id: str) -> None:
         """Remove a subscription."""
+
+    async def try_get_underlying_agent_instance(self, id: AgentId, type: type[T] = ...) -> T:
+        """Return an agent's object."""
+
+    async def get(
+        self, id_or_type: AgentId | AgentType | str, /, key: str = "default", *, lazy: bool = True
+    ) -> AgentId:
+        """Return the id of an agent; `lazy=False` makes the agent now."""
+
+    async def save_state(self) -> Mapping[str, Any]:
+        """Return the state of every agent made so far, by `type/key`."""
+
+    async def load_state(self, state: Mapping[str, Any]) -> None:
+        """Load the state of every listed agent whose type is registered."""
+
+    async def agent_metadata(self, agent: AgentId) -> AgentMetadata:
+        """Return type, key and description of an agent."""
+
+    async def agent_save_state(self, agent: AgentId) -> Mapping[str, Any]:
+        """Return the state of one agent."""
+
+    async def agent_load_state(self, agent: AgentId, state: Mapping[str, Any]) -> None:
+        """Load the state of one agent."""
+
+    def add_message_serializer(self, serializer: Any | Sequence[Any]) -> None:
+        """Add one `MessageSerializer`, or several."""

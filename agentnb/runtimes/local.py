@@ -3,41 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
-import logging
-from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
-from contextvars import Context, copy_context
-from typing import Any, NamedTuple, TypeVar, cast
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import copy_context
+from typing import Any, TypeVar, overload
 
-from agentnb.core import AgentId, AgentMetadata, AgentType, CancellationToken, TopicId, new_id
+from agentnb.core import AgentId, AgentMetadata, AgentType, CancellationToken
 from agentnb.exceptions import RuntimeFault, UserError
-from agentnb.runtimes.base import Agent, MessageContext, Subscription
-from agentnb.runtimes.subscriptions import Routes
+from agentnb.runlog import RunLog
+from agentnb.runtimes.base import Agent, AnswerT, Delivery, Request, Subscription
+from agentnb.runtimes.capacity import Capacity
+from agentnb.runtimes.contexts import here
+from agentnb.runtimes.delivery import InContext, finish
+from agentnb.runtimes.handling import DEPTH
+from agentnb.runtimes.intervention import InterventionHandler
+from agentnb.runtimes.post import Post
+from agentnb.runtimes.serialization import MessageSerializer, SerializationRegistry
+from agentnb.runtimes.statistics import Statistics, statistics_of
+from agentnb.runtimes.subscriptions import type_name
+from agentnb.runtimes.trace import Trace
 
 T = TypeVar("T", bound=Agent)
 
-_logger = logging.getLogger("agentnb.runtimes")
 
-
-class Statistics(NamedTuple):
-    """What a runtime has done; counts."""
-
-    waiting: int
-    in_flight: int
-    delivered: int
-    failed: int
-
-
-class _Envelope(NamedTuple):
-    message: Any
-    recipients: tuple[AgentId, ...]
-    context: MessageContext
-    answer: asyncio.Future[Any] | None
-    variables: Context
-
-
-class SingleThreadedAgentRuntime:
+class SingleThreadedAgentRuntime(Post):
     """Carries messages between agents of one event loop.
 
     ```python
@@ -47,27 +36,37 @@ class SingleThreadedAgentRuntime:
     await runtime.stop_when_idle()
     ```
 
-    While it is started, a direct send awaits the handler in the sender's task: no queue, no task. Messages sent
-    before `start()` wait for it. Two messages to one agent run interleaved, as AutoGen's do.
+    Messages are begun in the order they were sent; two messages to one agent run interleaved, unless its `Capacity`
+    says otherwise. While nobody intercepts or watches and nothing waits, a direct send awaits the handler in the
+    sender's task: no queue, no task.
+
+    Args:
+        intervention_handlers: See every message, in this order; each is given what the one before it returned.
+        tracer_provider: Spans of all deliveries go to it (extra `otel`).
+        ignore_unhandled_exceptions: Whether errors in handlers of published messages are only logged; otherwise the
+            first is raised where the runtime ends or steps.
+        log: Facts of all deliveries go to it.
+        observable: Whether readers registered with `agentnb.runlog.observe`, such as tracing, see its deliveries.
     """
 
-    def __init__(self, *, ignore_unhandled_exceptions: bool = True) -> None:
-        self._ignore = ignore_unhandled_exceptions
-        self._factories: dict[str, Callable[[], Any]] = {}
-        self._expected: dict[str, type[Any]] = {}
-        self._agents: dict[AgentId, Agent] = {}
-        self._instances: dict[str, type[Any]] = {}
-        self._making: dict[AgentId, asyncio.Task[Agent]] = {}
-        self._routes = Routes()
-        self._waiting: deque[_Envelope] = deque()
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._running = False
-        self._in_flight = 0
-        self._delivered = 0
-        self._failed = 0
-        self._quiet = asyncio.Event()
-        self._quiet.set()
-        self._error: BaseException | None = None
+    _direct_allowed = True
+
+    def __init__(
+        self,
+        *,
+        intervention_handlers: Sequence[InterventionHandler] | None = None,
+        tracer_provider: Any = None,
+        ignore_unhandled_exceptions: bool = True,
+        log: RunLog | None = None,
+        observable: bool = True,
+    ) -> None:
+        super().__init__(intervention_handlers or (), ignore_errors=ignore_unhandled_exceptions)
+        self._tracer_provider = tracer_provider
+        self._log = log
+        self._observable = observable
+        self._registry = SerializationRegistry()
+        self._direct = False
+        self._look_for_watchers()
 
     @property
     def unprocessed_messages_count(self) -> int:
@@ -75,8 +74,13 @@ class SingleThreadedAgentRuntime:
         return len(self._waiting)
 
     def statistics(self) -> Statistics:
-        """Return counts of messages waiting, in flight, delivered and failed."""
-        return Statistics(len(self._waiting), self._in_flight, self._delivered, self._failed)
+        """Return counts, in all and for each agent type."""
+        queued: Counter[str] = Counter()
+        for envelope in self._waiting:
+            to = envelope.recipient
+            heard_by = (to,) if isinstance(to, AgentId) else self._routes.recipients(to)
+            queued.update(agent_id.type for agent_id in heard_by)
+        return statistics_of(self._residents.kinds, queued, len(self._waiting))
 
     # -- agents ---------------------------------------------------------------------------------------------------
 
@@ -86,38 +90,35 @@ class SingleThreadedAgentRuntime:
         agent_factory: Callable[[], T | Awaitable[T]],
         *,
         expected_class: type[T] | None = None,
+        capacity: Capacity | None = None,
     ) -> AgentType:
-        """Say how agents of a type are made.
+        """Say how agents of a type are made; each is made when its first message comes.
+
+        Args:
+            type: Their type.
+            agent_factory: Makes one; takes no arguments, may be a coroutine function.
+            expected_class: What it must make.
+            capacity: How much each of them takes; without it, everything at once.
 
         Raises:
             ValueError: If the type is registered already.
         """
-        name = type.type if isinstance(type, AgentType) else type
-        if name in self._factories or name in self._instances:
-            raise UserError(f"The agent type {name!r} is registered already.")
-        self._factories[name] = agent_factory
-        if expected_class is not None:
-            self._expected[name] = expected_class
+        name = type_name(type)
+        self._residents.add_factory(name, agent_factory, expected_class, capacity)
+        self._bounded = self._bounded or capacity is not None
         return AgentType(name)
 
-    async def register_agent_instance(self, agent_instance: Agent, agent_id: AgentId) -> AgentId:
-        """Register an agent that exists already.
+    async def register_agent_instance(
+        self, agent_instance: Agent, agent_id: AgentId, *, capacity: Capacity | None = None
+    ) -> AgentId:
+        """Register an agent that exists already; the first of a type may declare the type's capacity.
 
         Raises:
             ValueError: If the id is taken, or its type has a factory or instances of another class.
+            RuntimeError: If the object lives elsewhere.
         """
-        if agent_id in self._agents:
-            raise UserError(f"The agent id {agent_id} is registered already.")
-        if agent_id.type in self._factories:
-            raise UserError(f"The agent type {agent_id.type!r} has a factory; instances cannot be added to it.")
-        kind = self._instances.setdefault(agent_id.type, type(agent_instance))
-        if kind is not type(agent_instance):
-            raise UserError(
-                f"The agent type {agent_id.type!r} holds {kind.__name__}s; a {type(agent_instance).__name__} "
-                "needs a type of its own."
-            )
-        await agent_instance.bind_id_and_runtime(agent_id, self)
-        self._agents[agent_id] = agent_instance
+        await self._residents.add_instance(agent_instance, agent_id, capacity)
+        self._bounded = self._bounded or capacity is not None
         return agent_id
 
     async def get(
@@ -126,7 +127,7 @@ class SingleThreadedAgentRuntime:
         """Return the id of an agent; `lazy=False` makes the agent now."""
         agent_id = id_or_type if isinstance(id_or_type, AgentId) else AgentId(id_or_type, key)
         if not lazy:
-            await self._agent(agent_id)
+            await self._residents.get(agent_id)
         return agent_id
 
     async def try_get_underlying_agent_instance(self, id: AgentId, type: type[T] = Agent) -> T:  # type: ignore[assignment]
@@ -136,50 +137,68 @@ class SingleThreadedAgentRuntime:
             LookupError: If its type is not registered.
             TypeError: If it is of another class.
         """
-        if id not in self._agents and id.type not in self._factories:
-            raise LookupError(self._unknown(id))
-        agent = await self._agent(id)
+        agent = (await self._residents.get(id)).agent
         if not isinstance(agent, type):
             raise TypeError(f"The agent {id} is a {agent.__class__.__name__}, not a {type.__name__}.")
         return agent
 
     async def agent_metadata(self, agent: AgentId) -> AgentMetadata:
         """Return type, key and description of an agent."""
-        return (await self._agent(agent)).metadata
+        return (await self._residents.get(agent)).agent.metadata
 
-    def _unknown(self, agent_id: AgentId) -> str:
-        known = ", ".join(repr(name) for name in sorted({*self._factories, *self._instances})) or "none"
-        return f"No agent of type {agent_id.type!r} on this runtime (registered: {known})."
+    async def agent_save_state(self, agent: AgentId) -> Mapping[str, Any]:
+        """Return the state of one agent."""
+        return await (await self._residents.get(agent)).agent.save_state()
 
-    async def _agent(self, agent_id: AgentId) -> Agent:
-        agent = self._agents.get(agent_id)
-        if agent is not None:
-            return agent
-        if agent_id.type not in self._factories:
-            if agent_id.type in self._instances:
-                raise RuntimeFault(f"The agent {agent_id} was never registered; its type holds ready-made agents only.")
-            raise RuntimeFault(self._unknown(agent_id))
-        making = self._making.get(agent_id)
-        if making is None:
-            # Two first messages at once must make one agent.
-            making = self._making[agent_id] = asyncio.create_task(self._make(agent_id))
-            making.add_done_callback(lambda _: self._making.pop(agent_id, None))
-        return await asyncio.shield(making)
+    async def agent_load_state(self, agent: AgentId, state: Mapping[str, Any]) -> None:
+        """Load the state of one agent."""
+        await (await self._residents.get(agent)).agent.load_state(state)
 
-    async def _make(self, agent_id: AgentId) -> Agent:
-        made = self._factories[agent_id.type]()
-        agent = cast(Agent, await made if inspect.isawaitable(made) else made)
-        expected = self._expected.get(agent_id.type)
-        if expected is not None and not isinstance(agent, expected):
-            raise UserError(
-                f"The factory of {agent_id.type!r} made a {type(agent).__name__}, not a {expected.__name__}."
-            )
-        await agent.bind_id_and_runtime(agent_id, self)
-        self._agents[agent_id] = agent
-        return agent
+    async def save_state(self) -> Mapping[str, Any]:
+        """Return the state of every agent made so far, by `type/key`."""
+        return {str(resident.id): dict(await resident.agent.save_state()) for resident in self._residents}
+
+    async def load_state(self, state: Mapping[str, Any]) -> None:
+        """Load the state of every listed agent whose type is registered; others are left out."""
+        for key, value in state.items():
+            agent_id = AgentId.from_str(key)
+            if agent_id.type in self._residents.kinds:
+                await self.agent_load_state(agent_id, value)
+
+    async def add_subscription(self, subscription: Subscription) -> None:
+        """Add a subscription; an equal one raises `ValueError`."""
+        self._routes.add(subscription)
+
+    async def remove_subscription(self, id: str) -> None:
+        """Remove a subscription; an unknown id raises `ValueError`."""
+        self._routes.remove(id)
+
+    def add_message_serializer(self, serializer: MessageSerializer[Any] | Sequence[MessageSerializer[Any]]) -> None:
+        """Add one serializer, or several; within one process messages pass as they are."""
+        self._registry.add_serializer(serializer)
 
     # -- messages -------------------------------------------------------------------------------------------------
 
+    @overload
+    async def send_message(
+        self,
+        message: Request[AnswerT],
+        recipient: AgentId,
+        *,
+        sender: AgentId | None = None,
+        cancellation_token: CancellationToken | None = None,
+        message_id: str | None = None,
+    ) -> AnswerT: ...
+    @overload
+    async def send_message(
+        self,
+        message: Any,
+        recipient: AgentId,
+        *,
+        sender: AgentId | None = None,
+        cancellation_token: CancellationToken | None = None,
+        message_id: str | None = None,
+    ) -> Any: ...
     async def send_message(
         self,
         message: Any,
@@ -191,107 +210,81 @@ class SingleThreadedAgentRuntime:
     ) -> Any:
         """Send a message to one agent and return what its handler returns.
 
+        A token frees the sender; the handler goes on unless it looks at the token itself. Cancelling the sender's
+        task cancels the handler.
+
         Raises:
-            RuntimeError: If the recipient's type is not registered.
+            UnknownAgentType: If the recipient's type is not registered.
+            MessageDroppedException: If an intervention handler dropped the message or the answer.
+            AgentBusy: If the recipient's capacity refuses the message.
+            UndeliverableException: If the runtime was stopped before its turn came.
             Exception: Whatever the handler raises, the same object.
         """
-        token = cancellation_token or CancellationToken()
-        context = MessageContext(sender, None, True, token, message_id or new_id())
-        if recipient not in self._agents and recipient.type not in self._factories:
-            raise RuntimeFault(self._unknown(recipient))
-        if self._running and cancellation_token is None:
-            # Counted before the agent is made: a message on its way keeps `stop_when_idle` waiting.
-            self._in_flight += 1
-            self._quiet.clear()
+        try:
+            resident = self._made.get(recipient.pair)
+        except AttributeError:
+            text = f"send_message needs an AgentId, not {recipient!r}; write AgentId('type', 'key')."
+            raise UserError(text) from None
+        above = here.get()
+        depth = 0 if above is None else above.depth + 1
+        token = cancellation_token
+        if (
+            resident is None
+            or not self._direct
+            or self._unbegun
+            or self._waiting
+            or depth > DEPTH
+            or resident.mailbox is not None
+            or (above is not None and above.holds)
+            or (token is not None and token.is_cancelled())
+        ):
+            context = Delivery(sender, None, True, token, message_id)
+            return await self._send_in_order(message, recipient, context, depth, token)
+        # The slots one by one: a call of `Delivery(…)` is an eighth of the whole send.
+        context = Delivery.__new__(Delivery)
+        context.sender = sender
+        context.topic_id = None
+        context.is_rpc = True
+        context._made_token = token
+        context._made_id = message_id
+        kind = resident.kind
+        routing = resident.plan.sent
+        route = resident.plan.otherwise
+        if routing is not None:
             try:
-                agent = self._agents.get(recipient) or await self._agent(recipient)
-                return await self._handle(agent, message, context)
-            finally:
-                self._in_flight -= 1
-                self._settle()
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._put(_Envelope(message, (recipient,), context, answer, copy_context()))
-        return await token.link_future(answer)
-
-    async def publish_message(
-        self,
-        message: Any,
-        topic_id: TopicId,
-        *,
-        sender: AgentId | None = None,
-        cancellation_token: CancellationToken | None = None,
-        message_id: str | None = None,
-    ) -> None:
-        """Give a message to everyone who hears the topic but its sender."""
-        recipients = tuple(agent for agent in self._routes.recipients(topic_id) if agent != sender)
-        context = MessageContext(
-            sender, topic_id, False, cancellation_token or CancellationToken(), message_id or new_id()
-        )
-        if recipients:
-            self._put(_Envelope(message, recipients, context, None, copy_context()))
-
-    async def add_subscription(self, subscription: Subscription) -> None:
-        """Add a subscription; an equal one raises `ValueError`."""
-        self._routes.add(subscription)
-
-    async def remove_subscription(self, id: str) -> None:
-        """Remove a subscription; an unknown id raises `ValueError`."""
-        self._routes.remove(id)
-
-    async def _handle(self, agent: Agent, message: Any, context: MessageContext) -> Any:
+                for candidate in routing.get(type(message), ()):
+                    if candidate.accepts is None or candidate.accepts(message, context):
+                        route = candidate
+                        break
+            except BaseException:
+                kind.failed += 1
+                raise
+        if token is not None and route.suspends:
+            # The token may free the sender while the handler works: that takes a task.
+            return await self._send_in_order(message, recipient, context, depth, token)
+        self._open += 1
+        kind.in_flight += 1
         try:
-            answer = await agent.on_message(message, context)
+            here_ = resident.here(depth) if depth else resident.top
+            coroutine = route.call(resident.agent, message, context)
+            if route.suspends:
+                result = await InContext(copy_context(), here_, coroutine)
+            else:
+                result = copy_context().run(finish, here_, coroutine)
+            if route.produces is not None and type(result) not in route.produces:
+                route.check(result)
+            kind.delivered += 1
+            if token is not None and token.is_cancelled():
+                raise asyncio.CancelledError  # by the handler itself
+            return result
         except BaseException:
-            self._failed += 1
+            kind.failed += 1
             raise
-        self._delivered += 1
-        return answer
-
-    def _put(self, envelope: _Envelope) -> None:
-        self._waiting.append(envelope)
-        self._quiet.clear()
-        if self._running:
-            self._drain()
-
-    def _drain(self) -> None:
-        while self._waiting:
-            envelope = self._waiting.popleft()
-            for recipient in envelope.recipients:
-                task = asyncio.get_running_loop().create_task(
-                    self._deliver(envelope, recipient), context=envelope.variables.copy()
-                )
-                self._in_flight += 1
-                self._tasks.add(task)
-                task.add_done_callback(self._delivered_or_not)
-
-    def _delivered_or_not(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        self._in_flight -= 1
-        self._settle()
-
-    def _settle(self) -> None:
-        if not self._waiting and self._in_flight == 0:
-            self._quiet.set()
-
-    async def _deliver(self, envelope: _Envelope, recipient: AgentId) -> None:
-        answer = envelope.answer
-        try:
-            result = await self._handle(await self._agent(recipient), envelope.message, envelope.context)
-        except asyncio.CancelledError:
-            if answer is not None and not answer.done():
-                answer.cancel()
-            raise
-        except Exception as error:
-            if answer is not None:
-                if not answer.done():
-                    answer.set_exception(error)
-                return
-            _logger.error("The agent %s failed on a published message.", recipient, exc_info=error)
-            if not self._ignore and self._error is None:
-                self._error = error
-        else:
-            if answer is not None and not answer.done():
-                answer.set_result(result)
+        finally:
+            kind.in_flight -= 1
+            self._open -= 1
+            if self._watchers and (self._eager or not self._open):
+                self._wake()
 
     # -- life -----------------------------------------------------------------------------------------------------
 
@@ -304,32 +297,61 @@ class SingleThreadedAgentRuntime:
         if self._running:
             raise RuntimeFault("The runtime is started already.")
         self._running = True
-        self._drain()
+        self._look_for_watchers()
+        if self._trace is not None:
+            self._trace.started()
+        self._direct = self._direct_allowed and not self._interventions and self._trace is None
+        if self._waiting:
+            self._start_pump()
+
+    def _look_for_watchers(self) -> None:
+        asked = self._log is not None or self._tracer_provider is not None
+        if self._trace is None or not asked:
+            self._trace = Trace.wanted(self._log, self._tracer_provider, observable=self._observable)
+        self._residents.on_made = None if self._trace is None else self._trace.made
+
+    async def process_next(self) -> None:
+        """Begin to deliver one message, waiting for one if there is none; for stepping instead of `start()`.
+
+        Its handlers go on by themselves where they wait for something.
+
+        Raises:
+            Exception: The first error of a publish handler so far, unless `ignore_unhandled_exceptions`.
+        """
+        self._raise_unhandled()
+        while not self._waiting:
+            await self._wait(eager=True)
+        await self._begin(self._waiting.popleft())
+        await asyncio.sleep(0)
+        self._raise_unhandled()
 
     async def stop(self) -> None:
-        """End at once: waiting messages are dropped, their senders told, handlers at work on queued ones cancelled.
+        """End at once: waiting messages are discarded, their senders told, handlers of published messages cancelled.
 
-        A handler that its sender awaits directly belongs to the sender's task and goes on.
+        A handler whose sender waits for the answer belongs to the sender and goes on.
 
         Raises:
             RuntimeError: If it is not started.
             Exception: The first error of a publish handler, unless `ignore_unhandled_exceptions`.
         """
         self._check_started()
-        self._running = False
-        self._drop()
-        for task in list(self._tasks):
+        self._running = self._direct = False
+        if self._pumping is not None and self._pumping is not asyncio.current_task():
+            self._pumping.cancel()
+            await asyncio.wait([self._pumping])
+            self._pumping = None  # one that had not begun could not say so itself
+        self._discard()
+        await asyncio.sleep(0)  # who was given the word takes a first step, and can clean up
+        left = [
+            task
+            for task, answer in self._tasks.items()
+            if (answer is None or answer.done()) and task is not asyncio.current_task()
+        ]
+        for task in left:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(list(self._tasks))
-        self._settle()
-        self._raise_unhandled()
-
-    def _drop(self) -> None:
-        while self._waiting:
-            answer = self._waiting.popleft().answer
-            if answer is not None and not answer.done():
-                answer.set_exception(RuntimeFault("The runtime was stopped before the message was delivered."))
+        if left:
+            await asyncio.wait(left)
+        self._ended()
 
     async def stop_when_idle(self) -> None:
         """End when every message, and every message they caused, is handled.
@@ -339,38 +361,56 @@ class SingleThreadedAgentRuntime:
             Exception: The first error of a publish handler, unless `ignore_unhandled_exceptions`.
         """
         self._check_started()
-        while self._waiting or self._in_flight:
-            # In a loop: a message may come between the last one's end and this task's turn.
-            await self._quiet.wait()
-        self._running = False
-        self._raise_unhandled()
+        while self._open and self._running:
+            await self._wait(eager=False)
+        if not self._open:
+            self._waiting.clear()  # what is left there was cancelled before its turn
+        self._running = self._direct = False
+        self._ended()
 
-    def _raise_unhandled(self) -> None:
-        error, self._error = self._error, None
-        if error is not None:
-            raise error
+    async def stop_when(self, condition: Callable[[], bool]) -> None:
+        """End as `stop` does once a condition holds; it is asked whenever a message is handled, and every 50 ms.
+
+        Raises:
+            RuntimeError: If it is not started.
+        """
+        self._check_started()
+        while self._running and not condition():
+            try:
+                async with asyncio.timeout(0.05):
+                    await self._wait(eager=True)
+            except TimeoutError:
+                pass  # a condition may look at more than messages
+        if self._running:
+            await self.stop()
 
     async def close(self) -> None:
         """End, and close every agent; senders whose messages still wait for `start` are told."""
         try:
             if self._running:
                 await self.stop()
-            self._drop()
+            self._discard()
         finally:
-            for agent in self._agents.values():
-                await agent.close()
+            for resident in self._residents:
+                try:
+                    await resident.agent.close()
+                except Exception as error:  # the others are closed all the same
+                    self._errors.append(error)
+            self._raise_unhandled()
+
+    def _ended(self) -> None:
+        if self._trace is not None:
+            self._trace.stopped(self._errors[0] if self._errors else None)
+        self._raise_unhandled()
+
+    def _raise_unhandled(self) -> None:
+        errors, self._errors = self._errors, []
+        if not errors:
+            return
+        for other in errors[1:]:
+            errors[0].add_note(f"Another agent failed too: {type(other).__name__}: {other}")
+        raise errors[0]
 
     def _check_started(self) -> None:
         if not self._running:
             raise RuntimeFault("The runtime is not started; call start() first.")
-
-    async def save_state(self) -> Mapping[str, Any]:
-        """Return the state of every agent made so far, by `type/key`."""
-        return {str(agent_id): dict(await agent.save_state()) for agent_id, agent in self._agents.items()}
-
-    async def load_state(self, state: Mapping[str, Any]) -> None:
-        """Load the state of every listed agent whose type is registered."""
-        for key, value in state.items():
-            agent_id = AgentId.from_str(key)
-            if agent_id in self._agents or agent_id.type in self._factories:
-                await (await self._agent(agent_id)).load_state(value)

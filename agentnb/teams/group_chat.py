@@ -67,7 +67,7 @@ class BaseGroupChat(Team):
         self._emit = emit_team_events
         self._id = new_id()
         self._own = runtime is None
-        self._runtime = runtime or SingleThreadedAgentRuntime(ignore_unhandled_exceptions=False)
+        self._runtime = runtime or SingleThreadedAgentRuntime(ignore_unhandled_exceptions=False, observable=False)
         self._seats = {participant.name: Seat(participant) for participant in participants}
         self._names = tuple(names)
         self._factory = MessageFactory()

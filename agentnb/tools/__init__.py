@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+from agentnb.core.schema import ParametersSchema
 from agentnb.models.base import ToolSchema
-from agentnb.tools.base import BaseTool, Tool
-from agentnb.tools.function import FunctionTool
+from agentnb.tools.base import BaseStreamTool, BaseTool, BaseToolWithState, StreamTool, Tool, ToolOverride
+from agentnb.tools.function import FunctionTool, FunctionToolConfig
+from agentnb.tools.static import StaticStreamWorkbench, StaticWorkbench
 from agentnb.tools.workbench import (
     ImageResultContent,
-    StaticWorkbench,
+    StreamWorkbench,
     TextResultContent,
     ToolResult,
     Workbench,
 )
 
 __all__ = [
+    "BaseStreamTool",
     "BaseTool",
+    "BaseToolWithState",
     "FunctionTool",
+    "FunctionToolConfig",
     "ImageResultContent",
+    "ParametersSchema",
+    "StaticStreamWorkbench",
     "StaticWorkbench",
+    "StreamTool",
+    "StreamWorkbench",
     "TextResultContent",
     "Tool",
+    "ToolOverride",
     "ToolResult",
     "ToolSchema",
     "Workbench",

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from types import TracebackType
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, Field
 
 from agentnb.core import CancellationToken, Component, Text
-from agentnb.exceptions import ToolNotFound, UserError
 from agentnb.messages import Image
 from agentnb.models.base import ToolSchema
-from agentnb.runlog.recorded import tool_call, wrap
-from agentnb.tools.base import Tool
+from agentnb.runlog.recorded import tool_call, tool_stream, wrap
 
 
 class TextResultContent(BaseModel, defer_build=True):
@@ -63,7 +60,7 @@ class Workbench(Component, ABC):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        wrap(cls, call_tool=tool_call)
+        wrap(cls, call_tool=tool_call, call_tool_stream=tool_stream)
 
     @abstractmethod
     async def list_tools(self) -> list[ToolSchema]:
@@ -91,6 +88,13 @@ class Workbench(Component, ABC):
     async def reset(self) -> None:
         """Go back to the state at the start."""
 
+    async def save_state(self) -> Mapping[str, Any]:
+        """Return what is needed to go on elsewhere, JSON-ready; by default there is nothing."""
+        return {}
+
+    async def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state; by default there is nothing to do."""
+
     async def __aenter__(self) -> Self:
         await self.start()
         return self
@@ -101,56 +105,15 @@ class Workbench(Component, ABC):
         await self.stop()
 
 
-def error_lines(error: BaseException) -> str:
-    """Return an exception as the model reads it; the parts of a group each on a line."""
-    if isinstance(error, BaseExceptionGroup):
-        return "\n".join(error_lines(part) for part in error.exceptions)
-    return f"{type(error).__name__}: {error}"
+class StreamWorkbench(Workbench, ABC):
+    """A workbench that shows what its tools do on the way."""
 
-
-class StaticWorkbench(Workbench):
-    """A fixed list of tools.
-
-    Raises:
-        ValueError: If two tools have one name.
-    """
-
-    def __init__(self, tools: Sequence[Tool]) -> None:
-        self._tools = {tool.name: tool for tool in tools}
-        if len(self._tools) != len(tools):
-            names = [tool.name for tool in tools]
-            twice = sorted({name for name in names if names.count(name) > 1})
-            raise UserError(f"Two tools are named {', '.join(map(repr, twice))}; every tool needs a name of its own.")
-
-    async def list_tools(self) -> list[ToolSchema]:
-        return [tool.schema for tool in self._tools.values()]
-
-    async def call_tool(
+    @abstractmethod
+    def call_tool_stream(
         self,
         name: str,
         arguments: Mapping[str, Any] | None = None,
         cancellation_token: CancellationToken | None = None,
         call_id: str | None = None,
-    ) -> ToolResult:
-        tool = self._tools.get(name)
-        try:
-            if tool is None:
-                known = ", ".join(map(repr, self._tools)) or "none"
-                raise ToolNotFound(f"No tool is named {name!r} (known: {known}).")
-            value = await tool.run_json(arguments or {}, cancellation_token or CancellationToken(), call_id)
-            text, is_error = tool.return_value_as_string(value), False
-        except asyncio.CancelledError:
-            raise
-        except (Exception, SystemExit) as error:
-            # SystemExit: functions written for the command line end with it; it is not the end of this program.
-            text, is_error = error_lines(error), True
-        return ToolResult(name=name, result=[TextResultContent(content=text)], is_error=is_error)
-
-    async def start(self) -> None:
-        """Nothing to make ready."""
-
-    async def stop(self) -> None:
-        """Nothing to release."""
-
-    async def reset(self) -> None:
-        """Nothing to undo: plain tools keep no state."""
+    ) -> AsyncGenerator[Any | ToolResult, None]:
+        """Call a tool; yield what it shows, then the `ToolResult`, which has `is_error` where something went wrong."""

@@ -31,6 +31,7 @@ class Column:
 
 KINDS = tuple(sorted(BODIES))
 OUTCOMES = ("done", "failed", "running")
+DELIVERY_OUTCOMES = ("done", "failed", "stopped", "dropped", "unheard", "waiting", "running")
 
 RUN_ID = Column("run_id", "string", "the run's id")
 SEQ = Column("seq", "Int64", "number of the fact in its run, from 1")
@@ -115,6 +116,28 @@ CODE = (
     ERROR,
     Column("figures", "Int64", "images among its outputs"),
     TOOK,
+)
+
+DELIVERIES = (
+    RUN_ID,
+    SEQ,
+    EVENT_ID,
+    PARENT_ID,
+    TURN,
+    Column("message_id", "string", "the message's own id; its answer has the same"),
+    Column("sort", "category", "send, publish, or the response to a send", ("send", "publish", "response")),
+    Column("type", "category", "the message's class"),
+    Column("sender", "category", "the agent that sent it, as type/key; missing for code outside of the runtime"),
+    Column("recipient", "category", "the agent it was for; missing for code outside, or if nobody has it"),
+    Column("topic", "category", "where it was published, as type/source"),
+    Column("payload", "string", "the message as JSON"),
+    Column("sent_at", "datetime64[ns, UTC]", "when it was given to the runtime"),
+    Column("began_at", "datetime64[ns, UTC]", "when its handler began; when an answer arrived"),
+    Column("waited", "float64", "seconds from sent_at to began_at"),
+    Column("took", "float64", "seconds in its handler; missing if not over"),
+    Column("outcome", "category", "what became of it", DELIVERY_OUTCOMES),
+    ERROR,
+    Column("by", "string", "the intervention handler that dropped or changed it; capacity, factory, sender, stop"),
 )
 
 

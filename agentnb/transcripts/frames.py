@@ -1,4 +1,4 @@
-"""From logs to tables: one row per message, fact, call or run of code.
+"""From logs to tables: one row per message, fact, call, run of code or delivery.
 
 Every function takes one log or several; the tables of one kind have the same columns and dtypes, also when they are
 empty, so `pandas.concat` puts them together. `source` and `type` stay categories if the logs are given in one call.
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from agentnb.exceptions import UnknownName
 from agentnb.messages import BaseChatMessage, BaseMessage
 from agentnb.runlog import Event, RunLog
-from agentnb.transcripts.columns import CALLS, CODE, EVENTS, MESSAGES, Column, frame
+from agentnb.transcripts.columns import CALLS, CODE, DELIVERIES, EVENTS, MESSAGES, Column, frame
+from agentnb.transcripts.deliveries import fold_deliveries
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -187,11 +188,49 @@ def code_frame(logs: Logs) -> pd.DataFrame:
     return table.frame()
 
 
+def deliveries_frame(logs: Logs) -> pd.DataFrame:
+    """Return what a runtime's agents were sent, one row per message and recipient.
+
+    Returns:
+        Shape (deliveries, 19), in order; the columns are those of `columns.DELIVERIES`. A message that was sent from
+        a handler has the `event_id` of that handler's delivery as its `parent_id`.
+    """
+    table = _Rows(DELIVERIES)
+    for log in _several(logs):
+        turns = _Turns()
+        turn_of = {event.id: turns.of(event)[0] for event in log}
+        for delivery in fold_deliveries(log).deliveries:
+            event, sent = delivery.event, delivery.sent
+            table.add(
+                log.id,
+                event.seq,
+                event.id,
+                sent.parent if sent else event.parent,
+                turn_of[event.id],
+                delivery.message_id,
+                delivery.sort,
+                delivery.type,
+                delivery.sender,
+                delivery.recipient,
+                delivery.topic,
+                delivery.payload,
+                sent.at if sent else None,
+                delivery.began_at,
+                delivery.waited,
+                delivery.took,
+                delivery.outcome,
+                delivery.error,
+                delivery.by,
+            )
+    return table.frame()
+
+
 FRAMES: dict[str, Callable[[Logs], pd.DataFrame]] = {
     "messages": messages_frame,
     "events": events_frame,
     "calls": calls_frame,
     "code": code_frame,
+    "deliveries": deliveries_frame,
 }
 
 
@@ -200,7 +239,7 @@ def to_df(logs: Logs, kind: str = "messages") -> pd.DataFrame:
 
     Args:
         logs: One log or several.
-        kind: "messages", "events", "calls" or "code".
+        kind: "messages", "events", "calls", "code" or "deliveries".
 
     Raises:
         UnknownName: If there is no such table.
@@ -290,9 +329,18 @@ _SUMMARIES: dict[str, Callable[[Any], str]] = {
     "tool.finished": lambda body: body.result,
     "code.started": lambda body: body.blocks[0].code if body.blocks else "",
     "code.finished": lambda body: body.error or body.output,
+    "memory.started": lambda body: f"{body.memory}: {body.action}" + (f" {body.text}" if body.text else ""),
+    "memory.finished": lambda body: f"{body.memory}: {body.error or f'{body.found} found'}",
     "variables": lambda body: ", ".join(body.names),
     "input.requested": lambda body: body.prompt,
     "input.answered": lambda body: body.text,
     "note": lambda body: body.text,
+    "agent.made": lambda body: body.agent + (f": {body.error}" if body.error else ""),
+    "envelope.sent": lambda body: f"{body.sort} {body.type} to {body.recipient or 'outside'}",
+    "envelope.intercepted": lambda body: f"{body.by} {'changed' if body.changed else 'saw'} it",
+    "envelope.delivered": lambda body: f"{body.sort} to {body.agent or 'outside'}",
+    "envelope.handled": lambda body: f"{body.agent}: {body.error or body.outcome}",
+    "envelope.dropped": lambda body: f"{body.sort} dropped by {body.by}: {body.why}",
+    "capacity": lambda body: f"{body.agent}: {body.state}",
     "unknown": lambda body: str(body.data.get("kind", "")),
 }

@@ -6,6 +6,7 @@ from agentnb.ui.bundle import bundle, message_bundle, plain_header, plain_item, 
 from agentnb.ui.console import Console, ConsoleFollower, UserInputManager, print_event
 from agentnb.ui.items import ItemFold, fold_items, fold_messages
 from agentnb.ui.markup import clean_html, escape_html, escape_markdown, fenced, markdown_html, plain_text
+from agentnb.ui.picture import actors_bundle, actors_svg, show_actors
 from agentnb.ui.render import register, unregister
 
 __all__ = [
@@ -13,6 +14,8 @@ __all__ = [
     "ConsoleFollower",
     "ItemFold",
     "UserInputManager",
+    "actors_bundle",
+    "actors_svg",
     "bundle",
     "clean_html",
     "escape_html",
@@ -29,5 +32,6 @@ __all__ = [
     "register",
     "result_bundle",
     "runner_bundle",
+    "show_actors",
     "unregister",
 ]

@@ -15,6 +15,7 @@ from agentnb.ui.markup import escape_html, escape_markdown, fenced, plain_text
 from agentnb.ui.ops import Item, Status
 from agentnb.ui.outputs import Part, clip
 from agentnb.ui.page import TEXT, measures, page, row, shortened
+from agentnb.ui.picture import actors_bundle, is_of_actors
 from agentnb.ui.tables import html_text
 
 Bundle = dict[str, Any]
@@ -28,8 +29,11 @@ def bundle(log: RunLog) -> Bundle:
     Returns:
         `application/vnd.agentnb.transcript.v1+json` holds the facts, from which `transcripts.from_notebook` makes the
         log again; `text/html` is a page without script or style sheet; `text/markdown` and `text/plain` are for
-        readers of text. Nothing that a model wrote can act as markup in any of them.
+        readers of text. Nothing that a model wrote can act as markup in any of them. A runtime's log in which nobody
+        spoke is shown as a picture of its actors.
     """
+    if is_of_actors(log):
+        return {MIME: to_record(log), **actors_bundle(log)}
     return {MIME: to_record(log), **_texts(fold_items(log), _ways(log))}
 
 

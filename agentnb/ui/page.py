@@ -111,7 +111,7 @@ def row(item: Item, hues: dict[str, str], budget: _Budget | None = None) -> str:
         who = f"{escape_html(item['source'])}: " if item.get("source") else ""
         return f'<div style="margin:4px 0; font-size:0.88em; {_GREY}">{who}{_lines(item.get("text", ""))}</div>'
     source = item.get("source", "")
-    hue = "#d0433f" if kind == "error" else _hue(source, hues) if source else "#808080"
+    hue = "#d0433f" if kind == "error" else hue_of(source, hues) if source else "#808080"
     head = _head(item, hue)
     inside = _text(item) + "".join(_part(part, budget or _Budget()) for part in item.get("parts", ()))
     if item.get("open", True):
@@ -124,7 +124,7 @@ def row(item: Item, hues: dict[str, str], budget: _Budget | None = None) -> str:
     )
 
 
-def _hue(name: str, hues: dict[str, str]) -> str:
+def hue_of(name: str, hues: dict[str, str]) -> str:
     """Give a name the colour that the live view gives it (widgets/src/shared/hues.ts)."""
     if name not in hues:
         value = 0x811C9DC5  # FNV-1a

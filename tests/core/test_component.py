@@ -29,7 +29,16 @@ from agentnb.conditions import (
 )
 from agentnb.core import Component, ComponentModel
 from agentnb.exceptions import UserError
-from agentnb.messages import AssistantMessage, FunctionCall, LLMMessage, SystemMessage, TextMessage, UserMessage
+from agentnb.messages import (
+    AssistantMessage,
+    FunctionCall,
+    FunctionExecutionResult,
+    FunctionExecutionResultMessage,
+    LLMMessage,
+    SystemMessage,
+    TextMessage,
+    UserMessage,
+)
 from agentnb.model_context import BufferedChatCompletionContext, UnboundedChatCompletionContext
 from agentnb.models.replay import ReplayChatCompletionClient
 from agentnb.teams import RoundRobinGroupChat
@@ -169,13 +178,14 @@ async def test_a_context_comes_back_with_its_first_messages() -> None:
         SystemMessage(content="s"),
         UserMessage(content="u", source="a"),
         AssistantMessage(content=[FunctionCall(id="1", arguments="{}", name="f")], source="b"),
+        FunctionExecutionResultMessage(content=[FunctionExecutionResult(content="r", name="f", call_id="1")]),
     ]
-    context = BufferedChatCompletionContext(2, initial_messages=first)
+    context = BufferedChatCompletionContext(4, initial_messages=first)
     await context.add_message(UserMessage(content="later", source="a"))
 
     made = again(context)
 
-    assert await made.get_messages() == first[-2:]
+    assert await made.get_messages() == first
 
 
 def team() -> RoundRobinGroupChat:

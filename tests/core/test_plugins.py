@@ -93,3 +93,10 @@ def test_a_plugin_does_not_take_the_place_of_what_is_shipped(install: Install) -
     install("plugged", "raise RuntimeError('taken over')\n", team__analysts="plugged:crew")
 
     assert plugins._table()["team.analysts"].value.startswith("agentnb.")
+
+
+def test_the_packages_that_declare_something_are_known_without_importing_them(install: Install) -> None:
+    install("plugged", "", team__crew="plugged.teams:crew")
+
+    assert "plugged" in plugins.packages()
+    assert "plugged" not in sys.modules

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Callable
 from enum import Enum
 from typing import Annotated, Any, Literal, Optional
 
 import pytest
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from agentnb.core import CancellationToken, arguments_model, inline_refs, parameters_schema
+from agentnb.core.schema import ParametersSchema
 from agentnb.exceptions import UserError
 
 
@@ -30,7 +32,7 @@ class Colour(Enum):
 
 
 def schema_of(function: Any) -> dict[str, Any]:
-    return parameters_schema(arguments_model(function, "f"))
+    return dict(parameters_schema(arguments_model(function, "f")))
 
 
 def test_the_schema_is_what_autogen_gives_for_the_same_function() -> None:
@@ -72,12 +74,12 @@ def test_a_nested_model_is_written_out_where_it_is_used() -> None:
 
 
 def test_a_model_that_holds_itself_keeps_its_definition() -> None:
-    def f(tree: Node) -> None: ...
+    def f(tree: Node, colour: Colour) -> None: ...
 
     schema = schema_of(f)
 
     assert schema["properties"]["tree"]["properties"]["children"]["items"] == {"$ref": "#/$defs/Node"}
-    assert "Node" in schema["$defs"]
+    assert list(schema["$defs"]) == ["Node"]
 
 
 def test_inlining_leaves_the_given_schema_as_it_was() -> None:
@@ -158,3 +160,47 @@ def test_a_function_without_parameters_has_an_empty_schema() -> None:
     def f() -> None: ...
 
     assert schema_of(f) == {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+
+
+def test_a_parameter_without_a_type_raises_what_autogen_raises_too() -> None:
+    def f(city) -> None: ...  # type: ignore[no-untyped-def]
+
+    with pytest.raises(KeyError) as caught:
+        arguments_model(f, "f")
+    assert isinstance(caught.value, UserError)
+    assert "\\" not in str(caught.value)
+
+
+def test_parameters_may_have_names_that_pydantic_claims() -> None:
+    def f(schema: str, model_config: int, _hidden: int = 1, *, copy: bool = True) -> None: ...
+
+    model = arguments_model(f, "f")
+
+    assert list(parameters_schema(model)["properties"]) == ["schema", "model_config", "_hidden", "copy"]
+    assert parameters_schema(model)["required"] == ["schema", "model_config"]
+    made = model.model_validate({"schema": "s", "model_config": 2, "_hidden": 3})
+    assert made.model_dump(by_alias=True) == {"schema": "s", "model_config": 2, "_hidden": 3, "copy": True}
+
+
+def test_a_wrapped_function_has_the_parameters_of_the_one_within() -> None:
+    def f(a: Point) -> None: ...
+
+    @functools.wraps(f)
+    def wrapper(*args: Any, **kwargs: Any) -> None: ...
+
+    assert list(schema_of(wrapper)["properties"]) == ["a"]
+    assert list(schema_of(functools.partial(wrapper))["properties"]) == ["a"]
+
+
+def test_a_model_without_a_json_schema_is_named() -> None:
+    class Calls(BaseModel):
+        f: Callable[[], int]
+
+    with pytest.raises(UserError, match="Calls has no JSON schema"):
+        parameters_schema(Calls)
+
+
+def test_the_parameters_of_a_server_stay_whole_when_they_are_read() -> None:
+    given = {"type": "object", "properties": {}, "anyOf": [{"required": ["a"]}], "$defs": {"A": {"type": "object"}}}
+
+    assert TypeAdapter(ParametersSchema).validate_python(given) == given

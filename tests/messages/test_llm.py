@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+from typing import Any, get_args
+
 import pytest
 from hypothesis import given
-from pydantic import TypeAdapter, ValidationError
+from hypothesis import strategies as st
+from PIL import Image as pil
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from agentnb.messages import (
     AssistantMessage,
     ChatCompletionTokenLogprob,
     CreateResult,
+    FinishReasons,
     FunctionCall,
+    FunctionExecutionResult,
+    FunctionExecutionResultMessage,
+    Image,
     LLMMessage,
     RequestUsage,
     SystemMessage,
     TopLogprob,
+    UserMessage,
 )
 from tests.strategies import llm_messages, results
 
@@ -56,3 +67,124 @@ def test_a_finish_reason_that_is_none_of_the_five_is_refused() -> None:
 
 def test_a_system_message_has_no_source() -> None:
     assert set(SystemMessage(content="x").model_dump()) == {"content", "type"}
+
+
+def _required(model: type[BaseModel]) -> dict[str, Any]:
+    return {name: ... if field.is_required() else field.default for name, field in model.model_fields.items()}
+
+
+@pytest.mark.parametrize(
+    ("model", "fields"),
+    [
+        (SystemMessage, {"content": ..., "type": "SystemMessage"}),
+        (UserMessage, {"content": ..., "source": ..., "type": "UserMessage"}),
+        (AssistantMessage, {"content": ..., "thought": None, "source": ..., "type": "AssistantMessage"}),
+        (FunctionExecutionResult, {"content": ..., "name": ..., "call_id": ..., "is_error": None}),
+        (FunctionExecutionResultMessage, {"content": ..., "type": "FunctionExecutionResultMessage"}),
+        (ChatCompletionTokenLogprob, {"token": ..., "logprob": ..., "top_logprobs": None, "bytes": None}),
+        (
+            CreateResult,
+            {"finish_reason": ..., "content": ..., "usage": ..., "cached": ..., "logprobs": None, "thought": None},
+        ),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_fields_have_autogens_names_order_and_defaults(model: type[BaseModel], fields: dict[str, Any]) -> None:
+    assert list(_required(model).items()) == list(fields.items())
+
+
+@pytest.mark.parametrize(
+    ("made", "names"),
+    [
+        (RequestUsage(1, 2), ["prompt_tokens", "completion_tokens"]),
+        (TopLogprob(-0.5), ["logprob", "bytes"]),
+        (FunctionCall("1", "{}", "f"), ["id", "arguments", "name"]),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_values_have_autogens_fields_in_order(made: Any, names: list[str]) -> None:
+    assert [field.name for field in dataclasses.fields(made)] == names
+    assert getattr(made, "bytes", None) is None
+
+
+def test_the_five_finish_reasons_are_autogens() -> None:
+    assert set(get_args(FinishReasons)) == {"stop", "length", "function_calls", "content_filter", "unknown"}
+
+
+class Conversation(BaseModel):
+    """A user's model."""
+
+    messages: list[LLMMessage]
+    last: LLMMessage | None = None
+
+
+pictures = st.tuples(st.integers(0, 255), st.integers(1, 3)).map(
+    lambda drawn: Image(pil.new("RGB", (drawn[1], 1), (drawn[0], 0, 0)))
+)
+
+
+@given(st.lists(st.lists(pictures | st.text(max_size=3), max_size=3), max_size=3), st.lists(llm_messages, max_size=3))
+def test_a_users_model_of_messages_with_pictures_and_calls_comes_back_from_json(
+    contents: list[list[str | Image]], others: list[LLMMessage]
+) -> None:
+    seen: list[LLMMessage] = [UserMessage(content=content, source="u") for content in contents]
+    made = Conversation(messages=[*seen, *others], last=others[0] if others else None)
+
+    again = Conversation.model_validate_json(made.model_dump_json())
+
+    assert again.model_dump_json() == made.model_dump_json()
+    assert [type(m) for m in again.messages] == [type(m) for m in made.messages]
+    assert again.messages[len(seen) :] == others
+    for before, after in zip(contents, again.messages, strict=False):
+        assert [type(part) for part in after.content] == [type(part) for part in before]
+
+
+def test_what_is_written_is_autogens_json() -> None:
+    call = FunctionCall(id="1", arguments="{}", name="f")
+    answer = FunctionExecutionResult(content="r", name="f", call_id="1", is_error=False)
+    made = Conversation(
+        messages=[
+            UserMessage(content=["see", Image(pil.new("RGB", (1, 1)))], source="u"),
+            AssistantMessage(content=[call], source="a", thought="hm"),
+            FunctionExecutionResultMessage(content=[answer]),
+        ]
+    )
+
+    user, assistant, results = json.loads(made.model_dump_json())["messages"]
+
+    assert user["content"][0] == "see"
+    assert list(user["content"][1]) == ["data"]
+    assert assistant == {
+        "content": [{"id": "1", "arguments": "{}", "name": "f"}],
+        "thought": "hm",
+        "source": "a",
+        "type": "AssistantMessage",
+    }
+    assert results == {
+        "content": [{"content": "r", "name": "f", "call_id": "1", "is_error": False}],
+        "type": "FunctionExecutionResultMessage",
+    }
+
+
+def test_any_messages_have_a_schema() -> None:
+    schema = reader.json_schema()
+
+    assert schema["discriminator"]["propertyName"] == "type"
+    assert len(schema["oneOf"]) == 4
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"content": "x", "source": "u"},
+        {"type": "Nobody", "content": "x"},
+        {"type": "UserMessage", "content": "x"},
+        {"type": "AssistantMessage", "content": [{"id": "1"}], "source": "a"},
+        {"type": "UserMessage", "content": [{"data": "AAAA"}], "source": "u"},
+        "x",
+    ],
+    ids=["no type", "unknown type", "no source", "half a call", "no picture", "text"],
+)
+def test_what_is_no_message_is_refused(data: Any) -> None:
+    with pytest.raises(ValidationError):
+        reader.validate_python(data)

@@ -1,1 +1,1 @@
-"""Benchmarks: medians of CPU time, as ratios to a bare baseline in the same run."""
+"""Benchmarks: medians of CPU time, as ratios to a bare baseline, and to a peer, in the same run."""

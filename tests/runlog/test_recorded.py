@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agentnb.core import CancellationToken
+from agentnb.exceptions import ModelResponseInvalid
 from agentnb.messages import (
     AssistantMessage,
     BaseTextChatMessage,
@@ -124,12 +125,12 @@ async def test_a_failure_keeps_the_text_streamed_before_it(log: RunLog) -> None:
 
 
 async def test_a_stream_that_ends_without_a_result_is_a_failure(log: RunLog) -> None:
-    with scope(log, None, "ana"):
+    with pytest.raises(ModelResponseInvalid) as raised, scope(log, None, "ana"):
         await asked(Unfinished(["x"]), stream=True)
 
     ((_, finish),) = facts(log, ModelFinished)
-    assert finish.partial == "half an answer"
-    assert finish.error == "ModelResponseInvalid: the stream ended without a result"
+    assert (finish.partial, raised.value.partial) == ("half an answer", "half an answer")
+    assert finish.error == "ModelResponseInvalid: scripted ended its stream without a result."
 
 
 async def test_a_stream_closed_early_is_closed_below_and_is_a_fact_at_once(log: RunLog) -> None:

@@ -1,417 +1,69 @@
-"""The runtime of one process and one event loop."""
+"""The life of a runtime: start, step, rest, stop, close, start again."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable
-from contextvars import ContextVar
 from typing import Any
 
 import pytest
 
-from agentnb.core import AgentId, AgentType, CancellationToken, TopicId
-from agentnb.runtimes import AgentRuntime, MessageContext, SingleThreadedAgentRuntime, TypeSubscription
-from tests.runtimes.conftest import ECHO, Actor
+from agentnb.core import AgentId, TopicId
+from agentnb.exceptions import UndeliverableException
+from agentnb.runtimes import MessageContext, SingleThreadedAgentRuntime, TypeSubscription
+from tests.runtimes.conftest import ECHO, Actor, Gate, Make, begun, place, settle, turns
 
-colour: ContextVar[str] = ContextVar("colour", default="none")
-
-Send = Callable[..., Awaitable[Any]]
-
-
-@pytest.fixture(params=["fast path", "queue", "before start"])
-def send(request: pytest.FixtureRequest) -> Send:
-    """Send a message each way there is: awaited directly, as a task of the queue, and before the runtime starts."""
-
-    async def send(runtime: SingleThreadedAgentRuntime, message: Any, to: AgentId = ECHO, **options: Any) -> Any:
-        match request.param:
-            case "fast path":
-                return await runtime.send_message(message, to, **options)
-            case "queue":
-                return await runtime.send_message(message, to, cancellation_token=CancellationToken(), **options)
-        await runtime.stop()
-        waiting = asyncio.ensure_future(runtime.send_message(message, to, **options))
-        await asyncio.sleep(0)  # its first step puts the message into the queue
-        runtime.start()
-        return await waiting
-
-    return send
+NEWS = TopicId("news", "default")
 
 
-def test_it_is_a_runtime() -> None:
-    assert isinstance(SingleThreadedAgentRuntime(), AgentRuntime)
+# -- rest -------------------------------------------------------------------------------------------------------------
 
 
-# -- send: each way is like the others --------------------------------------------------------------------------------
-
-
-async def test_a_send_returns_what_the_handler_returns(runtime: SingleThreadedAgentRuntime, send: Send) -> None:
-    await runtime.register_factory("echo", Actor)
-
-    assert await send(runtime, "hi") == "echo/default: hi"
-
-
-async def test_messages_are_handed_over_as_the_very_objects(runtime: SingleThreadedAgentRuntime, send: Send) -> None:
-    async def back(actor: Actor, message: Any, ctx: MessageContext) -> Any:
-        return message
-
-    await runtime.register_agent_instance(Actor(back), ECHO)
-    message = object()
-
-    assert await send(runtime, message) is message
-
-
-async def test_an_error_of_the_handler_is_raised_as_the_very_object(
-    runtime: SingleThreadedAgentRuntime, send: Send
+@pytest.mark.parametrize("waits", [False, True], ids=["handlers that do not wait", "handlers that wait"])
+async def test_a_cascade_of_publishes_is_over_when_the_runtime_is_idle(
+    runtime: SingleThreadedAgentRuntime, waits: bool
 ) -> None:
-    error = KeyError("mine")
-
-    async def fail(actor: Actor, message: Any, ctx: MessageContext) -> Any:
-        raise error
-
-    await runtime.register_agent_instance(Actor(fail), ECHO)
-
-    with pytest.raises(KeyError) as caught:
-        await send(runtime, "x")
-    assert caught.value is error
-    assert runtime.statistics()[2:] == (0, 1)
-
-
-async def test_the_handler_knows_sender_id_and_kind(runtime: SingleThreadedAgentRuntime, send: Send) -> None:
-    actor = Actor()
-    await runtime.register_agent_instance(actor, ECHO)
-
-    await send(runtime, "x", sender=AgentId("me", "k"), message_id="m-1")
-
-    (ctx,) = actor.contexts
-    assert (ctx.sender, ctx.topic_id, ctx.is_rpc, ctx.message_id) == (AgentId("me", "k"), None, True, "m-1")
-    assert not ctx.cancellation_token.is_cancelled()
-
-
-async def test_the_handler_runs_with_the_senders_context_variables(
-    runtime: SingleThreadedAgentRuntime, send: Send
-) -> None:
-    async def look(actor: Actor, message: Any, ctx: MessageContext) -> Any:
-        return colour.get()
-
-    await runtime.register_agent_instance(Actor(look), ECHO)
-    token = colour.set("red")
-
-    assert await send(runtime, "x") == "red"
-    colour.reset(token)
-
-
-async def test_a_send_to_nobody_fails_at_once_and_names_who_is_there(
-    runtime: SingleThreadedAgentRuntime, send: Send
-) -> None:
-    await runtime.register_factory("echo", Actor)
-
-    with pytest.raises(RuntimeError, match=r"No agent of type 'ecko' on this runtime \(registered: 'echo'\)"):
-        await send(runtime, "x", AgentId("ecko", "k"))
-
-
-async def test_a_handler_may_send_to_another_agent_and_to_itself(
-    runtime: SingleThreadedAgentRuntime, send: Send
-) -> None:
-    async def count(actor: Actor, message: Any, ctx: MessageContext) -> Any:
-        return 0 if message == 0 else 1 + await actor.send_message(message - 1, ECHO)
-
-    await runtime.register_agent_instance(Actor(count), ECHO)
-
-    assert await send(runtime, 5) == 5
-    assert runtime.statistics().delivered == 6
-
-
-async def test_a_key_of_its_own_gets_an_agent_of_its_own(runtime: SingleThreadedAgentRuntime, send: Send) -> None:
-    await runtime.register_factory("echo", Actor)
-
-    assert await send(runtime, "x", AgentId("echo", "a")) == "echo/a: x"
-    assert await send(runtime, "x", AgentId("echo", "b")) == "echo/b: x"
-
-
-# -- making agents ----------------------------------------------------------------------------------------------------
-
-
-async def test_an_agent_is_made_when_its_first_message_comes_and_once(runtime: SingleThreadedAgentRuntime) -> None:
-    made: list[Actor] = []
-
-    def factory() -> Actor:
-        made.append(Actor())
-        return made[-1]
-
-    await runtime.register_factory("echo", factory)
-    await runtime.get(ECHO)
-    assert made == []
-
-    await runtime.send_message("1", ECHO)
-    await runtime.send_message("2", ECHO)
-
-    assert [actor.got for actor in made] == [["1", "2"]]
-
-
-async def test_two_first_messages_at_once_make_one_agent(runtime: SingleThreadedAgentRuntime) -> None:
-    made: list[Actor] = []
-    begun, go_on = asyncio.Event(), asyncio.Event()
-
-    async def factory() -> Actor:
-        made.append(Actor())
-        begun.set()
-        await go_on.wait()
-        return made[-1]
-
-    await runtime.register_factory("echo", factory)
-    sends = [asyncio.ensure_future(runtime.send_message(n, ECHO)) for n in range(3)]
-    queued = asyncio.ensure_future(runtime.send_message(3, ECHO, cancellation_token=CancellationToken()))
-    await begun.wait()
-    go_on.set()
-    await asyncio.gather(*sends, queued)
-
-    assert len(made) == 1
-    assert sorted(made[0].got) == [0, 1, 2, 3]
-
-
-async def test_a_factory_that_fails_is_tried_again_for_the_next_message(
-    runtime: SingleThreadedAgentRuntime, send: Send
-) -> None:
-    errors = [OSError("not yet")]
-
-    def factory() -> Actor:
-        if errors:
-            raise errors.pop()
-        return Actor()
-
-    await runtime.register_factory("echo", factory)
-
-    with pytest.raises(OSError, match="not yet"):
-        await send(runtime, "x")
-    assert await send(runtime, "y") == "echo/default: y"
-
-
-async def test_a_sender_that_leaves_while_the_agent_is_made_does_not_unmake_it(
-    runtime: SingleThreadedAgentRuntime,
-) -> None:
-    begun, go_on = asyncio.Event(), asyncio.Event()
-
-    async def factory() -> Actor:
-        begun.set()
-        await go_on.wait()
-        return Actor()
-
-    await runtime.register_factory("echo", factory)
-    first = asyncio.ensure_future(runtime.send_message("1", ECHO))
-    await begun.wait()
-    second = asyncio.ensure_future(runtime.send_message("2", ECHO))
-    first.cancel()
-    go_on.set()
-
-    assert await second == "echo/default: 2"
-    assert first.cancelled()
-
-
-async def test_a_factory_that_makes_something_else_than_promised_is_an_error(
-    runtime: SingleThreadedAgentRuntime,
-) -> None:
-    class Other(Actor): ...
-
-    await runtime.register_factory("echo", Actor, expected_class=Other)  # type: ignore[arg-type]
-
-    with pytest.raises(ValueError, match=r"'echo' made a Actor, not a Other"):
-        await runtime.send_message("x", ECHO)
-
-
-async def test_a_type_is_registered_once(runtime: SingleThreadedAgentRuntime) -> None:
-    assert await runtime.register_factory("echo", Actor) == AgentType("echo")
-
-    with pytest.raises(ValueError, match="'echo' is registered already"):
-        await runtime.register_factory(AgentType("echo"), Actor)
-    with pytest.raises(ValueError, match="has a factory"):
-        await runtime.register_agent_instance(Actor(), ECHO)
-
-
-async def test_instances_of_one_type_are_of_one_class_and_have_keys_of_their_own(
-    runtime: SingleThreadedAgentRuntime,
-) -> None:
-    class Other(Actor): ...
-
-    await runtime.register_agent_instance(Actor(), ECHO)
-    await runtime.register_agent_instance(Actor(), AgentId("echo", "2"))
-
-    with pytest.raises(ValueError, match="echo/default is registered already"):
-        await runtime.register_agent_instance(Actor(), ECHO)
-    with pytest.raises(ValueError, match="holds Actors; a Other needs a type of its own"):
-        await runtime.register_agent_instance(Other(), AgentId("echo", "3"))
-    with pytest.raises(RuntimeError, match="echo/4 was never registered"):
-        await runtime.agent_metadata(AgentId("echo", "4"))
-
-
-async def test_an_object_lives_in_one_place(runtime: SingleThreadedAgentRuntime) -> None:
-    actor = Actor()
-    await runtime.register_agent_instance(actor, ECHO)
-
-    with pytest.raises(RuntimeError, match="bound to echo/default already"):
-        await runtime.register_agent_instance(actor, AgentId("echo", "2"))
-    with pytest.raises(RuntimeError, match="bound to echo/default already"):
-        await SingleThreadedAgentRuntime().register_agent_instance(actor, ECHO)
-
-
-async def test_an_agents_object_and_metadata_can_be_had(runtime: SingleThreadedAgentRuntime) -> None:
-    await runtime.register_factory("echo", Actor)
-
-    agent_id = await runtime.get("echo", lazy=False)
-
-    assert isinstance(await runtime.try_get_underlying_agent_instance(agent_id, Actor), Actor)
-    assert await runtime.agent_metadata(agent_id) == {"type": "echo", "key": "default", "description": "an actor"}
-    with pytest.raises(LookupError, match="No agent of type 'nobody'"):
-        await runtime.try_get_underlying_agent_instance(AgentId("nobody", "k"))
-    with pytest.raises(TypeError, match="echo/default is a Actor, not a TypeSubscription"):
-        await runtime.try_get_underlying_agent_instance(agent_id, TypeSubscription)  # type: ignore[type-var]
-
-
-# -- publish ----------------------------------------------------------------------------------------------------------
-
-
-async def heard(runtime: SingleThreadedAgentRuntime, *types: str, topic: str = "news") -> dict[str, Actor]:
-    actors = {}
-    for type_ in types:
-        actor = actors[type_] = Actor()
-        await runtime.register_agent_instance(actor, AgentId(type_, "k"))
-        await runtime.add_subscription(TypeSubscription(topic, type_))
-    return actors
-
-
-async def test_everyone_who_hears_a_topic_gets_what_is_published_but_its_sender(
-    runtime: SingleThreadedAgentRuntime,
-) -> None:
-    actors = await heard(runtime, "ana", "ben", "cleo")
-
-    await runtime.publish_message("hi", TopicId("news", "k"), sender=AgentId("ana", "k"), message_id="m")
-    await runtime.stop_when_idle()
-    runtime.start()
-
-    assert [actor.got for actor in actors.values()] == [[], ["hi"], ["hi"]]
-    ctx = actors["ben"].contexts[0]
-    assert (ctx.topic_id, ctx.is_rpc, ctx.message_id) == (TopicId("news", "k"), False, "m")
-
-
-async def test_a_topic_nobody_hears_is_no_error(runtime: SingleThreadedAgentRuntime) -> None:
-    await runtime.publish_message("hi", TopicId("silence", "k"))
-
-    assert runtime.statistics() == (0, 0, 0, 0)
-
-
-async def test_those_who_hear_work_at_the_same_time(runtime: SingleThreadedAgentRuntime) -> None:
-    gate = asyncio.Barrier(3)
-
-    async def meet(actor: Actor, message: Any, ctx: MessageContext) -> None:
-        await gate.wait()
-
-    for type_ in ("ana", "ben", "cleo"):
-        await runtime.register_agent_instance(Actor(meet), AgentId(type_, "k"))
-        await runtime.add_subscription(TypeSubscription("news", type_))
-
-    await runtime.publish_message("hi", TopicId("news", "k"))
-    await runtime.stop_when_idle()
-
-    assert runtime.statistics() == (0, 0, 3, 0)
-    runtime.start()
-
-
-async def test_the_source_of_a_topic_is_the_key_of_its_hearers(runtime: SingleThreadedAgentRuntime) -> None:
-    made: list[Actor] = []
-
-    def factory() -> Actor:
-        made.append(Actor())
-        return made[-1]
-
-    await runtime.register_factory("ana", factory)
-    await runtime.add_subscription(TypeSubscription("news", "ana"))
-
-    await runtime.publish_message("a", TopicId("news", "tenant-1"))
-    await runtime.publish_message("b", TopicId("news", "tenant-2"))
-    await runtime.stop_when_idle()
-    runtime.start()
-
-    assert sorted((actor.id.key, actor.got[0]) for actor in made) == [("tenant-1", "a"), ("tenant-2", "b")]
-
-
-async def test_a_failing_hearer_is_logged_and_the_others_hear(
-    runtime: SingleThreadedAgentRuntime, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def fail(actor: Actor, message: Any, ctx: MessageContext) -> None:
-        raise LookupError("deaf")
-
-    await runtime.register_agent_instance(Actor(fail), AgentId("deaf", "k"))
-    await runtime.add_subscription(TypeSubscription("news", "deaf"))
-    actors = await heard(runtime, "ben")
-
-    with caplog.at_level(logging.ERROR, logger="agentnb.runtimes"):
-        await runtime.publish_message("hi", TopicId("news", "k"))
-        await runtime.stop_when_idle()
-    runtime.start()
-
-    assert actors["ben"].got == ["hi"]
-    assert "deaf/k failed on a published message" in caplog.text
-    assert runtime.statistics().failed == 1
-
-
-@pytest.mark.parametrize("end", ["stop_when_idle", "stop"])
-async def test_unless_ignored_a_hearers_error_is_raised_once_where_the_runtime_ends(end: str) -> None:
-    error = LookupError("deaf")
-    failed = asyncio.Event()
-
-    async def fail(actor: Actor, message: Any, ctx: MessageContext) -> None:
-        failed.set()
-        raise error
-
-    runtime = SingleThreadedAgentRuntime(ignore_unhandled_exceptions=False)
-    await runtime.register_agent_instance(Actor(fail), AgentId("deaf", "k"))
-    await runtime.add_subscription(TypeSubscription("news", "deaf"))
-    runtime.start()
-    await runtime.publish_message("hi", TopicId("news", "k"))
-    await failed.wait()
-
-    with pytest.raises(LookupError) as caught:
-        await getattr(runtime, end)()
-    assert caught.value is error
-
-    runtime.start()
-    await runtime.stop_when_idle()
-
-
-# -- life -------------------------------------------------------------------------------------------------------------
-
-
-async def test_a_cascade_of_publishes_is_over_when_the_runtime_is_idle(runtime: SingleThreadedAgentRuntime) -> None:
     async def pass_on(actor: Actor, message: Any, ctx: MessageContext) -> None:
-        await asyncio.sleep(0)
+        if waits:
+            await asyncio.sleep(0)
         if message:
-            await actor.publish_message(message - 1, TopicId("pong" if actor.type == "ping" else "ping", "k"))
+            await actor.publish_message(message - 1, TopicId("pong" if actor.type == "ping" else "ping", "default"))
 
-    for type_ in ("ping", "pong"):
-        await runtime.register_agent_instance(Actor(pass_on), AgentId(type_, "k"))
-        await runtime.add_subscription(TypeSubscription(type_, type_))
+    await place(runtime, "ping", pass_on, hears="ping")
+    await place(runtime, "pong", pass_on, hears="pong")
 
-    await runtime.publish_message(20, TopicId("ping", "k"))
-    await runtime.stop_when_idle()
+    await runtime.publish_message(20, TopicId("ping", "default"))
+    await settle(runtime)
 
-    assert runtime.statistics() == (0, 0, 21, 0)
+    assert runtime.statistics()[:5] == (0, 0, 21, 0, 0)
+
+
+async def test_a_runtime_at_work_is_not_idle(runtime: SingleThreadedAgentRuntime) -> None:
+    gate = Gate()
+    await place(runtime, "echo", gate, hears="news")
+    sending = await begun(runtime.send_message("sent", ECHO))
+    await runtime.publish_message("published", NEWS)
+    idle = await begun(runtime.stop_when_idle())
+    assert not idle.done()
+
+    await gate.open("sent")
+    assert not idle.done()
+    await gate.open("published")
+
+    await idle
+    await sending
     runtime.start()
 
 
 async def test_a_runtime_that_makes_an_agent_for_a_message_is_not_idle(runtime: SingleThreadedAgentRuntime) -> None:
-    begun, go_on = asyncio.Event(), asyncio.Event()
+    go_on = asyncio.Event()
 
     async def factory() -> Actor:
-        begun.set()
         await go_on.wait()
         return Actor()
 
     await runtime.register_factory("echo", factory)
-    sending = asyncio.ensure_future(runtime.send_message("x", ECHO))
-    await begun.wait()
-    idle = asyncio.ensure_future(runtime.stop_when_idle())
-    for _ in range(5):
-        await asyncio.sleep(0)
+    sending = await begun(runtime.send_message("x", ECHO))
+    idle = await begun(runtime.stop_when_idle())
     assert not idle.done()
 
     go_on.set()
@@ -420,127 +72,295 @@ async def test_a_runtime_that_makes_an_agent_for_a_message_is_not_idle(runtime: 
     runtime.start()
 
 
-async def test_closing_tells_the_senders_of_messages_that_still_wait() -> None:
-    runtime = SingleThreadedAgentRuntime()
-    await runtime.register_factory("echo", Actor)
-    waiting = asyncio.ensure_future(runtime.send_message("x", ECHO))
+async def test_an_idle_runtime_stops_without_waiting(runtime: SingleThreadedAgentRuntime) -> None:
+    stopping = asyncio.ensure_future(runtime.stop_when_idle())
     await asyncio.sleep(0)
-    assert runtime.unprocessed_messages_count == 1
 
-    await runtime.close()
+    assert stopping.done()
+    runtime.start()
 
-    with pytest.raises(RuntimeError, match="stopped before the message was delivered"):
-        await waiting
+
+async def test_two_may_wait_for_the_runtime_to_be_idle(runtime: SingleThreadedAgentRuntime) -> None:
+    gate = Gate()
+    await place(runtime, "echo", gate, hears="news")
+    await runtime.publish_message("x", NEWS)
+    idle = [await begun(runtime.stop_when_idle()) for _ in range(2)]
+
+    await gate.open("x")
+
+    await asyncio.gather(*idle)
+
+
+# -- stop when --------------------------------------------------------------------------------------------------------
+
+
+async def test_stop_when_asks_whenever_a_message_is_over_and_not_by_the_second(
+    runtime: SingleThreadedAgentRuntime,
+) -> None:
+    """Time is not looked at: the runtime has stopped a few turns of the loop after the condition holds."""
+    actor = await place(runtime, "echo", hears="news")
+    stopping = await begun(runtime.stop_when(lambda: len(actor.got) >= 3))
+
+    for number in range(2):
+        await runtime.publish_message(number, NEWS)
+        await turns()
+        assert not stopping.done()
+    await runtime.publish_message(2, NEWS)
+    await turns()
+
+    assert stopping.done()
+    await stopping
+    with pytest.raises(RuntimeError, match="not started"):
+        await runtime.stop()
+
+
+async def test_stop_when_asks_after_direct_sends_too(runtime: SingleThreadedAgentRuntime) -> None:
+    actor = await place(runtime, "echo")
+    stopping = await begun(runtime.stop_when(lambda: bool(actor.got)))
+
+    await runtime.send_message("x", ECHO)
+    await turns()
+
+    assert stopping.done()
+
+
+async def test_stop_when_the_condition_holds_already_stops_at_once_and_discards(
+    runtime: SingleThreadedAgentRuntime,
+) -> None:
+    actor = await place(runtime, "echo", hears="news")
+    await runtime.publish_message("x", NEWS)
+
+    await runtime.stop_when(lambda: True)
+
+    assert actor.got == []
     assert runtime.unprocessed_messages_count == 0
 
 
-async def test_stopping_cancels_handlers_at_work_and_their_senders_know(runtime: SingleThreadedAgentRuntime) -> None:
-    begun, cleaned = asyncio.Event(), asyncio.Event()
+async def test_an_error_of_the_condition_is_raised_and_the_runtime_goes_on(runtime: SingleThreadedAgentRuntime) -> None:
+    def condition() -> bool:
+        raise ZeroDivisionError
 
-    async def work(actor: Actor, message: Any, ctx: MessageContext) -> None:
-        try:
-            begun.set()
-            await asyncio.Event().wait()
-        finally:
-            cleaned.set()
+    with pytest.raises(ZeroDivisionError):
+        await runtime.stop_when(condition)
+    await settle(runtime)
 
-    await runtime.register_agent_instance(Actor(work), ECHO)
-    sending = asyncio.ensure_future(runtime.send_message("x", ECHO, cancellation_token=CancellationToken()))
-    await begun.wait()
+
+async def test_stop_when_ends_with_a_runtime_somebody_else_stopped(runtime: SingleThreadedAgentRuntime) -> None:
+    await place(runtime, "echo", hears="news")
+    stopping = await begun(runtime.stop_when(lambda: False))
+    await runtime.publish_message("x", NEWS)
 
     await runtime.stop()
 
-    assert cleaned.is_set()
-    with pytest.raises(asyncio.CancelledError):
-        await sending
+    await stopping
     runtime.start()
 
 
-async def test_a_token_frees_the_sender_and_leaves_the_handler_at_work(runtime: SingleThreadedAgentRuntime) -> None:
-    begun, go_on = asyncio.Event(), asyncio.Event()
+# -- step -------------------------------------------------------------------------------------------------------------
 
-    async def work(actor: Actor, message: Any, ctx: MessageContext) -> None:
-        begun.set()
-        await go_on.wait()
 
-    await runtime.register_agent_instance(Actor(work), ECHO)
-    token = CancellationToken()
-    sending = asyncio.ensure_future(runtime.send_message("x", ECHO, cancellation_token=token))
-    await begun.wait()
+async def test_a_step_takes_one_message_from_the_queue(make: Make) -> None:
+    runtime = make()
+    actor = await place(runtime, "echo", hears="news")
+    for number in range(3):
+        await runtime.publish_message(number, NEWS)
+    assert runtime.unprocessed_messages_count == 3
 
-    token.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await sending
-    assert runtime.statistics().in_flight == 1
-    go_on.set()
-    await runtime.stop_when_idle()
+    for number in range(3):
+        await runtime.process_next()
+        assert runtime.unprocessed_messages_count == 2 - number
+        assert actor.got == list(range(number + 1))
 
-    assert runtime.statistics() == (0, 0, 1, 0)
+
+async def test_a_step_delivers_a_send_and_its_answer(make: Make) -> None:
+    runtime = make()
+    await place(runtime, "echo")
+    sending = await begun(runtime.send_message("x", ECHO))
+    assert not sending.done()
+
+    await runtime.process_next()
+
+    assert await sending == "echo/default: x"
+
+
+async def test_a_step_waits_for_a_message_if_there_is_none(make: Make) -> None:
+    runtime = make()
+    actor = await place(runtime, "echo", hears="news")
+    step = await begun(runtime.process_next())
+    assert not step.done()
+
+    await runtime.publish_message("x", NEWS)
+    await step
+
+    assert actor.got == ["x"]
+
+
+async def test_a_chain_of_sends_can_be_stepped_through(make: Make) -> None:
+    async def ask(actor: Actor, message: Any, ctx: MessageContext) -> Any:
+        return f"asked: {await actor.send_message(message, AgentId('ben', 'default'))}"
+
+    runtime = make()
+    await place(runtime, "ana", ask)
+    await place(runtime, "ben")
+    sending = await begun(runtime.send_message("x", AgentId("ana", "default")))
+
+    await runtime.process_next()
+    assert not sending.done()
+    await runtime.process_next()
+
+    assert await sending == "asked: ben/default: x"
+
+
+# -- start ------------------------------------------------------------------------------------------------------------
+
+
+async def test_messages_wait_for_the_start(make: Make) -> None:
+    runtime = make()
+    actor = await place(runtime, "echo", hears="news")
+    await runtime.publish_message("published", NEWS)
+    sending = await begun(runtime.send_message("sent", ECHO))
+    assert (runtime.unprocessed_messages_count, actor.got, sending.done()) == (2, [], False)
+
     runtime.start()
+    await sending
+    await settle(runtime)
+
+    assert actor.got == ["published", "sent"]
 
 
-async def test_a_runtime_may_be_started_again_and_keeps_its_agents(runtime: SingleThreadedAgentRuntime) -> None:
-    actor = Actor()
-    await runtime.register_agent_instance(actor, ECHO)
-    await runtime.send_message("1", ECHO)
-    await runtime.stop_when_idle()
-    runtime.start()
-    await runtime.send_message("2", ECHO)
+async def test_a_runtime_may_be_started_again_and_keeps_agents_and_subscriptions(
+    runtime: SingleThreadedAgentRuntime,
+) -> None:
+    actor = await place(runtime, "echo", hears="news")
+    for end in (runtime.stop, runtime.stop_when_idle, runtime.close):
+        await runtime.send_message("sent", ECHO)
+        await runtime.publish_message("published", NEWS)
+        await turns()
+        await end()
+        runtime.start()
 
-    assert actor.got == ["1", "2"]
+    assert actor.got == ["sent", "published"] * 3
 
 
 async def test_starting_twice_and_stopping_what_is_stopped_are_errors(runtime: SingleThreadedAgentRuntime) -> None:
     with pytest.raises(RuntimeError, match="started already"):
         runtime.start()
     await runtime.stop()
-    for end in (runtime.stop, runtime.stop_when_idle):
+    for end in (runtime.stop, runtime.stop_when_idle, lambda: runtime.stop_when(lambda: True)):
         with pytest.raises(RuntimeError, match=r"not started; call start\(\)"):
             await end()
 
 
+def test_starting_outside_of_an_event_loop_with_messages_is_no_silent_death(make_outside: Make) -> None:
+    runtime = make_outside()
+
+    async def put() -> None:
+        await place(runtime, "echo", hears="news")
+        await runtime.publish_message("x", NEWS)
+
+    asyncio.run(put())
+    with pytest.raises(RuntimeError, match="event loop"):
+        runtime.start()
+
+
+# -- close ------------------------------------------------------------------------------------------------------------
+
+
 async def test_closing_ends_the_runtime_and_closes_every_agent(runtime: SingleThreadedAgentRuntime) -> None:
-    actor = Actor()
-    await runtime.register_agent_instance(actor, ECHO)
+    placed = await place(runtime, "echo")
+    await runtime.register_factory("made", Actor)
+    made = await runtime.try_get_underlying_agent_instance(AgentId("made", "k"), Actor)
 
     await runtime.close()
 
-    assert actor.closed
+    assert (placed.closed, made.closed) == (True, True)
     with pytest.raises(RuntimeError, match="not started"):
         await runtime.stop()
+    await runtime.close()  # again is no error
 
 
-async def test_messages_are_begun_in_the_order_they_were_sent(runtime: SingleThreadedAgentRuntime) -> None:
-    actor = Actor()
-    await runtime.register_agent_instance(actor, ECHO)
+async def test_closing_a_runtime_that_was_never_started_makes_no_agents(make: Make) -> None:
+    runtime = make()
+    made = list[Actor]()
 
-    await asyncio.gather(*(runtime.send_message(n, ECHO, cancellation_token=CancellationToken()) for n in range(50)))
+    def factory() -> Actor:
+        made.append(Actor())
+        return made[-1]
 
-    assert actor.got == list(range(50))
+    await runtime.register_factory("echo", factory)
+    await runtime.close()
 
-
-async def test_state_is_kept_by_type_and_key_and_goes_to_another_runtime(runtime: SingleThreadedAgentRuntime) -> None:
-    actor = Actor()
-    actor.state = {"count": 3}
-    await runtime.register_agent_instance(actor, ECHO)
-
-    state = await runtime.save_state()
-    other = SingleThreadedAgentRuntime()
-    await other.register_factory("echo", Actor)
-    await other.load_state({**state, "unknown/k": {"x": 1}})
-
-    assert state == {"echo/default": {"count": 3}}
-    assert (await other.try_get_underlying_agent_instance(ECHO, Actor)).state == {"count": 3}
+    assert made == []
 
 
-async def test_what_is_sent_and_done_is_counted(runtime: SingleThreadedAgentRuntime) -> None:
+async def test_closing_tells_the_senders_of_messages_that_still_wait(make: Make) -> None:
+    runtime = make()
+    await place(runtime, "echo")
+    waiting = await begun(runtime.send_message("x", ECHO))
+    assert runtime.unprocessed_messages_count == 1
+
+    await runtime.close()
+
+    with pytest.raises(UndeliverableException, match="stopped before the message was delivered"):
+        await waiting
+    assert runtime.unprocessed_messages_count == 0
+
+
+async def test_an_agent_whose_close_fails_does_not_keep_the_others_open(make: Make) -> None:
+    class Stuck(Actor):
+        async def close(self) -> None:
+            await super().close()
+            if self.state:
+                raise OSError(f"{self.id} is stuck")
+
+    runtime = make()
+    await runtime.register_factory("stuck", Stuck)
+    agents = [await runtime.try_get_underlying_agent_instance(AgentId("stuck", key), Stuck) for key in "abc"]
+    agents[0].state = agents[1].state = {"stuck": True}
+
+    with pytest.raises(OSError, match="stuck/a is stuck") as caught:
+        await runtime.close()
+
+    assert [agent.closed for agent in agents] == [True, True, True]
+    assert caught.value.__notes__ == ["Another agent failed too: OSError: stuck/b is stuck"]
+    agents[0].state = agents[1].state = {}  # so that the test's end closes it
+
+
+# -- statistics -------------------------------------------------------------------------------------------------------
+
+
+async def test_what_waits_works_and_is_done_is_counted_in_all_and_for_each_type(
+    runtime: SingleThreadedAgentRuntime,
+) -> None:
+    gate = Gate()
+    await place(runtime, "ana", gate, hears="news")
+    await runtime.register_factory("ben", Actor)
+    await runtime.add_subscription(TypeSubscription("news", "ben"))
+    assert runtime.statistics()[:5] == (0, 0, 0, 0, 0)
+
+    await runtime.publish_message("one", NEWS)
+    assert runtime.statistics()[:5] == (1, 0, 0, 0, 0)
+    assert [row.waiting for row in runtime.statistics().by_type.values()] == [1, 1]
+    await turns()
+    assert runtime.statistics()[:5] == (0, 1, 1, 0, 0)
+    await gate.fail("one", ValueError("no"))
+    assert runtime.statistics()[:5] == (0, 0, 1, 0, 1)
+
+    rows = runtime.statistics().rows()
+    assert [(row["type"], row["agents"], row["delivered"], row["failed"]) for row in rows] == [
+        ("ana", 1, 0, 1),
+        ("ben", 1, 1, 0),
+    ]
+
+
+async def test_a_handler_sees_itself_at_work(runtime: SingleThreadedAgentRuntime) -> None:
     seen: list[tuple[int, ...]] = []
 
     async def look(actor: Actor, message: Any, ctx: MessageContext) -> None:
-        seen.append(tuple(runtime.statistics()))
+        seen.append(runtime.statistics()[:5])
 
-    await runtime.register_agent_instance(Actor(look), ECHO)
+    await place(runtime, "echo", look)
     await runtime.send_message("x", ECHO)
 
-    assert seen == [(0, 1, 0, 0)]
-    assert runtime.statistics() == (0, 0, 1, 0)
+    assert seen == [(0, 1, 0, 0, 0)]
+    assert runtime.statistics()[:5] == (0, 0, 1, 0, 0)

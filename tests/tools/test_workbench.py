@@ -1,9 +1,8 @@
-"""A set of tools."""
+"""What a set of tools is, and what a call of one gives."""
 
 from __future__ import annotations
 
-import asyncio
-import sys
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 import pytest
@@ -11,108 +10,94 @@ from PIL import Image as pil
 
 from agentnb.core import CancellationToken
 from agentnb.messages import Image
-from agentnb.tools import FunctionTool, ImageResultContent, StaticWorkbench, TextResultContent, ToolResult
+from agentnb.models.base import ToolSchema
+from agentnb.runlog import RunLog, ToolFinished, ToolStarted, scope
+from agentnb.tools import ImageResultContent, StreamWorkbench, TextResultContent, ToolResult, Workbench
 
 
-def add(a: int, b: int) -> int:
-    return a + b
+class Echo(Workbench):
+    """A workbench as a user of AutoGen's writes it."""
+
+    async def list_tools(self) -> list[ToolSchema]:
+        return [{"name": "echo"}]
+
+    async def call_tool(
+        self,
+        name: str,
+        arguments: Mapping[str, Any] | None = None,
+        cancellation_token: CancellationToken | None = None,
+        call_id: str | None = None,
+    ) -> ToolResult:
+        return ToolResult(name=name, result=[TextResultContent(content=str(arguments))])
+
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+    async def reset(self) -> None: ...
 
 
-def leave() -> None:
-    sys.exit("usage: leave")
+class Streaming(Echo, StreamWorkbench):
+    """One whose stream is written with the help of its call."""
+
+    async def call_tool_stream(
+        self,
+        name: str,
+        arguments: Mapping[str, Any] | None = None,
+        cancellation_token: CancellationToken | None = None,
+        call_id: str | None = None,
+    ) -> AsyncGenerator[Any | ToolResult, None]:
+        yield "soon"
+        yield await self.call_tool(name, arguments, cancellation_token, call_id)
 
 
-def group() -> None:
-    raise ExceptionGroup("several", [ValueError("one"), ExceptionGroup("inner", [KeyError("two")])])
+def facts(log: RunLog) -> list[Any]:
+    return [event.body for event in log.events if isinstance(event.body, ToolStarted | ToolFinished)]
 
 
-def halves() -> str:
-    return "half \ud83d"
+async def test_a_workbench_without_state_saves_nothing_and_takes_it_back() -> None:
+    bench = Echo()
+
+    await bench.load_state(await bench.save_state())
+
+    assert await bench.save_state() == {}
 
 
-@pytest.fixture
-def bench() -> StaticWorkbench:
-    return StaticWorkbench([FunctionTool(f, description=f.__name__) for f in (add, leave, group, halves)])
+def test_a_workbench_must_say_what_it_offers() -> None:
+    with pytest.raises(TypeError, match="abstract"):
+        Workbench()  # type: ignore[abstract]
+    with pytest.raises(TypeError, match="abstract"):
+        StreamWorkbench()  # type: ignore[abstract]
 
 
-async def call(bench: StaticWorkbench, name: str, **arguments: Any) -> tuple[str, bool]:
-    result = await bench.call_tool(name, arguments)
-    assert result.name == name
-    return result.to_text(), result.is_error
+async def test_a_call_of_any_workbench_is_a_pair_of_facts() -> None:
+    log = RunLog()
+    with scope(log, None, "me"):
+        await Echo().call_tool("echo", {"a": 1}, call_id="7")
+
+    started, finished = facts(log)
+    assert (started.tool, started.call_id, started.arguments) == ("echo", "7", {"a": 1})
+    assert (finished.tool, finished.result, finished.is_error) == ("echo", "{'a': 1}", False)
 
 
-async def test_a_call_gives_the_result_as_text(bench: StaticWorkbench) -> None:
-    assert await call(bench, "add", a=1, b=2) == ("3", False)
+async def test_a_stream_that_uses_the_call_is_one_pair_of_facts() -> None:
+    log = RunLog()
+    with scope(log, None, "me"):
+        items = [item async for item in Streaming().call_tool_stream("echo", {"a": 1}, call_id="7")]
+
+    assert items[0] == "soon"
+    assert items[1].to_text() == "{'a': 1}"
+    assert [type(fact).__name__ for fact in facts(log)] == ["ToolStarted", "ToolFinished"]
+    assert facts(log)[1].result == "{'a': 1}"
 
 
-async def test_tools_are_listed_in_their_order(bench: StaticWorkbench) -> None:
-    assert [schema["name"] for schema in await bench.list_tools()] == ["add", "leave", "group", "halves"]
+async def test_a_stream_that_nobody_hears_to_its_end_is_recorded_as_an_error() -> None:
+    log = RunLog()
+    with scope(log, None, "me"):
+        stream = Streaming().call_tool_stream("echo")
+        await anext(stream)
+        await stream.aclose()
 
-
-async def test_an_unknown_tool_is_a_result_that_lists_the_known_ones(bench: StaticWorkbench) -> None:
-    text, is_error = await call(bench, "ad")
-
-    assert is_error
-    assert "No tool is named 'ad' (known: 'add', 'leave', 'group', 'halves')" in text
-
-
-async def test_arguments_that_do_not_fit_are_a_result_that_names_them(bench: StaticWorkbench) -> None:
-    text, is_error = await call(bench, "add", a="one", b=2)
-
-    assert is_error
-    assert text.startswith("ValidationError: ")
-    assert "valid integer" in text
-
-
-async def test_a_group_of_errors_is_a_line_for_each(bench: StaticWorkbench) -> None:
-    assert await call(bench, "group") == ("ValueError: one\nKeyError: 'two'", True)
-
-
-async def test_a_tool_that_exits_does_not_end_the_program(bench: StaticWorkbench) -> None:
-    assert await call(bench, "leave") == ("SystemExit: usage: leave", True)
-
-
-async def test_text_that_cannot_be_written_is_mended(bench: StaticWorkbench) -> None:
-    assert await call(bench, "halves") == ("half \ufffd", False)
-
-
-async def test_cancelling_is_no_result(bench: StaticWorkbench) -> None:
-    async def wait() -> None:
-        await asyncio.Event().wait()
-
-    task = asyncio.ensure_future(StaticWorkbench([FunctionTool(wait, description="")]).call_tool("wait"))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    task.cancel()
-
-    with pytest.raises(asyncio.CancelledError):
-        await task
-
-
-async def test_the_token_reaches_the_tool() -> None:
-    seen: list[CancellationToken] = []
-
-    def look(cancellation_token: CancellationToken) -> None:
-        seen.append(cancellation_token)
-
-    token = CancellationToken()
-    await StaticWorkbench([FunctionTool(look, description="")]).call_tool("look", {}, token)
-
-    assert seen == [token]
-
-
-def test_two_tools_of_one_name_are_refused() -> None:
-    tools = [FunctionTool(add, description=""), FunctionTool(leave, description="", name="add")]
-
-    with pytest.raises(ValueError, match="Two tools are named 'add'"):
-        StaticWorkbench(tools)
-
-
-async def test_a_workbench_is_started_and_stopped_by_its_block(bench: StaticWorkbench) -> None:
-    async with bench as started:
-        assert started is bench
-        await bench.reset()
-        assert await call(bench, "add", a=1, b=1) == ("2", False)
+    finished = facts(log)[-1]
+    assert (finished.is_error, finished.result) == (True, "GeneratorExit")
 
 
 def test_a_result_joins_its_parts_and_pictures_are_base64_or_replaced() -> None:

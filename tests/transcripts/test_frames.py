@@ -18,8 +18,15 @@ from agentnb.messages import (
     UnknownMessage,
 )
 from agentnb.runlog import (
+    AgentMade,
+    CapacityChanged,
     CodeFinished,
     CodeStarted,
+    EnvelopeDelivered,
+    EnvelopeDropped,
+    EnvelopeHandled,
+    EnvelopeIntercepted,
+    EnvelopeSent,
     ModelFinished,
     ModelStarted,
     RunLog,
@@ -31,9 +38,11 @@ from agentnb.runlog import (
     TurnStarted,
     Usage,
 )
+from agentnb.runlog.events import BODIES
 from agentnb.transcripts import (
     CALLS,
     CODE,
+    DELIVERIES,
     EVENTS,
     FRAMES,
     MESSAGES,
@@ -43,8 +52,9 @@ from agentnb.transcripts import (
     messages_frame,
     to_df,
 )
+from agentnb.transcripts.frames import _SUMMARIES
 
-COLUMNS = {"messages": MESSAGES, "events": EVENTS, "calls": CALLS, "code": CODE}
+COLUMNS = {"messages": MESSAGES, "events": EVENTS, "calls": CALLS, "code": CODE, "deliveries": DELIVERIES}
 
 
 def worked(agent: str = "ana", turns: int = 1) -> RunLog:
@@ -93,7 +103,7 @@ def test_tables_of_several_runs_are_put_together_by_concat(kind: str) -> None:
     for column in ("seq", "turn", "run_id"):
         assert together[column].dtype == at_once[column].dtype
     times = [column.name for column in COLUMNS[kind] if column.dtype.startswith("datetime")]
-    assert [str(together[name].dtype) for name in times] == ["datetime64[ns, UTC]"]
+    assert {str(together[name].dtype) for name in times} == {"datetime64[ns, UTC]"}
 
 
 def test_messages_are_one_row_each() -> None:
@@ -181,8 +191,36 @@ def test_a_message_of_an_unknown_class_keeps_its_name() -> None:
     assert (frame.type[0], frame.text[0]) == ("Vote", "aye")
 
 
+def test_what_a_runtime_did_is_told_in_short_texts() -> None:
+    log = RunLog()
+    about = {"message_id": "m", "sort": "send"}
+    log.append(AgentMade(agent="ana/k", role="Ana"))
+    log.append(AgentMade(agent="ben/k", error="TypeError: no"))
+    log.append(EnvelopeSent.model_validate({**about, "recipient": "ana/k", "type": "Add", "payload": '{"a":1}'}))
+    log.append(EnvelopeSent.model_validate({**about, "type": "int", "payload": "2"}))
+    log.append(EnvelopeIntercepted.model_validate({**about, "by": "Guard", "changed": True}))
+    log.append(EnvelopeDelivered.model_validate({**about, "agent": "ana/k"}))
+    log.append(EnvelopeDelivered.model_validate({**about, "agent": None}))
+    log.append(EnvelopeHandled(message_id="m", agent="ana/k"), took=0.5)
+    log.append(EnvelopeHandled(message_id="m", agent="ana/k", outcome="failed", error="bad"))
+    log.append(EnvelopeDropped.model_validate({**about, "recipient": "ana/k", "by": "capacity"}))
+    log.append(CapacityChanged(agent="ana/k", state="full"))
+    frame = events_frame(log)
+
+    assert frame.text[1] == "ben/k: TypeError: no"
+    assert "ana/k" in frame.text[2]
+    assert "outside" in frame.text[3]
+    assert frame.text.tolist()[7:9] == ["ana/k: done", "ana/k: bad"]
+    assert all(frame.text)
+    assert frame.took.tolist()[7] == 0.5
+
+
+def test_every_kind_of_fact_has_a_short_text() -> None:
+    assert set(_SUMMARIES) == set(BODIES)
+
+
 def test_an_unknown_table_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UnknownName, match=r"'mesages' \(known: 'messages', 'events', 'calls', 'code'\)"):
+    with pytest.raises(UnknownName, match=r"'mesages' \(known: 'messages', 'events', 'calls', 'code', 'deliveries'\)"):
         to_df(RunLog(), "mesages")
 
 

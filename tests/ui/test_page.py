@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agentnb.ui.page import _HUES, _hue
+from agentnb.ui.page import _HUES, hue_of
 
 SOURCE = Path(__file__).parent.parent.parent / "widgets" / "src" / "shared" / "hues.ts"
 NAMES = ["user", "notebook", "planner", "coder", "kernel", "reporter", "ana", "Zoë", "agent_9", "one_more"]
@@ -17,8 +17,8 @@ NAMES = ["user", "notebook", "planner", "coder", "kernel", "reporter", "ana", "Z
 def test_every_name_of_a_run_has_a_colour_of_its_own_while_there_are_colours() -> None:
     hues: dict[str, str] = {}
 
-    assert len({_hue(name, hues) for name in NAMES[:8]}) == 8
-    assert _hue("user", hues) == _hue("user", hues)
+    assert len({hue_of(name, hues) for name in NAMES[:8]}) == 8
+    assert hue_of("user", hues) == hue_of("user", hues)
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="the live view's source is run with Node")
@@ -32,4 +32,4 @@ def test_a_name_has_the_place_in_the_palette_that_the_live_view_gives_it() -> No
     live = subprocess.run(["node", "-e", program], capture_output=True, text=True, check=True).stdout.split()
 
     hues: dict[str, str] = {}
-    assert [str(_HUES.index(_hue(name, hues))) for name in NAMES] == live
+    assert [str(_HUES.index(hue_of(name, hues))) for name in NAMES] == live

@@ -1,0 +1,315 @@
+"""Configs drawn from constructors: arguments are captured as `__init__` runs, written as plain data, and read back."""
+
+from __future__ import annotations
+
+import difflib
+import enum
+import functools
+import inspect
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from types import SimpleNamespace
+from typing import Any, NamedTuple, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, PydanticUserError, SecretBytes, SecretStr, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from agentnb.core.providers import PLAIN, looks_like_component
+from agentnb.core.secrets import MASK, NOT_WRITTEN, SecretReference, from_environment, left_out
+from agentnb.core.text import well_formed
+from agentnb.exceptions import UserError
+
+
+class Call(NamedTuple):
+    """A constructor call as it was made."""
+
+    cls: type[Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+def capture(cls: type[Any]) -> None:
+    """Let the constructor of a class remember what it is called with."""
+    owner = next(base for base in cls.__mro__ if "__init__" in vars(base))
+    init = vars(owner)["__init__"]
+    # A protocol's constructor finds the real one by comparing itself with the class's: it must stay in its place.
+    if inspect.isfunction(init) and not _captures(init) and not getattr(owner, "_is_protocol", False):
+        setattr(cls, "__init__", _capturing(init))  # noqa: B010 - mypy knows no assignment to it
+
+
+def _capturing(init: Any) -> Any:
+    @functools.wraps(init)
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        # The outermost constructor sees what the user wrote; those it calls through super() do not count.
+        self.__dict__.setdefault("_arguments", Call(type(self), args, kwargs))
+        init(self, *args, **kwargs)
+
+    __init__.__dict__["_captures"] = True
+    return __init__
+
+
+def _captures(init: Any) -> bool:
+    return getattr(init, "_captures", False)
+
+
+class Constructor:
+    """What a class's constructor takes."""
+
+    def __init__(self, cls: type[Any]) -> None:
+        self.init: Any = cls.__init__
+        if inspect.isfunction(self.init):
+            signature = inspect.signature(self.init)
+            signature = signature.replace(parameters=list(signature.parameters.values())[1:])
+        else:
+            signature = inspect.signature(cls)
+        self.signature = signature
+        self.rest = next((p.name for p in signature.parameters.values() if p.kind is p.VAR_KEYWORD), None)
+        self.several = next((p.name for p in signature.parameters.values() if p.kind is p.VAR_POSITIONAL), None)
+        self._adapters: dict[str, tuple[TypeAdapter[Any], ...]] = {}
+
+    @classmethod
+    def of(cls, component: type[Any]) -> Constructor:
+        """Return that of a class; it is read once."""
+        known: Constructor | None = component.__dict__.get("_component_constructor")
+        if known is None or known.init is not component.__init__:
+            known = cls(component)
+            type.__setattr__(component, "_component_constructor", known)
+        return known
+
+    @functools.cached_property
+    def hints(self) -> dict[str, Any]:
+        """The annotations by parameter; those that only a type checker can read are left out."""
+        try:
+            return get_type_hints(self.init, include_extras=True)
+        except (NameError, TypeError, AttributeError):
+            pass
+        plain = inspect.unwrap(self.init)
+        hints: dict[str, Any] = {}
+        for name, annotation in inspect.get_annotations(plain).items():
+            try:
+                alone = SimpleNamespace(__annotations__={name: annotation})
+                hints |= get_type_hints(alone, globalns=plain.__globals__, include_extras=True)
+            except (NameError, TypeError, AttributeError):
+                continue
+        return hints
+
+    def fitting(self, name: str, value: Any) -> Any:
+        """Return plain data as the type a parameter asks for: a path, messages, an enumeration."""
+        if value is None or name not in self.hints:
+            return value
+        if name not in self._adapters:
+            self._adapters[name] = _adapters(self.hints[name])
+        for adapter in self._adapters[name]:
+            try:
+                return adapter.validate_python(value)
+            except (PydanticUserError, ValidationError, TypeError):
+                continue
+        return value  # the constructor knows better what is wrong with it
+
+
+def _adapters(hint: Any) -> tuple[TypeAdapter[Any], ...]:
+    try:
+        return (TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True)),)
+    except PydanticUserError:
+        pass  # a model, which brings its own config
+    except TypeError:
+        return ()
+    try:
+        return (TypeAdapter(hint),)
+    except (PydanticUserError, TypeError):
+        return ()
+
+
+def arguments_of(component: Any) -> dict[str, Any]:
+    """Return the arguments a component was made with, by name.
+
+    Raises:
+        UserError: If its constructor was not seen running.
+    """
+    cls = type(component)
+    if not _captures(cls.__init__) and is_dataclass(cls):
+        return {field.name: getattr(component, field.name) for field in fields(cls) if field.init}
+    call = component.__dict__.get("_arguments")
+    if call is None:
+        if cls.__init__ is object.__init__:
+            return {}
+        raise UserError(f"How this {cls.__name__} was made is not known; define {cls.__name__}._to_config.")
+    constructor = Constructor.of(cls)
+    _, args, kwargs = call
+    arguments = constructor.signature.bind(*args, **kwargs).arguments
+    if constructor.rest is not None:
+        arguments.update(arguments.pop(constructor.rest, {}))
+    return arguments
+
+
+def draw(component: Any, write: Callable[[Any, str], Any]) -> dict[str, Any]:
+    """Write the arguments a component was made with.
+
+    Args:
+        component: An object whose class captures its arguments.
+        write: Makes plain data of a value; it is also told what the value is, for errors.
+
+    None is written only where leaving it out would mean something else.
+    """
+    cls = type(component)
+    parameters = Constructor.of(cls).signature.parameters
+    config = {}
+    for name, value in arguments_of(component).items():
+        if value is None and (name not in parameters or parameters[name].default is None):
+            continue
+        if name in cls.component_secrets and value is not None:
+            config[name] = SecretReference(env=cls.component_secrets[name]).model_dump()
+        else:
+            config[name] = write(value, f"{cls.__name__}.{name}")
+    return config
+
+
+def make(cls: type[Any], config: Mapping[str, Any], load: Callable[[Mapping[str, Any]], Any]) -> Any:
+    """Call a class with the arguments of a config.
+
+    Args:
+        cls: The class.
+        config: What `draw` wrote.
+        load: Makes the object of a nested component.
+
+    Raises:
+        UserError: If a key is no argument of the class, or a secret that it needs is not found.
+    """
+    constructor = Constructor.of(cls)
+    parameters = constructor.signature.parameters
+    given: dict[str, Any] = {}
+    others: dict[str, Any] = {}
+    missing: dict[str, Any] = {}
+    for key, value in config.items():
+        known = key in parameters and key != constructor.rest
+        if not known and constructor.rest is None:
+            near = difflib.get_close_matches(key, list(parameters), n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise UserError(f"{cls.__name__} takes no {key!r}.{hint}")
+        required = known and parameters[key].default is inspect.Parameter.empty
+        if left_out(cls, key, value, hint=constructor.hints.get(key), required=required):
+            if required:
+                given[key] = constructor.fitting(key, from_environment(cls, key))
+            else:
+                missing[key] = SecretStr(MASK)
+            continue
+        read = read_plain(value, load)
+        if not known:
+            others[key] = constructor.fitting(str(constructor.rest), read)
+        elif key == constructor.several:
+            given[key] = [constructor.fitting(key, item) for item in read]
+        else:
+            given[key] = constructor.fitting(key, read)
+    made = _call(cls, constructor, given, others)
+    if missing and "_arguments" in vars(made):
+        # What the class found by itself is written as a reference again.
+        called, args, kwargs = vars(made)["_arguments"]
+        vars(made)["_arguments"] = Call(called, args, missing | kwargs)
+    return made
+
+
+def _call(cls: type[Any], constructor: Constructor, given: dict[str, Any], others: dict[str, Any]) -> Any:
+    positional = []
+    for parameter in constructor.signature.parameters.values():
+        follows = constructor.several in given and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+        if parameter.name in given and (parameter.kind is parameter.POSITIONAL_ONLY or follows):
+            positional.append(given.pop(parameter.name))
+    return cls(*positional, *given.pop(str(constructor.several), ()), **given, **others)
+
+
+def write_plain(value: Any, where: str, *, component: Callable[[Any], dict[str, Any] | None], strict: bool) -> Any:
+    """Write an argument as JSON-ready data.
+
+    Args:
+        value: The argument.
+        where: What it is, for errors.
+        component: Writes a nested component; None for what is no component.
+        strict: Whether what cannot be written is an error, or shown by the name of its class.
+
+    Raises:
+        UserError: If it cannot be written.
+    """
+
+    def write(value: Any, where: str) -> Any:
+        match value:
+            case enum.Enum():
+                return write(value.value, where)
+            case None | bool() | int():
+                return value
+            case float():
+                return value if math.isfinite(value) else str(value)  # JSON has no word for it
+            case str():
+                return well_formed(value)
+            case SecretStr() | SecretBytes():
+                return dict(NOT_WRITTEN)
+            case BaseModel():
+                try:
+                    return _marked(value.model_dump(mode="json", exclude_none=not _means_none(value)))
+                except (PydanticSerializationError, UnicodeEncodeError):
+                    return unwritten(value, where)  # a field of its own that cannot be written
+        nested = component(value)
+        if nested is not None:
+            return nested
+        if is_dataclass(value) and not isinstance(value, type):
+            value = {field.name: getattr(value, field.name) for field in fields(value)}
+        match value:
+            case Mapping():
+                if not all(isinstance(key, str | int | float | enum.Enum) for key in value):
+                    return unwritten(value, where)
+                written = {str(write(key, where)): write(item, f"{where}[{key!r}]") for key, item in value.items()}
+                return {PLAIN: written} if _ambiguous(written) else written
+            case set() | frozenset():
+                return sorted((write(item, where) for item in value), key=repr)
+            case Sequence() if not isinstance(value, bytes | bytearray | memoryview):
+                return [write(item, f"{where}[{i}]") for i, item in enumerate(value)]
+        try:
+            return to_jsonable_python(value)
+        except (PydanticSerializationError, UnicodeDecodeError):
+            return unwritten(value, where)
+
+    def unwritten(value: Any, where: str) -> Any:
+        if strict:
+            raise UserError(
+                f"{where} is {value!r}, which cannot be written as JSON. "
+                "Give the class a form that can (a component, a model, plain data), or leave the argument out."
+            )
+        return {"not written": type(value).__qualname__}
+
+    return write(value, where)
+
+
+def _means_none(model: BaseModel) -> bool:
+    """Whether a field is None where leaving it out would mean something else."""
+    for name, field in type(model).model_fields.items():
+        value = getattr(model, name)
+        if isinstance(value, BaseModel) and _means_none(value):
+            return True
+        if value is None and (field.default is not None or field.default_factory is not None):
+            return True
+    return False
+
+
+def _ambiguous(data: Mapping[str, Any]) -> bool:
+    return looks_like_component(data) or set(data) == {PLAIN} or data == NOT_WRITTEN
+
+
+def _marked(data: Any) -> Any:
+    """Mark, within JSON data, what only looks like a component: what a model said must never become an object."""
+    if isinstance(data, dict):
+        marked = {key: _marked(item) for key, item in data.items()}
+        return {PLAIN: marked} if _ambiguous(marked) else marked
+    return [_marked(item) for item in data] if isinstance(data, list) else data
+
+
+def read_plain(data: Any, load: Callable[[Mapping[str, Any]], Any]) -> Any:
+    """Return written data with its components made, as new dicts and lists."""
+    if isinstance(data, Mapping):
+        if set(data) == {PLAIN} and isinstance(data[PLAIN], Mapping):
+            return {key: read_plain(item, load) for key, item in data[PLAIN].items()}
+        if looks_like_component(data):
+            return load(data)
+        return {key: read_plain(item, load) for key, item in data.items()}
+    if isinstance(data, list | tuple):
+        return [read_plain(item, load) for item in data]
+    return data

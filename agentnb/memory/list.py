@@ -1,0 +1,97 @@
+"""A memory that is a list."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from pydantic import BaseModel, Field, field_serializer
+
+from agentnb.core import CancellationToken
+from agentnb.exceptions import UserError
+from agentnb.memory.base import Memory, MemoryQueryResult, UpdateContextResult
+from agentnb.memory.block import MemoryBlock
+from agentnb.messages import MemoryContent
+from agentnb.model_context import ChatCompletionContext
+
+_HEADING = "What you remember, oldest first:"
+
+
+class ListMemoryConfig(BaseModel, defer_build=True):
+    """A list memory as it is written: with what it holds now."""
+
+    name: str | None = None
+    memory_contents: list[MemoryContent] = Field(default_factory=list)
+
+    @field_serializer("memory_contents")
+    def _json_ready(self, contents: list[MemoryContent]) -> list[Any]:
+        return [content.model_dump(mode="json", exclude_none=True) for content in contents]
+
+
+class ListMemory(Memory):
+    """Remembers everything in the order it was added, and shows it all.
+
+    ```python
+    memory = ListMemory()
+    await memory.add(MemoryContent(content="Metric units, please.", mime_type=MemoryMimeType.TEXT))
+    ```
+
+    Args:
+        name: What it is called; default: "default_list_memory".
+        memory_contents: What it begins with.
+    """
+
+    component_config_schema = ListMemoryConfig
+
+    def __init__(self, name: str | None = None, memory_contents: list[MemoryContent] | None = None) -> None:
+        self._name = name or "default_list_memory"
+        self._contents = list(memory_contents or ())
+        self._block = MemoryBlock()
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def content(self) -> list[MemoryContent]:
+        """All it remembers, oldest first; may be set."""
+        return self._contents
+
+    @content.setter
+    def content(self, value: list[MemoryContent]) -> None:
+        self._contents = list(value)
+
+    async def update_context(self, model_context: ChatCompletionContext) -> UpdateContextResult:
+        """Show everything in one system message: a heading and a numbered list; nothing if nothing is remembered.
+
+        Called again for the same context, the message is brought up to date, or taken away once all is forgotten.
+        """
+        lines = [f"{number}. {content.to_text()}" for number, content in enumerate(self._contents, start=1)]
+        await self._block.show(model_context, "\n".join([_HEADING, *lines]) if lines else None)
+        return UpdateContextResult(memories=MemoryQueryResult(results=list(self._contents)))
+
+    async def query(
+        self, query: str | MemoryContent = "", cancellation_token: CancellationToken | None = None, **kwargs: Any
+    ) -> MemoryQueryResult:
+        """Return everything, oldest first, whatever is asked."""
+        return MemoryQueryResult(results=list(self._contents))
+
+    async def add(self, content: MemoryContent, cancellation_token: CancellationToken | None = None) -> None:
+        if not isinstance(content, MemoryContent):
+            raise UserError(
+                f"A memory keeps MemoryContent, not {content!r:.80}; "
+                "write MemoryContent(content=..., mime_type=MemoryMimeType.TEXT)."
+            )
+        self._contents.append(content)
+
+    async def clear(self) -> None:
+        self._contents = []
+
+    async def close(self) -> None:
+        """Release nothing: it is all in memory."""
+
+    def _to_config(self) -> ListMemoryConfig:
+        return ListMemoryConfig(name=self._name, memory_contents=self._contents)
+
+    @classmethod
+    def _from_config(cls, config: ListMemoryConfig) -> Self:
+        return cls(name=config.name, memory_contents=config.memory_contents)

@@ -1,0 +1,26 @@
+"""The context that shows the end of a conversation."""
+
+from __future__ import annotations
+
+from agentnb.messages import LLMMessage
+from agentnb.model_context.base import ChatCompletionContext, at_least_one
+from agentnb.model_context.units import whole
+
+
+class BufferedChatCompletionContext(ChatCompletionContext):
+    """The last `buffer_size` messages; fewer where the beginning would be tool results whose call is cut off.
+
+    ```python
+    context = BufferedChatCompletionContext(buffer_size=20)
+    ```
+
+    Raises:
+        ValueError: If `buffer_size` is not positive.
+    """
+
+    def __init__(self, buffer_size: int, initial_messages: list[LLMMessage] | None = None) -> None:
+        super().__init__(initial_messages)
+        self._buffer_size = at_least_one("buffer_size", buffer_size)
+
+    async def get_messages(self) -> list[LLMMessage]:
+        return whole(self._messages[-self._buffer_size :])

@@ -1,0 +1,112 @@
+"""One message on its way, and how a handler is run so that nobody can tell whose task it is in."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Coroutine, Generator
+from contextvars import Context, copy_context
+from typing import Any
+
+from agentnb.core import AgentId, TopicId
+from agentnb.exceptions import RuntimeFault
+from agentnb.runlog import Event
+from agentnb.runtimes.base import Delivery
+from agentnb.runtimes.capacity import Mailbox
+from agentnb.runtimes.contexts import Here, here
+
+
+class _Finished:
+    """What a coroutine returned."""
+
+    __slots__ = ("result",)
+
+    def __init__(self, result: Any) -> None:
+        self.result = result
+
+
+# Both catch StopIteration here, within the context: on its way out of `Context.run` it would gather frames.
+
+
+def finish(here_: Here | None, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine that cannot wait for anything, and return its result."""
+    here.set(here_)
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return end.value
+    coroutine.close()
+    raise RuntimeFault(f"{coroutine!r} waits for something, which its code does not show.")
+
+
+def _begin(here_: Here | None, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    here.set(here_)
+    try:
+        return coroutine.send(None)
+    except StopIteration as end:
+        return _Finished(end.value)
+
+
+class InContext:
+    """Awaits a coroutine in a context of its own but in the awaiting task.
+
+    What a handler sets in context variables so stays its own, as if it had a task, without the cost of one.
+    """
+
+    __slots__ = ("_context", "_coroutine", "_here")
+
+    def __init__(self, context: Context, here_: Here | None, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self._context = context
+        self._here = here_
+        self._coroutine = coroutine
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        run, coroutine = self._context.run, self._coroutine
+        waits_for = run(_begin, self._here, coroutine)
+        if type(waits_for) is _Finished:
+            return waits_for.result
+        while True:
+            try:
+                got = yield waits_for
+            except GeneratorExit:
+                run(coroutine.close)
+                raise
+            except BaseException as error:
+                step: Any = functools.partial(coroutine.throw, error)
+            else:
+                step = functools.partial(coroutine.send, got)
+            try:
+                waits_for = run(step)
+            except StopIteration as end:
+                return end.value
+
+
+class Envelope:
+    """A message on its way.
+
+    Attributes:
+        turn: For a send: is given the message when its turn has come; None for a publish.
+        rooms: The mailboxes that took it on, by agent.
+        refused: Hearers whose capacity did not.
+        holds: The bounded mailboxes of the handlers that await this one.
+        apart: Whether a send is handled in a task of its own, which the sender makes when its turn has come.
+    """
+
+    __slots__ = ("apart", "context", "holds", "message", "recipient", "refused", "rooms", "sent", "turn", "variables")
+
+    def __init__(
+        self, message: Any, context: Delivery, recipient: AgentId | TopicId, turn: asyncio.Future[Any] | None
+    ) -> None:
+        self.message = message
+        self.context = context
+        self.recipient = recipient
+        self.turn = turn
+        self.variables = copy_context()
+        self.sent: Event | None = None
+        self.rooms: dict[AgentId, Mailbox] | None = None
+        self.refused: tuple[AgentId, ...] = ()
+        self.apart = False
+        self.holds: tuple[Mailbox, ...] = ()
+        above = None if turn is None else here.get()
+        if above is not None and above.holds and above.task is asyncio.current_task():
+            self.holds = above.holds

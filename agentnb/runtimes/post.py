@@ -1,0 +1,290 @@
+"""Takes messages in, keeps their order, and brings each to those it is for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextvars import Context
+from typing import Any, cast
+
+from agentnb.core import AgentId, CancellationToken, TopicId
+from agentnb.exceptions import AgentBusy, MessageDroppedException, UndeliverableException, UserError
+from agentnb.runtimes.base import Delivery
+from agentnb.runtimes.capacity import Mailbox
+from agentnb.runtimes.delivery import Envelope, finish
+from agentnb.runtimes.handling import DEPTH, STOPPED, Handling
+
+_logger = logging.getLogger("autogen_core")
+
+
+class Post(Handling):
+    """The way of every message: admitted, in its turn given to interventions, and begun."""
+
+    # -- in -------------------------------------------------------------------------------------------------------
+
+    async def _send_in_order(
+        self, message: Any, recipient: AgentId, context: Delivery, depth: int, token: CancellationToken | None
+    ) -> Any:
+        kind = self._residents.kind(recipient)
+        turn: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        envelope = Envelope(message, context, recipient, turn)
+        envelope.apart = token is not None or depth > DEPTH
+        if self._trace is not None:
+            if not self._open:
+                self._trace.at_rest()
+            envelope.sent = self._trace.sent(message, context, recipient, "send")
+        mailbox = self._residents.mailbox(recipient, kind)
+        self._open += 1
+        try:
+            if mailbox is not None:
+                envelope.rooms = {recipient: mailbox}
+                self._check_waits_for_itself(mailbox)
+                await self._admit(envelope, recipient, mailbox, token)
+            if token is not None:
+                token.link_future(turn)
+            self._put(envelope)
+            try:
+                message = await turn
+            except BaseException as error:
+                self._left(envelope, recipient, turn, mailbox, error)
+                raise
+            if not envelope.apart:
+                return await self._handle(envelope, recipient, message, depth, mailbox)
+            return await self._answer_from_task(envelope, recipient, message, mailbox, token)
+        finally:
+            self._over()
+
+    def _left(
+        self,
+        envelope: Envelope,
+        recipient: AgentId,
+        turn: asyncio.Future[Any],
+        mailbox: Mailbox | None,
+        error: BaseException,
+    ) -> None:
+        """Give back what a send had that will not be handled."""
+        had_its_turn = turn.done() and not turn.cancelled() and turn.exception() is None
+        if had_its_turn:
+            self._unbegun -= 1
+            if mailbox is not None:
+                mailbox.leave(error)
+        elif mailbox is not None:
+            mailbox.release()
+        if had_its_turn or turn.cancelled():
+            self._drop(envelope, recipient, by="sender", why="The sender left before its message was handled.")
+
+    async def publish_message(
+        self,
+        message: Any,
+        topic_id: TopicId,
+        *,
+        sender: AgentId | None = None,
+        cancellation_token: CancellationToken | None = None,
+        message_id: str | None = None,
+    ) -> None:
+        """Give a message to everyone who hears the topic but its sender; returns before they handle it.
+
+        Where a hearer declared a capacity, it waits for room, or raises `AgentBusy` once the others have the message.
+        """
+        if not isinstance(topic_id, TopicId):
+            raise UserError(f"publish_message needs a TopicId, not {topic_id!r}; write TopicId('news', 'default').")
+        envelope = Envelope(message, Delivery(sender, topic_id, False, cancellation_token, message_id), topic_id, None)
+        if self._trace is not None:
+            if not self._open:
+                self._trace.at_rest()
+            envelope.sent = self._trace.sent(message, envelope.context, topic_id, "publish")
+        self._open += 1
+        if not self._bounded:
+            self._put(envelope)
+            return
+        refusals: list[AgentBusy] = []
+        envelope.rooms = {}
+        try:
+            for agent_id in self._routes.recipients(topic_id):
+                kind = self._residents.kinds.get(agent_id.type)
+                mailbox = None if kind is None or agent_id == sender else self._residents.mailbox(agent_id, kind)
+                if mailbox is None:
+                    continue
+                if mailbox.capacity.on_full == "wait" and mailbox.taken >= mailbox.capacity.bound:
+                    self._check_waits_for_itself(mailbox)
+                envelope.rooms[agent_id] = mailbox
+                try:
+                    await self._admit(envelope, agent_id, mailbox, cancellation_token)
+                except MessageDroppedException:
+                    envelope.refused = (*envelope.refused, agent_id)
+                except AgentBusy as error:
+                    envelope.refused = (*envelope.refused, agent_id)
+                    refusals.append(error)
+        except BaseException as error:
+            self._release(envelope)
+            by = "stop" if isinstance(error, UndeliverableException) else "sender"
+            self._drop(envelope, topic_id, by=by, why=str(error) or "The sender left.")
+            self._over()
+            raise
+        self._put(envelope)
+        if refusals:
+            raise refusals[0]
+
+    # -- order ----------------------------------------------------------------------------------------------------
+
+    def _put(self, envelope: Envelope) -> None:
+        self._waiting.append(envelope)
+        if self._running and self._pumping is None:
+            self._start_pump()
+        if self._eager:
+            self._wake()
+
+    def _start_pump(self) -> None:
+        # An empty context: the pump is nobody's, each message brings the variables of its sender.
+        self._pumping = asyncio.get_running_loop().create_task(self._pump(), context=Context())
+
+    async def _pump(self) -> None:
+        try:
+            while self._waiting and self._running:
+                await self._begin(self._waiting.popleft())
+        finally:
+            self._pumping = None
+            if self._waiting and self._running:
+                self._start_pump()  # an interrupt came out of a handler; the others are not lost
+
+    async def _begin(self, envelope: Envelope) -> None:
+        """Bring a message to those it is for; they begin in the order of these calls."""
+        message, turn = envelope.message, envelope.turn
+        if turn is not None and turn.done():
+            return  # the sender has left
+        self._unbegun += 1
+        try:
+            if self._interventions:
+                try:
+                    message = await self._intervene(envelope)
+                except BaseException as error:
+                    self._refuse(envelope, error)
+                    if isinstance(error, Exception):
+                        return
+                    raise
+            if turn is not None:
+                self._give_turn(envelope, message, turn)
+                if envelope.apart:
+                    await asyncio.sleep(0)  # its task is made a turn later; what follows must not overtake it
+            else:
+                try:
+                    await self._begin_published(envelope, message)
+                except BaseException as error:  # stopped before anybody began, or a subscription of the user's raised
+                    self._refuse(envelope, error)
+                    if isinstance(error, Exception):
+                        return
+                    raise
+                self._release(envelope)  # the rooms of those that unsubscribed meanwhile
+                self._over()
+        finally:
+            self._unbegun -= 1
+
+    def _give_turn(self, envelope: Envelope, message: Any, turn: asyncio.Future[Any]) -> None:
+        def begin() -> bool:
+            if turn.done():
+                return False  # the sender has left
+            self._unbegun += 1
+            turn.set_result(message)
+            return True
+
+        recipient = cast(AgentId, envelope.recipient)
+        mailbox = None if envelope.rooms is None else envelope.rooms.get(recipient)
+        if mailbox is None:
+            begin()
+        else:
+            mailbox.enter(begin, lambda: self._refuse(envelope, UndeliverableException(STOPPED)))
+
+    async def _begin_published(self, envelope: Envelope, message: Any) -> None:
+        context, refused = envelope.context, envelope.refused
+        sender = None if context.sender is None else context.sender.pair
+        made, copy = self._made, envelope.variables.copy
+        alone = begins = True
+        plan = route = None
+        for agent_id in self._routes.recipients(cast(TopicId, envelope.recipient)):
+            if agent_id.pair == sender or (refused and agent_id in refused):
+                continue
+            resident = made.get(agent_id.pair)
+            if resident is None or resident.mailbox is not None or self._trace is not None:
+                alone = False
+                self._start(envelope, agent_id, message)
+                continue
+            if route is None or resident.plan is not plan:  # agents of one class answer alike
+                try:
+                    plan, route = resident.plan, resident.route(message, context)
+                except Exception as error:  # a `match` of the user's
+                    route = None
+                    resident.kind.failed += 1
+                    self._unhandled(agent_id, error)
+                    continue
+            if not alone or route.suspends:
+                # Once one hearer has a task the rest of them keep their order behind it, in tasks too.
+                alone = False
+                self._spawn(self._hear_plainly(resident, route, envelope, message), envelope)
+                continue
+            if begins and self._unbegun > 1:
+                await asyncio.sleep(0)  # those before this message take their first step
+            begins = False
+            try:
+                # It cannot wait for anything, so it needs no task.
+                result = copy().run(finish, resident.top, route.call(resident.agent, message, context))
+                if route.produces is not None and type(result) not in route.produces:
+                    route.check(result)
+                resident.kind.delivered += 1
+            except BaseException as error:
+                resident.kind.failed += 1
+                if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                    raise
+                self._unhandled(agent_id, error)
+
+    def _mailbox_of(self, envelope: Envelope, agent_id: AgentId) -> Mailbox | None:
+        if envelope.rooms is None:
+            return None
+        mailbox = envelope.rooms.pop(agent_id, None)
+        if mailbox is not None or agent_id.type not in self._residents.kinds:
+            return mailbox
+        mailbox = self._residents.mailbox(agent_id, self._residents.kinds[agent_id.type])
+        if mailbox is not None:
+            mailbox.taken += 1  # it subscribed after the message was published; what is promised is kept
+        return mailbox
+
+    def _start(self, envelope: Envelope, agent_id: AgentId, message: Any) -> None:
+        mailbox = self._mailbox_of(envelope, agent_id)
+        if mailbox is None:
+            self._spawn(self._hear(envelope, agent_id, message, None), envelope)
+            return
+        self._open += 1  # until its task counts for it
+
+        def begin() -> bool:
+            self._spawn(self._hear(envelope, agent_id, message, mailbox), envelope)
+            self._over()
+            return True
+
+        def refuse() -> None:
+            mailbox.release()
+            self._drop(envelope, agent_id, by="stop", why=STOPPED)
+            self._over()
+
+        mailbox.enter(begin, refuse)
+
+    # -- idle -------------------------------------------------------------------------------------------------------
+
+    async def _wait(self, *, eager: bool) -> None:
+        """Wait until a message comes or is over; not eagerly: until all are."""
+        watcher = asyncio.Event()
+        self._watchers.append(watcher)
+        self._eager += eager
+        try:
+            await watcher.wait()
+        finally:
+            self._eager -= eager
+            self._watchers.remove(watcher)
+
+    def _discard(self) -> None:
+        mailboxes = [mailbox for kind in self._residents.kinds.values() for mailbox in kind.mailboxes.values()]
+        for mailbox in mailboxes:
+            mailbox.turn_away(UndeliverableException(STOPPED))
+        # Only then the rest: the room they give back would let those in who wait outside.
+        for mailbox in mailboxes:
+            mailbox.discard()
+        while self._waiting:
+            self._refuse(self._waiting.popleft(), UndeliverableException(STOPPED))

@@ -1,0 +1,256 @@
+"""Who lives on a runtime: types, the factories that make their agents, and the agents made so far."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+from agentnb.core import AgentId, monotonic
+from agentnb.exceptions import RuntimeFault, UnknownAgentType, UserError
+from agentnb.runtimes.actors import BaseAgent
+from agentnb.runtimes.base import Agent, AgentRuntime, MessageContext
+from agentnb.runtimes.capacity import Capacity, Mailbox
+from agentnb.runtimes.contexts import AgentInstantiationContext, Here
+from agentnb.runtimes.routed import Route, RoutedAgent, Routing
+
+Made = Callable[[AgentId, Agent | None, BaseException | None, float], None]
+
+
+class Plan:
+    """How messages reach the agents of a class, worked out once.
+
+    Attributes:
+        sent: Routes for direct sends by exact type of the message; None if `otherwise` takes all.
+        published: The same for published messages.
+        otherwise: Takes what no route takes.
+    """
+
+    __slots__ = ("otherwise", "published", "sent")
+
+    def __init__(self, cls: type[Any]) -> None:
+        self.sent: Routing | None = None
+        self.published: Routing | None = None
+        if not issubclass(cls, BaseAgent) or cls.on_message is not BaseAgent.on_message:
+            self.otherwise = Route(cls.on_message)
+        elif not issubclass(cls, RoutedAgent) or cls.on_message_impl is not RoutedAgent.on_message_impl:
+            self.otherwise = Route(cls.on_message_impl)
+        else:
+            handlers = cls._routes_of()
+            if Any in handlers.types:
+                self.otherwise = Route(cls.on_message_impl)
+            else:
+                self.sent, self.published = handlers.sent, handlers.published
+                self.otherwise = Route(cls.on_unhandled_message)
+
+
+_plans: weakref.WeakKeyDictionary[type[Any], Plan] = weakref.WeakKeyDictionary()
+
+
+def plan_of(cls: type[Any]) -> Plan:
+    """Return the plan of a class."""
+    plan = _plans.get(cls)
+    if plan is None:
+        plan = _plans[cls] = Plan(cls)
+    return plan
+
+
+class Kind:
+    """An agent type, and what its agents did."""
+
+    __slots__ = (
+        "agents",
+        "capacity",
+        "delivered",
+        "dropped",
+        "expected",
+        "factory",
+        "failed",
+        "in_flight",
+        "instances_of",
+        "mailboxes",
+        "name",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        factory: Callable[[], Any] | None = None,
+        expected: type[Any] | None = None,
+        instances_of: type[Any] | None = None,
+        capacity: Capacity | None = None,
+    ) -> None:
+        self.name = name
+        self.factory = factory
+        self.expected = expected
+        self.instances_of = instances_of
+        self.capacity = capacity
+        self.mailboxes: dict[str, Mailbox] = {}
+        self.agents = 0
+        self.in_flight = 0
+        self.delivered = 0
+        self.dropped = 0
+        self.failed = 0
+
+
+class Resident:
+    """An agent, and what its runtime knows about reaching it."""
+
+    __slots__ = ("agent", "heres", "id", "kind", "mailbox", "plan", "top")
+
+    def __init__(self, agent: Agent, id: AgentId, kind: Kind, mailbox: Mailbox | None) -> None:
+        self.agent = agent
+        self.id = id
+        self.kind = kind
+        self.mailbox = mailbox
+        self.plan = plan_of(type(agent))
+        self.top = Here(id)
+        self.heres = [self.top]
+
+    def here(self, depth: int) -> Here:
+        """Return what the handlers of this agent know of themselves, `depth` handlers down."""
+        heres = self.heres
+        while depth >= len(heres):
+            heres.append(Here(self.id, len(heres)))
+        return heres[depth]
+
+    def route(self, message: Any, context: MessageContext) -> Route:
+        """Return what takes a message."""
+        plan = self.plan
+        routing = plan.sent if context.is_rpc else plan.published
+        if routing is not None:
+            for route in routing.get(type(message), ()):
+                if route.accepts is None or route.accepts(message, context):
+                    return route
+        return plan.otherwise
+
+
+class Residents:
+    """The agents of one runtime, by type and key."""
+
+    def __init__(self, runtime: AgentRuntime) -> None:
+        self.kinds: dict[str, Kind] = {}
+        self.made: dict[tuple[str, str], Resident] = {}
+        self.on_made: Made | None = None
+        self.tell: Callable[[AgentId, str, int, float | None], None] = lambda *_: None
+        self._runtime = runtime
+        self._making: dict[tuple[str, str], asyncio.Task[Resident]] = {}
+
+    def __iter__(self) -> Iterator[Resident]:
+        return iter(tuple(self.made.values()))
+
+    def add_factory(
+        self, name: str, factory: Callable[[], Any], expected: type[Any] | None, capacity: Capacity | None
+    ) -> None:
+        """Say how the agents of a type are made; `ValueError` if the type is known."""
+        if name in self.kinds:
+            raise UserError(f"The agent type {name!r} is registered already.")
+        AgentId(name, "")  # a type that no id can have is refused here
+        self.kinds[name] = Kind(name, factory=factory, expected=expected, capacity=capacity)
+
+    async def add_instance(self, agent: Agent, agent_id: AgentId, capacity: Capacity | None) -> None:
+        """Take in an agent that exists; `ValueError` if its id is taken or its type is of another kind."""
+        if agent_id.pair in self.made:
+            raise UserError(f"The agent id {agent_id} is registered already.")
+        kind = self.kinds.get(agent_id.type)
+        if kind is not None and kind.factory is not None:
+            raise UserError(f"The agent type {agent_id.type!r} has a factory; instances cannot be added to it.")
+        if kind is not None and kind.instances_of is not type(agent):
+            raise UserError(
+                f"The agent type {agent_id.type!r} holds {cast(Any, kind.instances_of).__name__}s; "
+                f"a {type(agent).__name__} needs a type of its own."
+            )
+        await agent.bind_id_and_runtime(agent_id, self._runtime)
+        if kind is None:
+            kind = self.kinds[agent_id.type] = Kind(agent_id.type, instances_of=type(agent), capacity=capacity)
+        self._settle(Resident(agent, agent_id, kind, self.mailbox(agent_id, kind)))
+
+    def kind(self, agent_id: AgentId) -> Kind:
+        """Return the type of an id.
+
+        Raises:
+            UnknownAgentType: If it is not registered.
+        """
+        kind = self.kinds.get(agent_id.pair[0])
+        if kind is None:
+            known = ", ".join(repr(name) for name in sorted(self.kinds)) or "none"
+            raise UnknownAgentType(
+                f"No agent of type {agent_id.type!r} on this runtime (registered: {known}). "
+                f"Did you forget `await MyAgent.register(runtime, {agent_id.type!r}, …)`?"
+            )
+        return kind
+
+    def mailbox(self, agent_id: AgentId, kind: Kind) -> Mailbox | None:
+        """Return the mailbox of an agent whose type declared a capacity."""
+        if kind.capacity is None:
+            return None
+        mailbox = kind.mailboxes.get(agent_id.key)
+        if mailbox is None:
+
+            def tell(state: str, failures: int, retry_after: float | None) -> None:
+                self.tell(agent_id, state, failures, retry_after)
+
+            mailbox = kind.mailboxes[agent_id.key] = Mailbox(agent_id, kind.capacity, tell)
+        return mailbox
+
+    async def get(self, agent_id: AgentId) -> Resident:
+        """Return an agent, made now if need be.
+
+        Raises:
+            UnknownAgentType: If its type is not registered.
+            RuntimeError: If its type holds ready-made agents and this is none of them.
+            Exception: Whatever the factory raises; the next call tries again.
+        """
+        resident = self.made.get(agent_id.pair)
+        if resident is not None:
+            return resident
+        kind = self.kind(agent_id)
+        if kind.factory is None:
+            known = ", ".join(str(other.id) for other in self if other.kind is kind)
+            raise RuntimeFault(
+                f"The agent {agent_id} was never registered; its type holds ready-made agents only ({known})."
+            )
+        making = self._making.get(agent_id.pair)
+        if making is None:
+            # Two first messages at once must make one agent, and a sender that leaves must not unmake it.
+            making = self._making[agent_id.pair] = asyncio.create_task(self._make(agent_id, kind))
+            making.add_done_callback(functools.partial(self._over, agent_id))
+        resident = making.result() if making.done() else await asyncio.shield(making)
+        self._settle(resident)
+        return resident
+
+    def _over(self, agent_id: AgentId, making: asyncio.Task[Resident]) -> None:
+        if making.cancelled() or making.exception() is not None:
+            self._making.pop(agent_id.pair, None)
+        else:
+            # Later, by a timer: who waits for the agent begins first, and no newer message overtakes it.
+            asyncio.get_running_loop().call_later(0, self._settle, making.result())
+
+    def _settle(self, resident: Resident) -> None:
+        self._making.pop(resident.id.pair, None)
+        if resident.id.pair not in self.made:
+            self.made[resident.id.pair] = resident
+            resident.kind.agents += 1
+
+    async def _make(self, agent_id: AgentId, kind: Kind) -> Resident:
+        began = monotonic()
+        try:
+            with AgentInstantiationContext.populate_context((self._runtime, agent_id)):
+                made = cast(Any, kind.factory)()
+                agent = cast(Agent, await made if inspect.isawaitable(made) else made)
+            if kind.expected is not None and not isinstance(agent, kind.expected):
+                raise UserError(
+                    f"The factory of {kind.name!r} made a {type(agent).__name__}, not a {kind.expected.__name__}."
+                )
+            await agent.bind_id_and_runtime(agent_id, self._runtime)
+        except Exception as error:
+            if self.on_made is not None:
+                self.on_made(agent_id, None, error, monotonic() - began)
+            raise
+        if self.on_made is not None:
+            self.on_made(agent_id, agent, None, monotonic() - began)
+        return Resident(agent, agent_id, kind, self.mailbox(agent_id, kind))
