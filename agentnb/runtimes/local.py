@@ -305,9 +305,10 @@ class SingleThreadedAgentRuntime(Post):
             self._start_pump()
 
     def _look_for_watchers(self) -> None:
-        asked = self._log is not None or self._tracer_provider is not None
-        if self._trace is None or not asked:
-            self._trace = Trace.wanted(self._log, self._tracer_provider, observable=self._observable)
+        if not Trace.wanted(self._log, self._tracer_provider, observable=self._observable):
+            self._trace = None
+        elif self._trace is None:
+            self._trace = Trace(self._log, self._tracer_provider)
         self._residents.on_made = None if self._trace is None else self._trace.made
 
     async def process_next(self) -> None:

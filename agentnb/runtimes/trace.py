@@ -47,26 +47,22 @@ class Trace:
     """Writes the facts of one runtime's deliveries.
 
     Args:
-        log: Where they go.
+        log: Where they go; None: to a log that only passes them on, and is begun anew from time to time.
         tracer_provider: Spans are drawn for it too, if given.
-        renewed: Whether the log is only passed on to those who observe, and a new one begun from time to time.
     """
 
-    def __init__(self, log: RunLog, tracer_provider: Any = None, *, renewed: bool = False) -> None:
-        self.log = log
-        self._renewed = renewed
+    def __init__(self, log: RunLog | None, tracer_provider: Any = None) -> None:
+        self.log = _passing_log() if log is None else log
         self._tracer_provider = tracer_provider
         self._started: Event | None = None
         self._began = 0.0
         self._handled = 0
         self._attach()
 
-    @classmethod
-    def wanted(cls, log: RunLog | None, tracer_provider: Any, *, observable: bool) -> Trace | None:
-        """Return a trace if anybody wants to see one."""
-        if log is None and tracer_provider is None and not (observable and observed()):
-            return None
-        return cls(_passing_log() if log is None else log, tracer_provider, renewed=log is None)
+    @staticmethod
+    def wanted(log: RunLog | None, tracer_provider: Any, *, observable: bool) -> bool:
+        """Tell whether anybody wants to see one."""
+        return log is not None or tracer_provider is not None or (observable and observed())
 
     def _attach(self) -> None:
         announce(self.log)
@@ -98,7 +94,7 @@ class Trace:
 
     def at_rest(self) -> None:
         """Begin a new log where nobody keeps the old one: a runtime may live long, and nothing is under way now."""
-        if self._renewed and len(self.log) > _RENEWED_AFTER and self._started is not None:
+        if not self.log.kept and len(self.log) > _RENEWED_AFTER and self._started is not None:
             self.stopped(None)
             self.log = _passing_log()
             self._attach()
