@@ -74,6 +74,7 @@ if TYPE_CHECKING:
         trace_invoke_agent_span,
         trace_tool_span,
     )
+    from agentnb.ui import show_actors
 
 _ROOMS = {
     "agentnb.cache_store": (
@@ -141,6 +142,7 @@ _ROOMS = {
         "try_get_known_serializers_for_type",
         "type_subscription",
     ),
+    "agentnb.ui": ("show_actors",),
     "agentnb.telemetry": (
         "EVENT_LOGGER_NAME",
         "ROOT_LOGGER_NAME",
@@ -209,6 +211,7 @@ __all__ = [
     "load_ipython_extension",
     "message_handler",
     "rpc",
+    "show_actors",
     "trace_create_agent_span",
     "trace_invoke_agent_span",
     "trace_tool_span",

@@ -328,7 +328,7 @@ class EnvelopeDropped(_Body, frozen=True):
     sender: str | None = None
     recipient: str | None = None
     by: str
-    """An intervention handler's class, "capacity" or "stop"."""
+    """An intervention handler's class, or what kept it: "capacity", "factory", "sender", "stop", "error"."""
     why: str = ""
 
 

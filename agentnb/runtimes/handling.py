@@ -266,11 +266,11 @@ class Handling:
             return await self._interventions.through(
                 "on_response", result, self._saw(answer, context, "response"), sender=agent_id, recipient=context.sender
             )
-        except Dropped as error:
+        except BaseException as error:
+            by = error.by if isinstance(error, Dropped) else "error" if isinstance(error, Exception) else "sender"
             if self._trace is not None:
-                self._trace.dropped(
-                    answer, context.answering(agent_id), context.sender, "response", by=error.by, why=str(error)
-                )
+                to = context.answering(agent_id)
+                self._trace.dropped(answer, to, context.sender, "response", by=by, why=str(error))
             raise
 
     def _saw(self, sent: Event | None, context: Delivery, sort: Any) -> Callable[[Intervened], None] | None:
@@ -289,6 +289,8 @@ class Handling:
     def _refuse(self, envelope: Envelope, error: BaseException) -> None:
         """End a message that will not be delivered; who sent it is told."""
         turn, recipient = envelope.turn, envelope.recipient
+        if turn is not None and turn.done():
+            return  # the sender has left, and says so itself
         stopped = not isinstance(error, Exception)
         if stopped:
             error = UndeliverableException(STOPPED)
@@ -297,8 +299,7 @@ class Handling:
         )
         self._drop(envelope, recipient, by=by, why=str(error))
         if turn is not None:
-            if not turn.done():
-                turn.set_exception(error)
+            turn.set_exception(error)
             return
         self._release(envelope)
         if by == "error":

@@ -69,6 +69,11 @@ class SingleThreadedAgentRuntime(Post):
         self._look_for_watchers()
 
     @property
+    def log(self) -> RunLog | None:
+        """The log it was given."""
+        return self._log
+
+    @property
     def unprocessed_messages_count(self) -> int:
         """Messages that wait."""
         return len(self._waiting)

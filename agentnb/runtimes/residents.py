@@ -129,6 +129,17 @@ class Resident:
         return plan.otherwise
 
 
+class _Making:
+    """An agent that is being made; those who wait for it, and how many of them were called and have not begun."""
+
+    __slots__ = ("called", "task", "waiting")
+
+    def __init__(self, task: asyncio.Task[Resident]) -> None:
+        self.task = task
+        self.waiting: list[asyncio.Future[None]] = []
+        self.called = 0
+
+
 class Residents:
     """The agents of one runtime, by type and key."""
 
@@ -138,10 +149,11 @@ class Residents:
         self.on_made: Made | None = None
         self.tell: Callable[[AgentId, str, int, float | None], None] = lambda *_: None
         self._runtime = runtime
-        self._making: dict[tuple[str, str], asyncio.Task[Resident]] = {}
+        self._making: dict[tuple[str, str], _Making] = {}
 
     def __iter__(self) -> Iterator[Resident]:
-        return iter(tuple(self.made.values()))
+        just_made = [making.task.result() for making in self._making.values() if making.task.done()]
+        return iter((*self.made.values(), *just_made))
 
     def add_factory(
         self, name: str, factory: Callable[[], Any], expected: type[Any] | None, capacity: Capacity | None
@@ -167,7 +179,8 @@ class Residents:
         await agent.bind_id_and_runtime(agent_id, self._runtime)
         if kind is None:
             kind = self.kinds[agent_id.type] = Kind(agent_id.type, instances_of=type(agent), capacity=capacity)
-        self._settle(Resident(agent, agent_id, kind, self.mailbox(agent_id, kind)))
+        self.made[agent_id.pair] = Resident(agent, agent_id, kind, self.mailbox(agent_id, kind))
+        kind.agents += 1
 
     def kind(self, agent_id: AgentId) -> Kind:
         """Return the type of an id.
@@ -217,24 +230,37 @@ class Residents:
         making = self._making.get(agent_id.pair)
         if making is None:
             # Two first messages at once must make one agent, and a sender that leaves must not unmake it.
-            making = self._making[agent_id.pair] = asyncio.create_task(self._make(agent_id, kind))
-            making.add_done_callback(functools.partial(self._over, agent_id))
-        resident = making.result() if making.done() else await asyncio.shield(making)
-        self._settle(resident)
-        return resident
+            making = self._making[agent_id.pair] = _Making(asyncio.create_task(self._make(agent_id, kind)))
+            making.task.add_done_callback(functools.partial(self._over, agent_id, making))
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        making.waiting.append(turn)
+        try:
+            await turn
+        finally:
+            if turn.done() and not turn.cancelled():
+                making.called -= 1
+                self._call(agent_id, making)
+        return making.task.result()
 
-    def _over(self, agent_id: AgentId, making: asyncio.Task[Resident]) -> None:
-        if making.cancelled() or making.exception() is not None:
-            self._making.pop(agent_id.pair, None)
+    def _over(self, agent_id: AgentId, making: _Making, task: asyncio.Task[Resident]) -> None:
+        if task.cancelled() or task.exception() is not None:
+            del self._making[agent_id.pair]  # the next message tries again
         else:
-            # Later, by a timer: who waits for the agent begins first, and no newer message overtakes it.
-            asyncio.get_running_loop().call_later(0, self._settle, making.result())
+            task.result().kind.agents += 1
+        self._call(agent_id, making)
 
-    def _settle(self, resident: Resident) -> None:
-        self._making.pop(resident.id.pair, None)
-        if resident.id.pair not in self.made:
-            self.made[resident.id.pair] = resident
-            resident.kind.agents += 1
+    def _call(self, agent_id: AgentId, making: _Making) -> None:
+        """Let those begin who wait for an agent; it is at home once all have, so that no newer message overtakes."""
+        if making.called:
+            return
+        for turn in making.waiting:
+            if not turn.done():
+                turn.set_result(None)
+                making.called += 1
+        making.waiting.clear()
+        if not making.called and self._making.get(agent_id.pair) is making:
+            del self._making[agent_id.pair]
+            self.made[agent_id.pair] = making.task.result()
 
     async def _make(self, agent_id: AgentId, kind: Kind) -> Resident:
         began = monotonic()

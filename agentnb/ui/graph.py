@@ -180,8 +180,17 @@ class _Drawing:
             assert place.node is not None
             nodes.append(card(place.node, self._rect(place), hues, self._numbers(place.node)))
         foot, height = self._foot()
+        # Labels and loops may reach over the edge of all nodes.
+        left = min([0.0, *(x - 6 for x, _, _, _ in taken)])
+        top = min([0.0, *(y - 6 for _, y, _, _ in taken)])
+        right = max([self.width, *(x + width + 6 for x, _, width, _ in taken)])
         return strokes.svg(
-            self.width, self.height + height, self.actors.title, self.actors.facts(), [*lines, *nodes, *labels, *foot]
+            right - left,
+            self.height + height - top,
+            self.actors.title,
+            self.actors.facts(),
+            [*lines, *nodes, *labels, *foot],
+            corner=(left, top),
         )
 
     def _point(self, along: float, across: float) -> Point:
@@ -264,7 +273,7 @@ class _Drawing:
     def _loop(self, place: _Place, lane: int) -> list[tuple[Point, Point, Point, Point]]:
         """A way from a node to itself, over its far edge."""
         x, y, width, _ = self._rect(place)
-        left, right, up = x + width * 0.3, x + width * 0.7, y - 20 - 10 * lane
+        left, right, up = x + width * 0.3, x + width * 0.7, y - 44 - 12 * lane
         return [((left, y), (left, up), (right, up), (right, y))]
 
     def _free(
@@ -282,7 +291,9 @@ class _Drawing:
                 if not any(_meet(rect, other) for other in taken):
                     taken.append(rect)
                     return x, y
-        return _on(pieces[len(pieces) // 2], 0.5)
+        x, y = _on(pieces[len(pieces) // 2], 0.5)
+        taken.append((x - width / 2, y - height / 2, width, height))
+        return x, y
 
     def _numbers(self, node: Node) -> str:
         links = self.actors.links

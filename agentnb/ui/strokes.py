@@ -171,11 +171,19 @@ def notes(x: float, y: float, texts: Iterable[str]) -> tuple[list[str], float, f
     return pieces, right, y
 
 
-def svg(width: float, height: float, title: str, facts: Iterable[str], pieces: Iterable[str]) -> str:
-    """Return a whole picture; `facts` say in words what it shows."""
+def svg(
+    width: float,
+    height: float,
+    title: str,
+    facts: Iterable[str],
+    pieces: Iterable[str],
+    *,
+    corner: Point = (0.0, 0.0),
+) -> str:
+    """Return a whole picture; `facts` say in words what it shows, `corner` is its upper left."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{number(width)}" height="{number(height)}" '
-        f'viewBox="0 0 {number(width)} {number(height)}" {FONT}><title>{safe(title)}</title>'
+        f'viewBox="{spot(corner)} {number(width)} {number(height)}" {FONT}><title>{safe(title)}</title>'
         f"<desc>{safe('. '.join(facts))}</desc>{''.join(pieces)}</svg>"
     )
 

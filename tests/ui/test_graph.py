@@ -128,15 +128,18 @@ def some(seed: int, nodes: int = 29) -> RunLog:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_up_to_thirty_nodes_stand_apart_inside_the_picture(seed: int) -> None:
+def test_up_to_thirty_nodes_stand_apart_and_all_is_inside_the_picture(seed: int) -> None:
     svg = drawn(some(seed))
     root = ET.fromstring(svg)
 
     boxes = cards(svg)
     assert len(boxes) > 20
     assert all(apart(one, other) for one, other in itertools.combinations(boxes, 2))
-    width, height = float(root.attrib["width"]), float(root.attrib["height"])
-    assert all(x >= 0 and y >= 0 and x + w <= width and y + h <= height for x, y, w, h in boxes)
+    left, top, width, height = map(float, root.attrib["viewBox"].split())
+    for rect in root.iter(f"{SVG}rect"):  # nodes and labels
+        x, y, w, h = (float(rect.attrib[name]) for name in ("x", "y", "width", "height"))
+        assert left <= x <= x + w <= left + width
+        assert top <= y <= y + h <= top + height
 
 
 def test_the_same_log_gives_the_same_picture() -> None:
