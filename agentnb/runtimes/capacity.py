@@ -108,6 +108,11 @@ class Mailbox:
         return "half-open" if self._trying or monotonic() >= self._open_until else "open"
 
     @property
+    def held(self) -> int:
+        """Messages that wait here and no longer in the runtime's queue, and senders that wait for room."""
+        return len(self._entering) + len(self._outside)
+
+    @property
     def waiting(self) -> int:
         """Messages admitted that wait for their turn, and senders that wait for room."""
         return self.taken - self.at_work + len(self._outside)

@@ -397,6 +397,7 @@ class SingleThreadedAgentRuntime(Post):
                 await self.stop()
             self._discard()
         finally:
+            await self._residents.stop_making()
             for resident in self._residents:
                 try:
                     await resident.agent.close()

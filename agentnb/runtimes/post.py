@@ -210,7 +210,7 @@ class Post(Handling):
                 continue
             if route is None or resident.plan is not plan:  # agents of one class answer alike
                 try:
-                    plan, route = resident.plan, resident.route(message, context)
+                    plan, route = resident.plan, envelope.variables.run(resident.route, message, context)
                 except Exception as error:  # a `match` of the user's
                     route = None
                     resident.kind.failed += 1

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 from agentnb.core import AgentId, monotonic
-from agentnb.exceptions import RuntimeFault, UnknownAgentType, UserError
+from agentnb.exceptions import RuntimeFault, UndeliverableException, UnknownAgentType, UserError
 from agentnb.runtimes.actors import BaseAgent
 from agentnb.runtimes.base import Agent, AgentRuntime, MessageContext
 from agentnb.runtimes.capacity import Capacity, Mailbox
@@ -240,7 +240,17 @@ class Residents:
             if turn.done() and not turn.cancelled():
                 making.called -= 1
                 self._call(agent_id, making)
+        if making.task.cancelled():
+            raise UndeliverableException(f"The runtime was closed while {agent_id} was being made.")
         return making.task.result()
+
+    async def stop_making(self) -> None:
+        """Give up the agents that are being made."""
+        tasks = [making.task for making in self._making.values() if not making.task.done()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
 
     def _over(self, agent_id: AgentId, making: _Making, task: asyncio.Task[Resident]) -> None:
         if task.cancelled() or task.exception() is not None:

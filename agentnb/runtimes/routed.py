@@ -18,11 +18,11 @@ from agentnb.runtimes.serialization import try_get_known_serializers_for_type
 
 _logger = logging.getLogger("autogen_core")
 
-AgentT = TypeVar("AgentT", contravariant=True)
 MessageT = TypeVar("MessageT", contravariant=True)
 ResultT = TypeVar("ResultT", covariant=True)
 
-Handler = Callable[[AgentT, MessageT, MessageContext], Coroutine[Any, Any, ResultT]]
+# Of whichever agent: a subclass that overrides a handler would otherwise take less than its base.
+Handler = Callable[[Any, MessageT, MessageContext], Coroutine[Any, Any, ResultT]]
 Match = Callable[[MessageT, MessageContext], bool]
 
 _SUSPENDING = {"GET_AWAITABLE", "GET_AITER", "GET_ANEXT", "BEFORE_ASYNC_WITH", "SEND", "YIELD_VALUE"}
@@ -86,7 +86,7 @@ class Route:
 Routing = Mapping[type[Any], tuple[Route, ...]]
 
 
-class MessageHandler(Protocol[AgentT, MessageT, ResultT]):
+class MessageHandler(Protocol[MessageT, ResultT]):
     """A decorated handler: still callable, and it says what it takes."""
 
     target_types: list[type[Any]]
@@ -94,13 +94,11 @@ class MessageHandler(Protocol[AgentT, MessageT, ResultT]):
     is_message_handler: bool
     router: Callable[[Any, MessageContext], bool]
 
-    def __call__(self, agent: AgentT, message: MessageT, ctx: MessageContext, /) -> Coroutine[Any, Any, ResultT]: ...
+    def __call__(self, agent: Any, message: MessageT, ctx: MessageContext, /) -> Coroutine[Any, Any, ResultT]: ...
 
     # A method: reached through an instance it is bound, and type checkers are told so.
     @overload
-    def __get__(
-        self, instance: None, owner: type[Any] | None = None, /
-    ) -> MessageHandler[AgentT, MessageT, ResultT]: ...
+    def __get__(self, instance: None, owner: type[Any] | None = None, /) -> MessageHandler[MessageT, ResultT]: ...
     @overload
     def __get__(
         self, instance: object, owner: type[Any] | None = None, /
@@ -204,12 +202,12 @@ def _decorator(func: Any, *, strict: bool, match: Match[Any] | None, rpc: bool |
 
 @overload
 def message_handler(
-    func: Handler[AgentT, MessageT, ResultT], *, strict: bool = True, match: Match[MessageT] | None = None
-) -> MessageHandler[AgentT, MessageT, ResultT]: ...
+    func: Handler[MessageT, ResultT], *, strict: bool = True, match: Match[MessageT] | None = None
+) -> MessageHandler[MessageT, ResultT]: ...
 @overload
 def message_handler(
     func: None = None, *, strict: bool = True, match: Match[Any] | None = None
-) -> Callable[[Handler[AgentT, MessageT, ResultT]], MessageHandler[AgentT, MessageT, ResultT]]: ...
+) -> Callable[[Handler[MessageT, ResultT]], MessageHandler[MessageT, ResultT]]: ...
 def message_handler(func: Any = None, *, strict: bool = True, match: Match[Any] | None = None) -> Any:
     """Let a method handle messages of the types its `message` parameter is annotated with.
 
@@ -226,12 +224,12 @@ def message_handler(func: Any = None, *, strict: bool = True, match: Match[Any] 
 
 @overload
 def event(
-    func: Handler[AgentT, MessageT, None], *, strict: bool = True, match: Match[MessageT] | None = None
-) -> MessageHandler[AgentT, MessageT, None]: ...
+    func: Handler[MessageT, None], *, strict: bool = True, match: Match[MessageT] | None = None
+) -> MessageHandler[MessageT, None]: ...
 @overload
 def event(
     func: None = None, *, strict: bool = True, match: Match[Any] | None = None
-) -> Callable[[Handler[AgentT, MessageT, None]], MessageHandler[AgentT, MessageT, None]]: ...
+) -> Callable[[Handler[MessageT, None]], MessageHandler[MessageT, None]]: ...
 def event(func: Any = None, *, strict: bool = True, match: Match[Any] | None = None) -> Any:
     """Let a method handle published messages only; it returns None. Arguments as for `message_handler`."""
     return _decorator(func, strict=strict, match=match, rpc=False)
@@ -239,12 +237,12 @@ def event(func: Any = None, *, strict: bool = True, match: Match[Any] | None = N
 
 @overload
 def rpc(
-    func: Handler[AgentT, MessageT, ResultT], *, strict: bool = True, match: Match[MessageT] | None = None
-) -> MessageHandler[AgentT, MessageT, ResultT]: ...
+    func: Handler[MessageT, ResultT], *, strict: bool = True, match: Match[MessageT] | None = None
+) -> MessageHandler[MessageT, ResultT]: ...
 @overload
 def rpc(
     func: None = None, *, strict: bool = True, match: Match[Any] | None = None
-) -> Callable[[Handler[AgentT, MessageT, ResultT]], MessageHandler[AgentT, MessageT, ResultT]]: ...
+) -> Callable[[Handler[MessageT, ResultT]], MessageHandler[MessageT, ResultT]]: ...
 def rpc(func: Any = None, *, strict: bool = True, match: Match[Any] | None = None) -> Any:
     """Let a method handle directly sent messages only. Arguments as for `message_handler`."""
     return _decorator(func, strict=strict, match=match, rpc=True)

@@ -52,9 +52,9 @@ def statistics_of(kinds: Mapping[str, Kind], queued: Mapping[str, int], in_queue
         in_queue: Messages in the runtime's queue.
     """
     rows = {name: _row(kind, queued.get(name, 0)) for name, kind in kinds.items()}
-    in_mailboxes = sum(row.waiting for name, row in rows.items() if kinds[name].capacity is not None)
+    held = sum(mailbox.held for kind in kinds.values() for mailbox in kind.mailboxes.values())
     return Statistics(
-        waiting=max(in_queue, in_mailboxes),
+        waiting=in_queue + held,
         in_flight=sum(row.in_flight for row in rows.values()),
         delivered=sum(row.delivered for row in rows.values()),
         dropped=sum(row.dropped for row in rows.values()),

@@ -76,6 +76,59 @@ def test_a_callback_may_use_the_token_it_belongs_to() -> None:
     assert called == [True]
 
 
+def test_a_token_never_asked_has_not_been_cancelled_and_stays_so_after_many_callbacks() -> None:
+    token = CancellationToken()
+    for _ in range(3):
+        token.add_callback(lambda: None)
+
+    assert not token.is_cancelled()
+
+
+def test_callbacks_run_in_the_order_they_were_added_before_cancel_returns() -> None:
+    token, called = CancellationToken(), list[int]()
+    for number in range(5):
+        token.add_callback(lambda number=number: called.append(number))  # type: ignore[misc]
+
+    token.cancel()
+
+    assert called == list(range(5))
+
+
+async def test_a_linked_task_can_clean_up_when_it_is_cancelled() -> None:
+    token, cleaned = CancellationToken(), list[str]()
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            cleaned.append("done")
+
+    task = asyncio.ensure_future(work())
+    await asyncio.sleep(0)
+    token.link_future(task)
+    token.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert cleaned == ["done"]
+
+
+async def test_one_token_ends_all_that_is_linked_to_it_and_spares_what_is_over() -> None:
+    token = CancellationToken()
+    over: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    over.set_result(1)
+    futures: list[asyncio.Future[int]] = [asyncio.get_running_loop().create_future() for _ in range(3)]
+    for future in (over, *futures):
+        token.link_future(future)
+
+    token.cancel()
+    await asyncio.wait(futures)
+
+    assert [future.cancelled() for future in futures] == [True] * 3
+    assert over.result() == 1
+
+
 async def test_a_linked_future_is_cancelled_with_the_token() -> None:
     token = CancellationToken()
     future: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -46,6 +46,29 @@ def test_an_agent_type_that_would_not_come_back_is_refused_by_name(bad: str) -> 
     assert repr(bad) in str(caught.value)
 
 
+def test_the_first_slash_ends_the_type_and_keys_may_hold_more() -> None:
+    assert AgentId.from_str("a/b/c") == AgentId("a", "b/c")
+    assert TopicId.from_str("a:b/c/d") == TopicId("a:b", "c/d")
+    assert AgentId.from_str("a/") == AgentId("a", "")
+
+
+def test_an_agent_type_may_be_given_as_text_or_as_a_type() -> None:
+    assert AgentId(AgentType("a"), "k").type == "a"
+    assert AgentType("a") == AgentType("a") != AgentType("b")
+    assert hash(AgentType("a")) == hash(AgentType("a"))
+    assert AgentType("not checked: a runtime does that").type
+
+
+def test_a_topic_prefix_of_a_type_can_never_be_an_agent_type() -> None:
+    assert TopicId("writer:", "k").type == "writer:"
+    with pytest.raises(ValueError, match="'writer:' may hold"):
+        AgentId("writer:", "k")
+
+
+def test_ids_say_themselves_in_texts() -> None:
+    assert f"{AgentId('a', 'k')} {TopicId('t', 's')}" == "a/k t/s"
+
+
 @pytest.mark.parametrize("good", ["a:", "a:b", "k=v", "a.b-c_d"])
 def test_topic_types_may_hold_colons_and_equals_signs(good: str) -> None:
     assert TopicId(good, "").type == good

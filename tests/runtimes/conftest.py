@@ -8,12 +8,13 @@ from typing import Any, cast
 
 import pytest
 
-from agentnb.core import AgentId, Clock, set_clock
+from agentnb.core import AgentId, CancellationToken, Clock, set_clock
 from agentnb.runlog import RunLog
 from agentnb.runtimes import BaseAgent, Capacity, MessageContext, SingleThreadedAgentRuntime, TypeSubscription
 
 Handler = Callable[["Actor", Any, MessageContext], Awaitable[Any]]
 Make = Callable[..., SingleThreadedAgentRuntime]
+Send = Callable[..., Awaitable[Any]]
 
 ECHO = AgentId("echo", "default")
 
@@ -171,3 +172,21 @@ async def begun(sending: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
     task = asyncio.ensure_future(sending)
     await turns()
     return task
+
+
+@pytest.fixture(params=["plain", "with a token", "before start"])
+def send(request: pytest.FixtureRequest) -> Send:
+    """Send a message each way there is."""
+
+    async def send(runtime: SingleThreadedAgentRuntime, message: Any, to: AgentId = ECHO, **options: Any) -> Any:
+        match request.param:
+            case "plain":
+                return await runtime.send_message(message, to, **options)
+            case "with a token":
+                return await runtime.send_message(message, to, cancellation_token=CancellationToken(), **options)
+        await runtime.stop()
+        waiting = await begun(runtime.send_message(message, to, **options))
+        runtime.start()
+        return await waiting
+
+    return send

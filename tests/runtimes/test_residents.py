@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from agentnb.core import AgentId, AgentType, CancellationToken, TopicId
-from agentnb.exceptions import UnknownAgentType
+from agentnb.exceptions import UndeliverableException, UnknownAgentType
 from agentnb.runtimes import (
     AgentInstantiationContext,
     BaseAgent,
@@ -130,6 +130,29 @@ async def test_a_sender_that_leaves_while_the_agent_is_made_does_not_unmake_it(
     assert await second == "echo/default: 2"
     assert first.cancelled()
     assert [actor.got for actor in made] == [["2"]]
+
+
+async def test_closing_gives_up_agents_that_are_being_made_and_tells_who_waits(
+    runtime: SingleThreadedAgentRuntime,
+) -> None:
+    cleaned = list[str]()
+
+    async def factory() -> Actor:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cleaned.append("yes")
+        return Actor()
+
+    await runtime.register_factory("echo", factory)
+    waiting = [await begun(runtime.send_message("x", ECHO)), await begun(runtime.get(ECHO, lazy=False))]
+
+    await runtime.close()
+
+    for each in waiting:
+        with pytest.raises(UndeliverableException, match="closed while echo/default was being made"):
+            await each
+    assert cleaned == ["yes"]
 
 
 async def test_a_factory_that_makes_something_else_than_promised_is_an_error(

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import logging
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Annotated, Any, Union
 
@@ -182,6 +183,26 @@ async def test_a_match_sees_the_context_of_the_message(runtime: SingleThreadedAg
 
     assert await runtime.send_message("hi", AGENT, sender=AgentId("friend", "k")) == "hello friend"
     assert await runtime.send_message("hi", AGENT) == "who are you?"
+
+
+colour: ContextVar[str] = ContextVar("colour", default="none")
+
+
+async def test_a_match_sees_the_context_variables_of_who_sent_the_message(runtime: SingleThreadedAgentRuntime) -> None:
+    class Looks(Base):
+        @message_handler(match=lambda message, ctx: colour.get() == "red")
+        async def on_red(self, message: str, ctx: MessageContext) -> None:
+            self.seen.append("red")
+
+    agent = await at_home(runtime, Looks)
+    token = colour.set("red")
+    await runtime.send_message("x", AGENT)
+    await runtime.publish_message("x", NEWS)
+    colour.reset(token)
+    await runtime.publish_message("x", NEWS)
+    await settle(runtime)
+
+    assert agent.seen == ["red", "red", "unhandled str"]
 
 
 async def test_a_match_that_fails_fails_the_message_and_no_other(
