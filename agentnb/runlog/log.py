@@ -48,7 +48,10 @@ def scope(log: RunLog, parent: EventId | None, source: str) -> Iterator[None]:
     try:
         yield
     finally:
-        _scope.reset(token)
+        try:
+            _scope.reset(token)
+        except ValueError:
+            pass  # a coroutine that is thrown away is closed in whatever context collects it
 
 
 def fan_out(item: Any) -> None:

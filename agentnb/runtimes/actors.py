@@ -115,8 +115,9 @@ class BaseAgent(ABC):
         message_id: str | None = None,
     ) -> Any:
         """Send a message from this agent and return the answer."""
-        return await self.runtime.send_message(
-            message, recipient, sender=self.id, cancellation_token=cancellation_token, message_id=message_id
+        runtime = self.runtime if self._runtime is None else self._runtime
+        return await runtime.send_message(
+            message, recipient, sender=self._id, cancellation_token=cancellation_token, message_id=message_id
         )
 
     async def publish_message(

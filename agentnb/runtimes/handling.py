@@ -27,7 +27,7 @@ _logger = logging.getLogger("autogen_core")
 DEPTH = 32
 """Handlers awaiting each other in one task; the next one gets a task, and with it a fresh stack, of its own."""
 
-LEAVING = (asyncio.CancelledError, KeyboardInterrupt, SystemExit)
+LEAVING = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit)
 
 STOPPED = "The runtime was stopped before the message was delivered."
 
@@ -74,7 +74,10 @@ class Handling:
 
     def _task_over(self) -> None:
         # At the task's own end: a callback of each task would cost as much as half the task.
-        self._tasks.pop(cast(Any, asyncio.current_task()), None)
+        try:
+            self._tasks.pop(cast(Any, asyncio.current_task()), None)
+        except RuntimeError:
+            return  # thrown away with its loop: nobody waits any more
         self._over()
 
     def _over(self) -> None:
@@ -156,7 +159,8 @@ class Handling:
                 kind.in_flight -= 1
                 kind.delivered += failure is None
                 kind.failed += failure is not None
-            if mailbox is not None:
+            # A coroutine that is thrown away with its loop leaves nobody a place to begin in.
+            if mailbox is not None and not isinstance(failure, GeneratorExit):
                 mailbox.leave(failure)
         if context.is_rpc:
             if self._interventions:
@@ -213,16 +217,19 @@ class Handling:
 
     # -- capacity -------------------------------------------------------------------------------------------------
 
-    def _check_waits_for_itself(self, mailbox: Mailbox) -> None:
+    def _check_waits_for_itself(self, envelope: Envelope, mailbox: Mailbox) -> None:
         above = here.get()
         if above is None or not above.holds or above.task is not asyncio.current_task():
             return
         if above.holds.count(mailbox) == mailbox.at_work == mailbox.capacity.concurrency:
-            raise RuntimeFault(
+            text = (
                 f"{mailbox.agent_id} would wait for itself for ever: the message is sent by a handler that one of its "
                 f"own handlers awaits, and its capacity allows {mailbox.at_work} at once. "
                 "Allow more, or send it from a task of its own."
             )
+            if envelope.turn is not None:
+                self._drop(envelope, mailbox.agent_id, by="capacity", why=text)
+            raise RuntimeFault(text)
 
     async def _admit(
         self, envelope: Envelope, agent_id: AgentId, mailbox: Mailbox, token: CancellationToken | None

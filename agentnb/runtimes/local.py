@@ -49,8 +49,6 @@ class SingleThreadedAgentRuntime(Post):
         observable: Whether readers registered with `agentnb.runlog.observe`, such as tracing, see its deliveries.
     """
 
-    _direct_allowed = True
-
     def __init__(
         self,
         *,
@@ -301,6 +299,8 @@ class SingleThreadedAgentRuntime(Post):
         """
         if self._running:
             raise RuntimeFault("The runtime is started already.")
+        if self._waiting:
+            asyncio.get_running_loop()  # without one nothing can begin: said before anything changes
         self._running = True
         self._look_for_watchers()
         if self._trace is not None:

@@ -20,6 +20,9 @@ _logger = logging.getLogger("autogen_core")
 class Post(Handling):
     """The way of every message: admitted, in its turn given to interventions, and begun."""
 
+    _direct_allowed = True
+    """False sends every message through the queue, as tests do."""
+
     # -- in -------------------------------------------------------------------------------------------------------
 
     async def _send_in_order(
@@ -37,12 +40,15 @@ class Post(Handling):
         self._open += 1
         try:
             if mailbox is not None:
+                self._check_waits_for_itself(envelope, mailbox)
                 envelope.rooms = {recipient: mailbox}
-                self._check_waits_for_itself(mailbox)
                 await self._admit(envelope, recipient, mailbox, token)
             if token is not None:
                 token.link_future(turn)
-            self._put(envelope)
+            if self._must_wait(envelope):
+                self._put(envelope)
+            else:
+                self._give_turn(envelope, message, turn)
             try:
                 message = await turn
             except BaseException as error:
@@ -53,6 +59,10 @@ class Post(Handling):
             return await self._answer_from_task(envelope, recipient, message, mailbox, token)
         finally:
             self._over()
+
+    def _must_wait(self, envelope: Envelope) -> bool:
+        behind = self._waiting or self._unbegun
+        return bool(behind or envelope.apart or self._interventions or not self._running or not self._direct_allowed)
 
     def _left(
         self,
@@ -106,7 +116,7 @@ class Post(Handling):
                 if mailbox is None:
                     continue
                 if mailbox.capacity.on_full == "wait" and mailbox.taken >= mailbox.capacity.bound:
-                    self._check_waits_for_itself(mailbox)
+                    self._check_waits_for_itself(envelope, mailbox)
                 envelope.rooms[agent_id] = mailbox
                 try:
                     await self._admit(envelope, agent_id, mailbox, cancellation_token)
@@ -197,14 +207,15 @@ class Post(Handling):
     async def _begin_published(self, envelope: Envelope, message: Any) -> None:
         context, refused = envelope.context, envelope.refused
         sender = None if context.sender is None else context.sender.pair
-        made, copy = self._made, envelope.variables.copy
+        made, copy, watched = self._made, envelope.variables.copy, self._trace is not None
         alone = begins = True
         plan = route = None
         for agent_id in self._routes.recipients(cast(TopicId, envelope.recipient)):
-            if agent_id.pair == sender or (refused and agent_id in refused):
+            pair = agent_id.pair
+            if pair == sender or (refused and agent_id in refused):
                 continue
-            resident = made.get(agent_id.pair)
-            if resident is None or resident.mailbox is not None or self._trace is not None:
+            resident = made.get(pair)
+            if resident is None or watched or resident.mailbox is not None:
                 alone = False
                 self._start(envelope, agent_id, message)
                 continue

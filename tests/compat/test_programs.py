@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from agentnb import EVENT_LOGGER_NAME, ROOT_LOGGER_NAME, TRACE_LOGGER_NAME
 from agentnb.compat import autogen
 from agentnb.compat.migrate import migrate
 
@@ -30,10 +32,15 @@ SAYS = {
 
 
 @pytest.fixture(autouse=True)
-def runs_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def a_place_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setenv("AGENTNB_RUNS", str(tmp_path / "runs"))
     before = set(sys.modules)
+    loggers = [logging.getLogger(name) for name in (ROOT_LOGGER_NAME, EVENT_LOGGER_NAME, TRACE_LOGGER_NAME)]
+    kept = [(logger, logger.level, list(logger.handlers)) for logger in loggers]
     yield
+    for logger, level, handlers in kept:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
     for name in set(sys.modules) - before:
         if name.startswith("program_"):
             del sys.modules[name]

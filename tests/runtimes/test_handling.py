@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import warnings
 from typing import Any
 
 import pytest
 
 from agentnb.core import AgentId, CancellationToken, TopicId
 from agentnb.exceptions import UndeliverableException
-from agentnb.runtimes import MessageContext, SingleThreadedAgentRuntime, TypeSubscription
+from agentnb.runlog import RunLog
+from agentnb.runtimes import Capacity, MessageContext, SingleThreadedAgentRuntime, TypeSubscription
 from tests.runtimes.conftest import ECHO, Actor, Gate, Make, Send, begun, place, settle, turns
 
 NEWS = TopicId("news", "default")
@@ -399,3 +402,32 @@ async def test_stopping_cancels_handlers_nobody_waits_for_and_lets_senders_have_
     go_on.set()
     assert await sending == "done"
     runtime.start()
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_a_runtime_thrown_away_with_its_loop_says_nothing(caplog: pytest.LogCaptureFixture, watched: bool) -> None:
+    loop = asyncio.new_event_loop()
+
+    async def forget() -> None:
+        async def wait(actor: Actor, message: Any, ctx: MessageContext) -> None:
+            await asyncio.Event().wait()
+
+        runtime = SingleThreadedAgentRuntime(log=RunLog() if watched else None)
+        await runtime.register_factory("echo", lambda: Actor(wait), capacity=Capacity(concurrency=1))
+        await runtime.add_subscription(TypeSubscription("news", "echo"))
+        runtime.start()
+        for _ in range(3):
+            await runtime.publish_message("x", TopicId("news", "default"))
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    loop.run_until_complete(forget())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        for task in asyncio.all_tasks(loop):
+            task._log_destroy_pending = False  # type: ignore[attr-defined]  # asyncio's own complaint is not ours
+        loop.close()
+        del loop
+        gc.collect()
+
+    assert caplog.text == ""
