@@ -122,9 +122,8 @@ _PUBLIC: dict[str, Home] = {
     ),
     "autogen_agentchat.base": _home(
         "agentnb.base",
-        "AndTerminationCondition ChatAgent OrTerminationCondition Response TaskResult TaskRunner Team "
+        "AndTerminationCondition ChatAgent Handoff OrTerminationCondition Response TaskResult TaskRunner Team "
         "TerminatedException TerminationCondition",
-        later="Handoff",
     ),
     "autogen_agentchat.conditions": _home(
         "agentnb.conditions",

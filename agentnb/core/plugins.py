@@ -24,6 +24,7 @@ _SHIPPED = {
     "model.local": "agentnb.models.naming:local_model",
     "model.openai": "agentnb.models.naming:openai_model",
     "model.replay": "agentnb.models.naming:replay_model",
+    "tool.function": "agentnb.tools.function:FunctionTool",
     "telemetry.otel": "agentnb.telemetry.otel:follow_log",
 }
 

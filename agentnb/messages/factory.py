@@ -69,6 +69,10 @@ class MessageFactory:
             raise ValueError(f"The message type {message_type.__name__!r} is registered already.")
         self._classes[message_type.__name__] = message_type
 
+    def types(self) -> list[type[BaseAgentEvent | BaseChatMessage]]:
+        """Return the classes that were registered, without those known from the start."""
+        return [cls for cls in self._classes.values() if cls not in _BUILT_IN]
+
     def create(self, data: Mapping[str, Any]) -> BaseAgentEvent | BaseChatMessage:
         """Make a message.
 

@@ -111,6 +111,24 @@ class SpeakerChosen(_Body, frozen=True):
     kind: Literal["speaker"] = "speaker"
     names: tuple[str, ...]
     why: str = ""
+    """A sentence for a person."""
+    rule: str = ""
+    """What decided, in a word or two, such as "in turn", "model", "only candidate", "fallback"."""
+    candidates: tuple[str, ...] = ()
+    """Who could have been chosen; empty where everybody could."""
+    answer: Text = ""
+    """What a model answered when it was asked to choose, word for word."""
+    attempts: int = 0
+    """How often it was asked."""
+    asked: tuple[int, ...] = ()
+    """`seq`s of the `model.started` facts of the choice: `agentnb.runlog.shown` gives their prompts."""
+
+
+class RunPaused(_Body, frozen=True):
+    """A run is held behind the turn that goes on, goes on again, or may have one more turn."""
+
+    kind: Literal["pause"] = "pause"
+    state: Literal["paused", "resumed", "step"]
 
 
 class ContextAdded(_Body, frozen=True):
@@ -359,6 +377,7 @@ Body = (
     | Said
     | AgentState
     | SpeakerChosen
+    | RunPaused
     | ContextAdded
     | ModelStarted
     | ModelFinished

@@ -134,6 +134,10 @@ class RunLog:
         """Facts that could not be written to the file yet."""
         return self.store.unsaved if self.store else 0
 
+    def since(self, seq: int) -> list[Event]:
+        """Return the facts after `seq`."""
+        return self._events[seq:]
+
     def __iter__(self) -> Iterator[Event]:
         return iter(self._events)
 

@@ -15,6 +15,7 @@ from agentnb.exceptions import AgentFailed
 from agentnb.messages import BaseMessage
 from agentnb.runlog import log as runlog
 from agentnb.runlog.events import ErrorRaised, Event, RunFinished, RunStarted, Said, TurnFinished, TurnStarted
+from agentnb.runlog.gate import Gate
 from agentnb.runlog.log import RunLog
 from agentnb.runlog.observers import announce
 
@@ -29,14 +30,17 @@ class Run:
         messages: Chat messages and events said so far, without streamed chunks.
         stop_reason: Why it ended; set by who performs it.
         turns: Turns begun.
+        gate: Holds the run between turns.
     """
 
-    def __init__(self, log: RunLog, started: Event, sink: Sink | None) -> None:
+    def __init__(self, log: RunLog, started: Event, sink: Sink | None, gate: Gate | None = None) -> None:
         self.log = log
         self.started = started
         self.messages: list[Any] = []
         self.stop_reason: str | None = None
         self.turns = 0
+        self.gate = gate or Gate()
+        self.gate.begin(log)
         self._sink = sink
 
     def say(self, message: BaseMessage, *, show: bool = True) -> Event:
@@ -47,6 +51,18 @@ class Run:
             if self._sink is not None:
                 self._sink(message)
         return event
+
+    def relay(self, item: BaseMessage, *, stored: bool = True) -> None:
+        """Take up what a nested run said: it is in the log already.
+
+        Args:
+            item: A message, or a streamed piece.
+            stored: Whether it is part of the result.
+        """
+        if stored:
+            self.messages.append(item)
+        if self._sink is not None:
+            self._sink(item)
 
     def chunk(self, piece: BaseMessage) -> None:
         """Show a piece of an answer that is still being written."""
@@ -88,13 +104,16 @@ def versions() -> dict[str, str]:
 
 
 @asynccontextmanager
-async def open_run(start: RunStarted, *, log: RunLog | None = None, sink: Sink | None = None) -> AsyncIterator[Run]:
+async def open_run(
+    start: RunStarted, *, log: RunLog | None = None, sink: Sink | None = None, gate: Gate | None = None
+) -> AsyncIterator[Run]:
     """Open a run; whatever ends the block, `run.finished` is logged.
 
     Args:
         start: What is about to run.
         log: Where the facts go; default: the log of the run this is part of, else a new one.
         sink: Called with each message and chunk as it is said.
+        gate: Holds the run between turns; a nested run is given that of the run round it.
     """
     here = runlog.current()
     if here is not None and not here.log.kept:
@@ -106,7 +125,7 @@ async def open_run(start: RunStarted, *, log: RunLog | None = None, sink: Sink |
     log.bind_loop()
     announce(log)
     opened = log.append(start, source=start.runner)
-    run = Run(log, opened, sink)
+    run = Run(log, opened, sink, gate)
     began = monotonic()
     outcome: Any = "failed"
     try:

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from agentnb.teams.base import SpeakerPolicy, TeamView
+from agentnb.teams.base import Choice, RememberingPolicy, SpeakerPolicy, TeamView
 from agentnb.teams.group_chat import BaseGroupChat
 from agentnb.teams.round_robin import RoundRobinGroupChat
 
-__all__ = ["BaseGroupChat", "RoundRobinGroupChat", "SpeakerPolicy", "TeamView"]
+__all__ = [
+    "BaseGroupChat",
+    "Choice",
+    "RememberingPolicy",
+    "RoundRobinGroupChat",
+    "SpeakerPolicy",
+    "TeamView",
+]

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import ValidationError
 
 from agentnb.base import ChatAgent, Team, TerminationCondition
 from agentnb.core import AgentId, CancellationToken, new_id
 from agentnb.exceptions import AgentFailed, HumanUnavailable, ModelError, RuntimeFault, ToolError, UserError
-from agentnb.messages import BaseAgentEvent, BaseChatMessage, MessageFactory, SelectSpeakerEvent, StructuredMessage
-from agentnb.runlog import Participant, Run, SpeakerChosen
+from agentnb.messages import BaseChatMessage, MessageFactory, SelectSpeakerEvent, StopMessage, StructuredMessage
+from agentnb.runlog import ModelStarted, Participant, Run, SpeakerChosen
+from agentnb.runlog.log import scope
 from agentnb.runtimes import AgentRuntime, SingleThreadedAgentRuntime
-from agentnb.teams.base import SpeakerPolicy, TeamView
+from agentnb.teams.base import Choice, Chosen, Item, RememberingPolicy, SpeakerPolicy, TeamView
 from agentnb.teams.seat import Seat, Turn
+from agentnb.teams.thread import Thread
 
-Said = list[BaseAgentEvent | BaseChatMessage]
+Said = list[Item]
+
+# Conditions of runs that go on, by identity, with the name of their team.
+_in_use: dict[int, str] = {}
 
 
 class BaseGroupChat(Team):
     """A team: participants, and a policy that says who speaks next.
 
     Args:
-        participants: Agents with names of their own.
-        policy: Chooses the next speakers.
+        participants: Agents, or teams whose whole runs count as one turn, with names of their own.
+        policy: Chooses the next speakers: a function of a `TeamView`, or a `RememberingPolicy`.
         name: The team's name; default: its class.
         description: What it is good for.
         termination_condition: Ends a run; reset when it has.
@@ -36,11 +42,15 @@ class BaseGroupChat(Team):
 
     Raises:
         ValueError: If there are no participants, two of one name, or `max_turns` is not positive.
+        TypeError: If a participant is no agent, or a team where only agents may take part.
     """
+
+    nests: ClassVar[bool] = True
+    """Whether teams may take part."""
 
     def __init__(
         self,
-        participants: Sequence[ChatAgent],
+        participants: Sequence[ChatAgent | Team],
         policy: SpeakerPolicy,
         *,
         name: str | None = None,
@@ -48,10 +58,10 @@ class BaseGroupChat(Team):
         termination_condition: TerminationCondition | None = None,
         max_turns: int | None = None,
         runtime: AgentRuntime | None = None,
-        custom_message_types: Sequence[type[BaseAgentEvent | BaseChatMessage]] | None = None,
+        custom_message_types: Sequence[type[Item]] | None = None,
         emit_team_events: bool = False,
     ) -> None:
-        names = [_checked(participant).name for participant in participants]
+        names = [self._checked(participant).name for participant in participants]
         if not names:
             raise UserError("A team needs at least one participant.")
         if len(set(names)) != len(names):
@@ -74,16 +84,34 @@ class BaseGroupChat(Team):
         for message_type in custom_message_types or ():
             self._factory.register(message_type)
         for participant in participants:
-            for produced in participant.produced_message_types:
-                if issubclass(produced, StructuredMessage) and not self._factory.is_registered(produced):
-                    self._factory.register(produced)
+            self._know_messages_of(participant)
         self._seated = False
         self._started_runtime = False
-        self._running = False
-        self._thread: Said = []
-        # Who said each message of the thread, None for the task: its `source` may be another's name.
-        self._speakers: list[str | None] = []
+        self._run: Run | None = None
+        self._thread = Thread(names)
         self._turns = 0
+        self._last_speakers: tuple[str, ...] = ()
+        self._descriptions = {participant.name: participant.description for participant in participants}
+
+    def _checked(self, participant: Any) -> ChatAgent | Team:
+        if isinstance(participant, ChatAgent) or (self.nests and isinstance(participant, Team)):
+            return participant
+        if isinstance(participant, Team):
+            raise TypeError(
+                f"{type(self).__name__} takes agents only, and {participant.name!r} is a team. "
+                "Wrap it in a SocietyOfMindAgent, or nest it in a RoundRobinGroupChat or SelectorGroupChat."
+            )
+        raise TypeError(f"A participant must be an agent, not {type(participant).__name__}: {participant!r}.")
+
+    def _know_messages_of(self, participant: ChatAgent | Team) -> None:
+        if isinstance(participant, ChatAgent):
+            produced: Sequence[Any] = participant.produced_message_types
+            types = [kind for kind in produced if issubclass(kind, StructuredMessage)]
+        else:
+            types = participant._factory.types() if isinstance(participant, BaseGroupChat) else []
+        for kind in types:
+            if not self._factory.is_registered(kind):
+                self._factory.register(kind)
 
     @property
     def name(self) -> str:
@@ -94,7 +122,7 @@ class BaseGroupChat(Team):
         return self._description
 
     @property
-    def participants(self) -> Sequence[ChatAgent]:
+    def participants(self) -> Sequence[ChatAgent | Team]:
         """Who takes part, in their order."""
         return [seat.agent for seat in self._seats.values()]
 
@@ -123,19 +151,33 @@ class BaseGroupChat(Team):
     async def _perform(
         self, task: list[BaseChatMessage], run: Run, cancellation_token: CancellationToken | None, echo: bool
     ) -> None:
-        if self._running:
+        if self._run is not None:
             raise UserError(f"The team {self.name!r} is running already; wait for it, or make another team.")
-        self._running = True
+        self._run = run
+        conditions = self._condition._parts() if self._condition is not None else []
         try:
+            self._occupy(conditions)
             await self._seat()
             run.stop_reason = await self._converse(task, run, cancellation_token, echo)
         finally:
+            for condition in conditions:
+                if _in_use.get(id(condition)) == self._id:
+                    del _in_use[id(condition)]
             try:
                 if self._started_runtime and isinstance(self._runtime, SingleThreadedAgentRuntime):
                     self._started_runtime = False
                     await self._runtime.stop()
             finally:
-                self._running = False
+                self._run = None
+
+    def _occupy(self, conditions: Sequence[TerminationCondition]) -> None:
+        for condition in conditions:
+            if id(condition) in _in_use:
+                raise UserError(
+                    f"The {type(condition).__name__} of {self.name!r} counts for another run that goes on. "
+                    "Give each team a condition of its own."
+                )
+        _in_use.update((id(condition), self._id) for condition in conditions)
 
     async def _seat(self) -> None:
         if not self._seated:
@@ -156,18 +198,29 @@ class BaseGroupChat(Team):
             return "the termination condition had fired before the run began; reset it first"
         for message in task:
             self._check_task(message)
+        floor = _Floor(self, run)
+        policy = self._policy if isinstance(self._policy, RememberingPolicy) else None
+        if policy is not None:
+            await policy.begin(self._view(task, floor))
         for message in task:
             run.say(message, show=echo)
-        self._add(task, None)
+        self._thread.add(task, None)
+        asks = policy is None or policy.asks_condition_of_task
         try:
+            reason = await self._over(task) if task and asks else None
             rounds = 0
-            reason = await self._over(task) if task else None
             while reason is None:
-                names = await self._next(run)
-                said = await self._speak(names, run, token)
+                await self._may_go_on(run, token)
+                choice = await self._next(run, task, floor)
+                if isinstance(choice, StopMessage):
+                    return choice.content
+                said, turns = await self._speak(choice.names, run, token)
                 self._turns += 1
                 rounds += 1
-                reason = await self._over(said)
+                self._last_speakers = choice.names
+                ended = await policy.heard(self._view(task, floor), turns) if policy is not None else None
+                by_policy = floor.take()
+                reason = ended.content if ended else await self._over([*by_policy, *said] if asks else said)
                 if reason is None and self._max_turns is not None and rounds >= self._max_turns:
                     reason = f"the limit of {self._max_turns} turns was reached"
             return reason
@@ -175,41 +228,65 @@ class BaseGroupChat(Team):
             # However a run ends, the next one's condition starts anew.
             if self._condition is not None:
                 await self._condition.reset()
+            if policy is not None:
+                await policy.over()
 
-    def _add(self, messages: Sequence[BaseAgentEvent | BaseChatMessage], speaker: str | None) -> None:
-        self._thread += messages
-        self._speakers += [speaker] * len(messages)
+    async def _may_go_on(self, run: Run, token: CancellationToken | None) -> None:
+        if token is not None and token.is_cancelled():
+            raise asyncio.CancelledError("The cancellation token was cancelled.")
+        if run.gate.closed:
+            waiting = asyncio.ensure_future(run.gate.passed())
+            if token is not None:
+                token.link_future(waiting)
+            await waiting
 
-    def _unheard(self, name: str) -> list[BaseChatMessage]:
-        heard = self._seats[name].heard
-        return [
-            message
-            for message, speaker in zip(self._thread[heard:], self._speakers[heard:], strict=True)
-            if isinstance(message, BaseChatMessage) and speaker != name
-        ]
+    def _view(self, task: Sequence[BaseChatMessage], floor: _Floor) -> TeamView:
+        return TeamView(
+            self._names, self._thread.messages, self._turns, self._descriptions, self._last_speakers, task, floor
+        )
 
-    async def _over(self, said: Sequence[BaseAgentEvent | BaseChatMessage]) -> str | None:
+    async def _over(self, said: Sequence[Item]) -> str | None:
         stop = await self._condition(said) if self._condition is not None else None
         return stop.content if stop is not None else None
 
-    async def _next(self, run: Run) -> Sequence[str]:
-        names = tuple(await self._policy(TeamView(self._names, self._thread, self._turns)))
-        unknown = [name for name in names if name not in self._seats]
-        if unknown or not names:
+    async def _next(self, run: Run, task: Sequence[BaseChatMessage], floor: _Floor) -> Choice | StopMessage:
+        before = len(run.log)
+        with scope(run.log, run.started.id, self.manager_name):
+            chosen: Any = self._policy(self._view(task, floor))
+            if inspect.isawaitable(chosen):
+                chosen = await chosen
+        if isinstance(chosen, StopMessage):
+            return chosen
+        choice = _choice(chosen)
+        unknown = [name for name in choice.names if name not in self._seats]
+        if unknown or not choice.names:
             raise UserError(
                 f"The next speaker of {self.name!r} is {', '.join(map(repr, unknown)) or 'nobody'}; "
                 f"it must be one of {', '.join(map(repr, self._names))}."
             )
-        run.log.append(SpeakerChosen(names=names))
+        facts = run.log.since(before)
+        run.log.append(
+            SpeakerChosen(
+                names=choice.names,
+                why=choice.why,
+                rule=choice.rule,
+                candidates=choice.candidates,
+                answer=choice.answer,
+                attempts=choice.attempts,
+                asked=tuple(fact.seq for fact in facts if isinstance(fact.body, ModelStarted)),
+            )
+        )
         if self._emit:
-            run.say(SelectSpeakerEvent(content=list(names), source=f"{type(self).__name__}Manager"))
-        return names
+            run.say(SelectSpeakerEvent(content=list(choice.names), source=self.manager_name))
+        return choice
 
-    async def _speak(self, names: Sequence[str], run: Run, token: CancellationToken | None) -> Said:
+    async def _speak(
+        self, names: Sequence[str], run: Run, token: CancellationToken | None
+    ) -> tuple[Said, dict[str, Said]]:
         if len(names) == 1:
             said = await self._turn(names[0], run, token)
-            self._add(said, names[0])
-            return said
+            self._thread.add(said, names[0])
+            return said, {names[0]: said}
         try:
             async with asyncio.TaskGroup() as group:
                 turns = {name: group.create_task(self._turn(name, run, token)) for name in dict.fromkeys(names)}
@@ -217,14 +294,13 @@ class BaseGroupChat(Team):
             # One failure ends the round, and the others with it: the first says why.
             raise failed.exceptions[0] from failed.exceptions[0].__cause__
         for name, turn in turns.items():
-            self._add(turn.result(), name)
-        return [message for turn in turns.values() for message in turn.result()]
+            self._thread.add(turn.result(), name)
+        return [message for turn in turns.values() for message in turn.result()], {
+            name: turn.result() for name, turn in turns.items()
+        }
 
     async def _turn(self, name: str, run: Run, token: CancellationToken | None) -> Said:
-        seat = self._seats[name]
-        new = tuple(self._unheard(name))
-        seat.heard = len(self._thread)
-        turn = Turn(new, run, token or CancellationToken())
+        turn = Turn(self._thread.take(name), run, token or CancellationToken())
         speaking = self._runtime.send_message(turn, self._seat_id(name))
         try:
             if token is None:
@@ -242,10 +318,10 @@ class BaseGroupChat(Team):
             self._check(name, message)
         return said
 
-    def _knows(self, message: BaseAgentEvent | BaseChatMessage) -> bool:
+    def _knows(self, message: Item) -> bool:
         return self._factory.is_registered(type(message)) or isinstance(message, StructuredMessage)
 
-    def _check(self, name: str, message: BaseAgentEvent | BaseChatMessage) -> None:
+    def _check(self, name: str, message: Item) -> None:
         if not self._knows(message):
             raise AgentFailed(
                 f"The agent {name!r} said a {type(message).__name__}, which the team does not know. "
@@ -259,32 +335,59 @@ class BaseGroupChat(Team):
                 f"Pass custom_message_types=[{type(message).__name__}] to {type(self).__name__}."
             )
 
+    async def _forget(self) -> None:
+        for seat in self._seats.values():
+            if isinstance(seat.agent, ChatAgent):
+                await seat.agent.on_reset(CancellationToken())
+            else:
+                await seat.agent.reset()
+        self._thread.clear()
+        self._last_speakers = ()
+
     # -- life -----------------------------------------------------------------------------------------------------
 
     def _not_running(self, what: str) -> None:
-        if self._running:
+        if self._run is not None:
             raise RuntimeFault(f"The team {self.name!r} cannot {what} while it is running; stop it first.")
 
     async def reset(self) -> None:
         self._not_running("be reset")
-        for seat in self._seats.values():
-            await seat.agent.on_reset(CancellationToken())
-            seat.heard = 0
-        self._thread.clear()
-        self._speakers.clear()
+        await self._forget()
         self._turns = 0
+        if isinstance(self._policy, RememberingPolicy):
+            await self._policy.reset()
         if self._condition is not None:
             await self._condition.reset()
 
     async def pause(self) -> None:
+        """Hold the run behind the turn that goes on, and call `on_pause` of every agent.
+
+        Raises:
+            RuntimeError: If the team has not run yet.
+        """
         self._started("pause")
-        for agent in self.participants:
-            await agent.on_pause(CancellationToken())
+        if self._run is not None:
+            self._run.gate.close()
+        await self._told_to_pause()
 
     async def resume(self) -> None:
+        """Let the run go on, and call `on_resume` of every agent.
+
+        Raises:
+            RuntimeError: If the team has not run yet.
+        """
         self._started("resume")
-        for agent in self.participants:
-            await agent.on_resume(CancellationToken())
+        if self._run is not None:
+            self._run.gate.open()
+        await self._told_to_resume()
+
+    async def _told_to_pause(self) -> None:
+        for participant in self.participants:
+            await participant._told_to_pause()
+
+    async def _told_to_resume(self) -> None:
+        for participant in self.participants:
+            await participant._told_to_resume()
 
     def _started(self, what: str) -> None:
         if not self._seated:
@@ -297,33 +400,44 @@ class BaseGroupChat(Team):
             await agent.close()
 
     @property
-    def _manager(self) -> str:
+    def manager_name(self) -> str:
+        """AutoGen's name for who chooses the speakers: the source of such events, and a key of the saved state."""
         return f"{type(self).__name__}Manager"
 
     async def save_state(self) -> Mapping[str, Any]:
-        """Return AutoGen's `TeamState`: each agent's state and unheard messages, and the thread."""
+        """Return AutoGen's `TeamState`: each agent's state and unheard messages, the thread, and the policy's memory.
+
+        The termination condition's count is saved as well, for a run that is paused.
+        """
         agents: dict[str, Any] = {
             name: {
                 "type": "ChatAgentContainerState",
                 "version": "1.0.0",
                 "agent_state": dict(await seat.agent.save_state()),
-                "message_buffer": [dict(message.dump()) for message in self._unheard(name)],
+                "message_buffer": [dict(message.dump()) for message in self._thread.unheard(name)],
             }
             for name, seat in self._seats.items()
         }
-        agents[self._manager] = {
+        agents[self.manager_name] = {
             "version": "1.0.0",
-            "message_thread": [dict(message.dump()) for message in self._thread],
+            "message_thread": [dict(message.dump()) for message in self._thread.messages],
             "current_turn": 0,
-            **self._policy_state(),
+            **await self._policy_state(),
         }
-        return {"type": "TeamState", "version": "1.0.0", "agent_states": agents}
+        state = {"type": "TeamState", "version": "1.0.0", "agent_states": agents}
+        if self._condition is not None:
+            state["termination_condition"] = self._condition.save_state()
+        return state
 
-    def _policy_state(self) -> dict[str, Any]:
+    async def _policy_state(self) -> dict[str, Any]:
+        if isinstance(self._policy, RememberingPolicy):
+            return {"type": self._policy.state_type, **await self._policy.save_state()}
         return {"type": "BaseGroupChatManagerState"}
 
-    def _load_policy_state(self, state: Mapping[str, Any]) -> None:
+    async def _load_policy_state(self, state: Mapping[str, Any]) -> None:
         self._turns = 0
+        if isinstance(self._policy, RememberingPolicy):
+            await self._policy.load_state(state)
 
     async def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on from a saved state, also one of another team whose participants have the same names.
@@ -335,37 +449,52 @@ class BaseGroupChat(Team):
         agents = state.get("agent_states")
         if not isinstance(agents, Mapping):
             raise UserError("The state has no 'agent_states'; is it a team's, saved by save_state()?")
-        missing = [name for name in (*self._names, self._manager) if name not in agents]
+        missing = [name for name in (*self._names, self.manager_name) if name not in agents]
         if missing:
             raise UserError(
                 f"The state lacks {', '.join(map(repr, missing))} (it holds {', '.join(map(repr, agents))})."
             )
         try:
-            said = list(agents[self._manager]["message_thread"])
+            said = list(agents[self.manager_name]["message_thread"])
             thread = [self._factory.create(data) for data in said]
             buffers = {name: list(agents[name]["message_buffer"]) for name in self._names}
             for name, seat in self._seats.items():
                 await seat.agent.load_state(agents[name]["agent_state"])
+            if self._condition is not None and "termination_condition" in state:
+                self._condition.load_state(state["termination_condition"])
+            await self._load_policy_state(agents[self.manager_name])
         except (KeyError, TypeError, AttributeError, ValidationError) as error:
             raise UserError(f"The state cannot be read: {type(error).__name__}: {error}") from error
-        self._thread, self._speakers = thread, [None] * len(thread)
-        for name, seat in self._seats.items():
-            seat.heard = self._heard(name, said, buffers[name])
-        self._load_policy_state(agents[self._manager])
-
-    def _heard(self, name: str, said: Sequence[Any], buffer: list[Any]) -> int:
-        """Find where the unheard part of a loaded thread begins; what is not in the buffer there is the agent's own."""
-        position = len(said)
-        while buffer and position:
-            position -= 1
-            if said[position] == buffer[-1]:
-                buffer.pop()
-            else:
-                self._speakers[position] = name
-        return position
+        self._thread.load(thread, said, buffers)
 
 
-def _checked(participant: Any) -> ChatAgent:
-    if not isinstance(participant, ChatAgent):
-        raise TypeError(f"A participant must be an agent, not {type(participant).__name__}: {participant!r}.")
-    return participant
+def _choice(chosen: Chosen) -> Choice:
+    if isinstance(chosen, Choice):
+        return chosen
+    return Choice((chosen,) if isinstance(chosen, str) else tuple(chosen))  # type: ignore[arg-type]
+
+
+class _Floor:
+    """What a team's policy may do while a run goes on."""
+
+    def __init__(self, team: BaseGroupChat, run: Run) -> None:
+        self._team = team
+        self._run = run
+        self._said: Said = []
+
+    def say(self, message: Item, *, heard: bool = True) -> None:
+        self._run.say(message)
+        if heard:
+            self._team._thread.add([message], self._team.manager_name)
+            self._said.append(message)
+
+    def chunk(self, piece: Item) -> None:
+        self._run.chunk(piece)
+
+    async def forget(self) -> None:
+        await self._team._forget()
+
+    def take(self) -> Said:
+        """Return what was said since the last time."""
+        said, self._said = self._said, []
+        return said

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agentnb.base import ChatAgent, TerminationCondition
+from agentnb.base import ChatAgent, Team, TerminationCondition
 from agentnb.messages import BaseAgentEvent, BaseChatMessage
 from agentnb.runtimes import AgentRuntime
-from agentnb.teams.base import TeamView
+from agentnb.teams.base import Choice, TeamView
 from agentnb.teams.group_chat import BaseGroupChat
 
 
-async def in_turn(view: TeamView) -> Sequence[str]:
+def in_turn(view: TeamView) -> Choice:
     """Choose the participants in their order, over and over."""
-    return [view.names[view.turns % len(view.names)]]
+    return Choice((view.names[view.turns % len(view.names)],), rule="in turn")
 
 
 class RoundRobinGroupChat(BaseGroupChat):
@@ -30,7 +30,7 @@ class RoundRobinGroupChat(BaseGroupChat):
 
     def __init__(
         self,
-        participants: Sequence[ChatAgent],
+        participants: Sequence[ChatAgent | Team],
         *,
         name: str | None = None,
         description: str | None = None,
@@ -52,8 +52,8 @@ class RoundRobinGroupChat(BaseGroupChat):
             emit_team_events=emit_team_events,
         )
 
-    def _policy_state(self) -> dict[str, Any]:
+    async def _policy_state(self) -> dict[str, Any]:
         return {"type": "RoundRobinManagerState", "next_speaker_index": self._turns % len(self._names)}
 
-    def _load_policy_state(self, state: Mapping[str, Any]) -> None:
+    async def _load_policy_state(self, state: Mapping[str, Any]) -> None:
         self._turns = int(state.get("next_speaker_index", 0))

@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from agentnb.base import ChatAgent, take_turn
+from agentnb.base import ChatAgent, Team, take_turn
 from agentnb.core import CancellationToken
 from agentnb.exceptions import CantHandleException
-from agentnb.messages import BaseAgentEvent, BaseChatMessage
+from agentnb.messages import BaseAgentEvent, BaseChatMessage, ModelClientStreamingChunkEvent
 from agentnb.runlog import Run
 from agentnb.runtimes import BaseAgent, MessageContext
+
+Said = list[BaseAgentEvent | BaseChatMessage]
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """The word, and what is new since the agent had it last."""
+    """The word, and what is new since the participant had it last."""
 
     messages: tuple[BaseChatMessage, ...]
     run: Run
@@ -23,19 +25,36 @@ class Turn:
 
 
 class Seat(BaseAgent):
-    """Lets one agent answer turns that come as messages of a runtime.
+    """Lets one agent, or one team, answer turns that come as messages of a runtime.
 
     Attributes:
         agent: Who sits here.
-        heard: How much of the team's thread the agent was given.
     """
 
-    def __init__(self, agent: ChatAgent) -> None:
+    def __init__(self, agent: ChatAgent | Team) -> None:
         super().__init__(agent.description)
         self.agent = agent
-        self.heard = 0
 
-    async def on_message_impl(self, message: Any, ctx: MessageContext) -> list[BaseAgentEvent | BaseChatMessage]:
+    async def on_message_impl(self, message: Any, ctx: MessageContext) -> Said:
         if not isinstance(message, Turn):
             raise CantHandleException(f"The seat of {self.agent.name!r} takes turns, not {type(message).__name__}.")
-        return await take_turn(self.agent, message.messages, message.run, message.cancellation_token)
+        if isinstance(self.agent, ChatAgent):
+            return await take_turn(self.agent, message.messages, message.run, message.cancellation_token)
+        return await _team_turn(self.agent, message)
+
+
+async def _team_turn(team: Team, turn: Turn) -> Said:
+    """Let a whole run of a team be one turn; its facts go into the same log, one level deeper."""
+    said: Said = []
+
+    def hear(item: Any) -> None:
+        whole = not isinstance(item, ModelClientStreamingChunkEvent)
+        turn.run.relay(item, stored=whole)
+        if whole:
+            said.append(item)
+
+    async with turn.run.turn(team.name):
+        # A team with nothing new to hear goes on where it stands.
+        task = list(turn.messages) or None
+        await team._run_task(task, turn.cancellation_token, False, None, sink=hear, gate=turn.run.gate)
+    return said

@@ -9,8 +9,8 @@ from typing import Any
 # By name, so that nothing is imported before there is something to show; IPython looks along the bases of a value's
 # class, so that all messages, teams and agents are covered.
 _TYPES: tuple[tuple[str, str, str], ...] = (
-    ("agentnb.base", "TaskResult", "result_bundle"),
-    ("agentnb.base", "TaskRunner", "runner_bundle"),
+    ("agentnb.base.runner", "TaskResult", "result_bundle"),
+    ("agentnb.base.runner", "TaskRunner", "runner_bundle"),
     ("agentnb.runlog.log", "RunLog", "bundle"),
     ("agentnb.messages.chat", "BaseChatMessage", "message_bundle"),
     ("agentnb.messages.chat", "BaseAgentEvent", "message_bundle"),

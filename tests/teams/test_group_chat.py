@@ -591,7 +591,7 @@ async def test_structured_messages_go_through_and_are_saved_and_loaded_where_an_
     await second.run()
 
     assert isinstance(result.messages[-1], StructuredMessage)
-    assert second.participants[1].got == [["judge it", '{"good":true}']]  # type: ignore[attr-defined]
+    assert second.participants[1].got == [["judge it", '{"good":true}']]  # type: ignore[union-attr]
 
 
 # -- state ------------------------------------------------------------------------------------------------------------
@@ -607,12 +607,12 @@ async def test_a_state_goes_on_in_another_team_object_as_if_nothing_had_happened
     state = json.loads(json.dumps(await first.save_state()))
     await second.load_state(state)
     for speaker in stays.participants:
-        speaker.got.clear()  # type: ignore[attr-defined]
+        speaker.got.clear()  # type: ignore[union-attr]
 
     one, two = await stays.run(task="more"), await second.run(task="more")
 
     assert texts(one) == texts(two) == ["more", "c1", "a2"]
-    assert [s.got for s in stays.participants] == [s.got for s in second.participants]  # type: ignore[attr-defined]
+    assert [s.got for s in stays.participants] == [s.got for s in second.participants]  # type: ignore[union-attr]
 
 
 async def test_a_state_is_autogens() -> None:
@@ -641,8 +641,8 @@ async def test_who_said_what_survives_in_a_state_even_in_anothers_name() -> None
     await second.run()
     await second.run()
 
-    assert second.participants[1].got == [["in ben's name", "as ben"]]  # type: ignore[attr-defined]
-    assert second.participants[0].got == [["ben says"]]  # type: ignore[attr-defined]
+    assert second.participants[1].got == [["in ben's name", "as ben"]]  # type: ignore[union-attr]
+    assert second.participants[0].got == [["ben says"]]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

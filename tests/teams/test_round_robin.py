@@ -51,7 +51,7 @@ def test_turns_are_shared_evenly(people: int, turns: int) -> None:
     names = [f"p{number}" for number in range(people)]
 
     async def order() -> list[str]:
-        return [(await in_turn(TeamView(names, [], turn)))[0] for turn in range(turns)]
+        return [in_turn(TeamView(names, [], turn)).names[0] for turn in range(turns)]
 
     spoken = asyncio.run(order())
 

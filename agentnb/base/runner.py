@@ -1,0 +1,234 @@
+"""What can be given a task, in all its ways."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
+
+from agentnb.base.handle import RunHandle
+from agentnb.core import CancellationToken
+from agentnb.core.sync import run_sync
+from agentnb.exceptions import UserError
+from agentnb.messages import BaseAgentEvent, BaseChatMessage, TextMessage
+from agentnb.runlog import Participant, Run, RunLog, RunStarted, open_run
+from agentnb.runlog.gate import Gate
+
+Task = str | BaseChatMessage | Sequence[BaseChatMessage] | None
+
+
+class TaskResult(BaseModel):
+    """What a run gave: all messages and events in order, and why it ended."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, defer_build=True)
+
+    messages: Sequence[SerializeAsAny[BaseAgentEvent | BaseChatMessage]]
+    stop_reason: str | None = None
+    log: RunLog | None = Field(default=None, exclude=True, repr=False)
+    """Every fact of the run."""
+
+
+def task_messages(task: Task) -> list[BaseChatMessage]:
+    """Return a task in any of its forms as messages.
+
+    Raises:
+        ValueError: If the sequence is empty or holds something that is no chat message.
+    """
+    match task:
+        case None:
+            return []
+        case str():
+            return [TextMessage(content=task, source="user")]
+        case BaseChatMessage():
+            return [task]
+        case Sequence():
+            messages: list[Any] = list(task)
+            if not messages:
+                raise UserError("The task is an empty list. Give a text, a message, or a list of messages.")
+            for message in messages:
+                if not isinstance(message, BaseChatMessage):
+                    raise UserError(f"The task holds {message!r}; every element must be a chat message.")
+            return messages
+    raise UserError(f"A task is a text, a message or a list of messages, not {type(task).__name__}: {task!r}.")
+
+
+class TaskRunner(ABC):
+    """Anything that can be given a task."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Its name, as it appears in messages and logs."""
+
+    @property
+    @abstractmethod
+    def description(self) -> str:
+        """What it is good for, as others and models read it."""
+
+    @abstractmethod
+    async def _perform(
+        self, task: list[BaseChatMessage], run: Run, cancellation_token: CancellationToken | None, echo: bool
+    ) -> None:
+        """Do the task: say everything through `run`, and set `run.stop_reason`."""
+
+    def _run_started(self) -> RunStarted:
+        describe = getattr(self, "describe_component", None)
+        return RunStarted(
+            runner=self.name,
+            runner_type=type(self).__name__,
+            participants=tuple(self._run_participants()),
+            model=self._run_model(),
+            component=describe().model_dump(mode="json", exclude_none=True) if describe else None,
+        )
+
+    def _run_participants(self) -> Sequence[Participant]:
+        return (Participant(name=self.name, description=self.description, role=type(self).__name__),)
+
+    def _run_model(self) -> str:
+        return ""
+
+    @property
+    def asks_person(self) -> bool:
+        """Whether a person may be asked something before it ends."""
+        return False
+
+    opening_notes: Sequence[str] = ()
+    """Remarks logged when a run starts, such as which model was taken and why."""
+
+    async def share(self, variables: Mapping[str, Any]) -> list[str]:
+        """Hand variables to whoever runs code here.
+
+        Args:
+            variables: Values by the name they shall have.
+
+        Returns:
+            The names of those who took them; empty if nobody here runs code.
+        """
+        return []
+
+    async def run(
+        self,
+        *,
+        task: Task = None,
+        cancellation_token: CancellationToken | None = None,
+        output_task_messages: bool = True,
+        log: RunLog | None = None,
+    ) -> TaskResult:
+        """Do a task and return what was said.
+
+        Args:
+            task: A text, a message, a list of messages; None goes on where the last run ended.
+            cancellation_token: Cancelling it ends the run with `asyncio.CancelledError`.
+            output_task_messages: Whether the task's messages are part of the result.
+            log: Where the facts go; default: a new file of the runs folder.
+
+        Raises:
+            ValueError: If the task is malformed.
+        """
+        return await self._run_task(task, cancellation_token, output_task_messages, log)
+
+    async def _run_task(
+        self,
+        task: Task,
+        token: CancellationToken | None,
+        echo: bool,
+        log: RunLog | None,
+        *,
+        sink: Callable[[Any], None] | None = None,
+        gate: Gate | None = None,
+        begun: Callable[[Run], None] | None = None,
+    ) -> TaskResult:
+        messages = task_messages(task)
+        async with open_run(self._run_started(), log=log, sink=sink, gate=gate) as run:
+            if begun is not None:
+                begun(run)
+            for note in self.opening_notes:
+                run.log.note(note)
+            await self._perform(messages, run, token, echo)
+        return TaskResult.model_construct(messages=run.messages, stop_reason=run.stop_reason, log=run.log)
+
+    async def run_stream(
+        self,
+        *,
+        task: Task = None,
+        cancellation_token: CancellationToken | None = None,
+        output_task_messages: bool = True,
+        log: RunLog | None = None,
+    ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | TaskResult, None]:
+        """Do a task and yield each message, event and streamed piece as it is said, then the `TaskResult`.
+
+        Arguments are those of `run`. Closing the generator stops the run.
+        """
+        said: deque[Any] = deque()
+        arrived = asyncio.Event()
+
+        def sink(item: Any) -> None:
+            said.append(item)
+            arrived.set()
+
+        working = asyncio.create_task(self._run_task(task, cancellation_token, output_task_messages, log, sink=sink))
+        working.add_done_callback(lambda _: arrived.set())
+        try:
+            while said or not working.done():
+                while said:
+                    yield said.popleft()
+                if not working.done():
+                    arrived.clear()
+                    await arrived.wait()
+            yield working.result()
+        finally:
+            if not working.done():
+                working.cancel()
+                await asyncio.wait([working])
+            if not working.cancelled():
+                working.exception()  # seen: a run that fails while its reader leaves must not warn
+
+    def start(
+        self,
+        *,
+        task: Task = None,
+        cancellation_token: CancellationToken | None = None,
+        output_task_messages: bool = True,
+        log: RunLog | None = None,
+    ) -> RunHandle:
+        """Begin a task in the background and return at once; `await` what is returned for the result.
+
+        Arguments are those of `run`. Must be called where an event loop runs, as in a cell.
+        """
+        messages = task_messages(task) or None  # what is wrong with a task is said here, not when it is waited for
+
+        def perform(begun: Callable[[Run], None], gate: Gate) -> Coroutine[Any, Any, TaskResult]:
+            return self._run_task(messages, cancellation_token, output_task_messages, log, gate=gate, begun=begun)
+
+        return RunHandle(self, perform)
+
+    async def _told_to_pause(self) -> None:
+        """Tell those who take part that the run is held."""
+
+    async def _told_to_resume(self) -> None:
+        """Tell those who take part that the run goes on."""
+
+    def run_sync(
+        self,
+        *,
+        task: Task = None,
+        cancellation_token: CancellationToken | None = None,
+        output_task_messages: bool = True,
+        log: RunLog | None = None,
+    ) -> TaskResult:
+        """Do a task and return what was said, without `await`: in a script, or in a cell.
+
+        Arguments are those of `run`.
+        """
+        return run_sync(
+            lambda: self.run(
+                task=task,
+                cancellation_token=cancellation_token,
+                output_task_messages=output_task_messages,
+                log=log,
+            )
+        )

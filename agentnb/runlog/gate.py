@@ -1,0 +1,84 @@
+"""Where a run is held: between turns, never within one."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Literal
+
+from agentnb.runlog.events import RunPaused
+
+if TYPE_CHECKING:
+    from agentnb.runlog.log import RunLog
+
+
+class Gate:
+    """Lets the turns of a run begin, or holds them; a run and the runs nested in it share one.
+
+    Attributes:
+        log: Where it is written that the gate was closed or opened; None until the run has begun.
+    """
+
+    def __init__(self) -> None:
+        self.log: RunLog | None = None
+        self._closed = False
+        self._steps = 0
+        self._waiting: set[asyncio.Future[None]] = set()
+
+    @property
+    def closed(self) -> bool:
+        """Whether turns are held."""
+        return self._closed
+
+    @property
+    def held(self) -> bool:
+        """Whether a turn waits now."""
+        return bool(self._waiting)
+
+    def close(self) -> None:
+        """Hold the next turn; one that goes on is not touched."""
+        if not self._closed:
+            self._closed = True
+            self._say("paused")
+
+    def open(self) -> None:
+        """Let turns begin again."""
+        if self._closed:
+            self._closed = False
+            self._steps = 0
+            self._say("resumed")
+            self._wake()
+
+    def step(self) -> None:
+        """Close the gate and let one more turn through."""
+        self._closed = True
+        self._steps += 1
+        self._say("step")
+        self._wake()
+
+    async def passed(self) -> None:
+        """Wait until a turn may begin."""
+        while self._closed and not self._steps:
+            waiting = asyncio.get_running_loop().create_future()
+            self._waiting.add(waiting)
+            try:
+                await waiting
+            finally:
+                self._waiting.discard(waiting)
+        if self._closed:
+            self._steps -= 1
+
+    def begin(self, log: RunLog) -> None:
+        """Write to `log` from now on, unless a run round this one does so already."""
+        if self.log is None:
+            self.log = log
+            if self._closed:
+                self._say("paused")
+
+    def _wake(self) -> None:
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
+
+    def _say(self, state: Literal["paused", "resumed", "step"]) -> None:
+        if self.log is not None:
+            self.log.append(RunPaused(state=state))
