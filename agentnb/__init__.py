@@ -74,7 +74,7 @@ if TYPE_CHECKING:
         trace_invoke_agent_span,
         trace_tool_span,
     )
-    from agentnb.ui import show_actors
+    from agentnb.ui import show_actors, show_team
 
 _ROOMS = {
     "agentnb.cache_store": (
@@ -142,7 +142,7 @@ _ROOMS = {
         "try_get_known_serializers_for_type",
         "type_subscription",
     ),
-    "agentnb.ui": ("show_actors",),
+    "agentnb.ui": ("show_actors", "show_team"),
     "agentnb.telemetry": (
         "EVENT_LOGGER_NAME",
         "ROOT_LOGGER_NAME",
@@ -212,6 +212,7 @@ __all__ = [
     "message_handler",
     "rpc",
     "show_actors",
+    "show_team",
     "trace_create_agent_span",
     "trace_invoke_agent_span",
     "trace_tool_span",

@@ -5,6 +5,7 @@ AgentnbError
 ├── UserError (ValueError)            something asked for is wrong: the caller's turn
 │   ├── UnknownName (LookupError)     no such team, model, variable, column …
 │   ├── MissingExtra (ImportError)    an optional dependency is not installed
+│   ├── ActRefused                    a keeper of the mission refused it
 │   ├── CodeNotAllowed                a config carries source code and nobody agreed to run it
 │   ├── ParameterUntyped (KeyError)   a tool's parameter has no annotation
 │   ├── SourceNotPortable             a function's source cannot stand alone, so it cannot be written down
@@ -20,6 +21,7 @@ AgentnbError
 │   ├── ModelRateLimited              too many requests; `retry_after` seconds
 │   ├── ModelRequestRefused           the request itself was refused (400, too long …)
 │   └── ModelResponseInvalid          the answer was cut off or is not what was asked for
+│       └── AnswerUnfit (ValueError)  it is not of the type asked for
 ├── ToolError (RuntimeError)          a tool or the code it ran
 │   ├── ToolNotFound
 │   ├── ToolException                 a tool agent's call; `call_id`, `content`, `name` (AutoGen's names)
@@ -48,9 +50,11 @@ from collections.abc import Sequence
 from typing import Any
 
 __all__ = [
+    "ActRefused",
     "AgentBusy",
     "AgentFailed",
     "AgentnbError",
+    "AnswerUnfit",
     "BreakerOpen",
     "CantHandleException",
     "CodeNotAllowed",
@@ -120,6 +124,10 @@ class MissingExtra(UserError, ImportError):
 
 class CodeNotAllowed(UserError):
     """A config carries source code, and the caller did not agree to run it."""
+
+
+class ActRefused(UserError):
+    """A keeper of the mission refused what was about to happen, such as a task or a tool call."""
 
 
 class ParameterUntyped(UserError, KeyError):
@@ -202,6 +210,10 @@ class ModelRequestRefused(ModelError):
 
 class ModelResponseInvalid(ModelError):
     """The answer was cut off, malformed, or not of the kind asked for."""
+
+
+class AnswerUnfit(ModelResponseInvalid, ValueError):
+    """The answer is not of the type asked for; pydantic's error, a `ValueError` as well, is the cause."""
 
 
 class ToolError(AgentnbError, RuntimeError):

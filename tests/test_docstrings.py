@@ -30,6 +30,11 @@ __all__ = ["openai_server"]
 
 ROOT = Path(__file__).parent.parent / "agentnb"
 RECORDED = "20260101-120000-writers-1a2b3c4d.jsonl"
+# A progress ledger, which does for a plan as well.
+PROGRESS = (
+    '{"is_request_satisfied": true, "is_in_loop": false, "is_progress_being_made": true, '
+    '"next_speaker": "writer", "instruction_or_question": "Go on."}'
+)
 # A page that answers, and a GGUF file of the user's: the browser tests and the tests of the local client have those.
 ELSEWHERE = {"TranscriptWidget", "LocalChatCompletionClient"}
 
@@ -136,6 +141,7 @@ async def test_the_example_of_a_docstring_runs(
         "get_weather": lambda: "rain",
         "input": lambda prompt: "yes",
         "log": log,
+        "planner": ScriptedChatCompletionClient([PROGRESS], repeats=True),
         "penguins": pd.DataFrame({"species": ["a"]}),
         "runtime": runtime,
         "search": FunctionTool(search, "Searches."),

@@ -1,16 +1,24 @@
-"""An agent that asks a model and calls tools."""
+"""An agent that asks a model, calls tools and hands over."""
 
 from __future__ import annotations
 
+import inspect
+import warnings
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Self
+
+from pydantic import BaseModel, Field
 
 from agentnb.agents.base import BaseChatAgent
+from agentnb.agents.heard import Heard
+from agentnb.agents.tool_calls import ToolCalls
 from agentnb.agents.tool_loop import Model, ToolLoop
-from agentnb.base import Response
-from agentnb.core import CancellationToken
+from agentnb.base import Handoff, Response
+from agentnb.core import CancellationToken, Component, ComponentModel
 from agentnb.exceptions import AgentFailed, UserError
+from agentnb.memory import Memory
 from agentnb.messages import (
     BaseAgentEvent,
     BaseChatMessage,
@@ -18,13 +26,15 @@ from agentnb.messages import (
     FunctionExecutionResult,
     HandoffMessage,
     ModelClientStreamingChunkEvent,
+    StructuredMessageFactory,
     SystemMessage,
     TextMessage,
     ToolCallSummaryMessage,
 )
+from agentnb.messages.structured import check_fields
 from agentnb.model_context import ChatCompletionContext, UnboundedChatCompletionContext
 from agentnb.models.base import ChatCompletionClient
-from agentnb.tools import BaseTool, FunctionTool, StaticWorkbench, Workbench
+from agentnb.tools import BaseTool, FunctionTool, StaticStreamWorkbench, StaticWorkbench, Workbench
 
 DEFAULT_DESCRIPTION = "An assistant that answers questions and uses tools."
 DEFAULT_SYSTEM_MESSAGE = (
@@ -33,48 +43,70 @@ DEFAULT_SYSTEM_MESSAGE = (
 )
 
 
-def _workbench(tools: Sequence[Any] | None, workbench: Workbench | Sequence[Workbench] | None) -> list[Workbench]:
-    if workbench is not None:
-        if tools:
-            raise UserError("An agent takes `tools` or `workbench`, not both; put the tools into a StaticWorkbench.")
-        return [workbench] if isinstance(workbench, Workbench) else list(workbench)
-    made = []
-    for tool in tools or ():
-        if isinstance(tool, BaseTool):
-            made.append(tool)
-        elif callable(tool):
-            made.append(FunctionTool(tool, description=(tool.__doc__ or "").strip()))
-        else:
-            raise UserError(f"{tool!r} is no tool; give a function or a BaseTool.")
-    return [StaticWorkbench(made)] if made else []
+class AssistantAgentConfig(BaseModel, defer_build=True):
+    """An assistant as it is written; its tools lie in workbenches, and `tools` is only read."""
+
+    name: str
+    model_client: ComponentModel
+    tools: list[ComponentModel] | None = None
+    workbench: list[ComponentModel] | ComponentModel | None = None
+    handoffs: list[Handoff | str] | None = None
+    model_context: ComponentModel | None = None
+    memory: list[ComponentModel] | None = None
+    description: str
+    system_message: str | None = None
+    model_client_stream: bool = False
+    reflect_on_tool_use: bool
+    tool_call_summary_format: str
+    max_tool_iterations: int = Field(default=1, ge=1)
+    metadata: dict[str, str] | None = None
+    structured_message_factory: ComponentModel | None = None
 
 
-class AssistantAgent(BaseChatAgent):
-    """Asks a model, calls the tools it wants, and answers.
+class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
+    """Asks a model, calls the tools it wants, and answers or hands over.
 
     ```python
     agent = AssistantAgent("helper", model_client=client, tools=[get_weather], model_client_stream=True)
     await agent.run(task="Is it raining in Oslo?")
     ```
 
+    A turn: the memories speak, the model is asked, its calls are carried out at the same time, and so on up to
+    `max_tool_iterations`; then the last results are the answer, or are put into words. A call of a handoff ends the
+    turn with a `HandoffMessage`. What goes wrong in a tool is told to the model. Cancelling the token ends the turn at
+    once; the agent can be asked again.
+
     Args:
         name: A Python identifier.
         model_client: The model.
-        tools: Functions or tools the model may call; with their docstrings as descriptions.
-        workbench: Sets of tools, in place of `tools`.
+        tools: Functions or tools the model may call; functions with their docstrings as descriptions.
+        workbench: Sets of tools, in place of `tools`. Of two tools with one name the first counts.
+        handoffs: Who may get the word, as names or `Handoff`s; of several in one answer the first counts.
         model_context: What the model is shown of the conversation; default: all of it.
         description: What the agent is good for, as others read it.
         system_message: Instructions to the model; None for none.
-        model_client_stream: Whether answers are shown while they are written.
+        model_client_stream: Whether answers are shown while they are written. Each piece has the id of the message
+            that it becomes part of.
         reflect_on_tool_use: Whether the model puts tool results into words; else they are the answer as they are.
+            Default: only with `output_content_type`.
         max_tool_iterations: How many times the model may ask for tools in one turn.
         tool_call_summary_format: Shapes a result, with `{tool_name}`, `{arguments}`, `{result}`, `{is_error}`.
-        tool_call_summary_formatter: Shapes a result in its place.
+        tool_call_summary_formatter: Shapes a result in its place; it is not written by `dump_component`.
+        output_content_type: What answers are to look like; they are then `StructuredMessage`s. A request that offers
+            tools does not bind the model, for many servers could then call none: an answer in words that does not
+            fit is asked for again, bound and without tools.
+        output_content_type_format: Shapes their text, with the fields' names in braces.
+        memory: Shown to the model in each request of a turn, and kept in no conversation.
         metadata: Added to each answer's metadata.
 
     Raises:
-        ValueError: If the tools do not go together, or the model cannot call any.
+        ValueError: If tools and handoffs do not go together, the model cannot call any, or a format names an unknown
+            field.
+        TypeError: If `memory` is no list of memories.
     """
+
+    component_config_schema = AssistantAgentConfig
+    component_version = 2
 
     def __init__(
         self,
@@ -83,6 +115,7 @@ class AssistantAgent(BaseChatAgent):
         *,
         tools: Sequence[BaseTool[Any, Any] | Callable[..., Any]] | None = None,
         workbench: Workbench | Sequence[Workbench] | None = None,
+        handoffs: Sequence[Handoff | str] | None = None,
         model_context: ChatCompletionContext | None = None,
         description: str = DEFAULT_DESCRIPTION,
         system_message: str | None = DEFAULT_SYSTEM_MESSAGE,
@@ -91,40 +124,78 @@ class AssistantAgent(BaseChatAgent):
         max_tool_iterations: int = 1,
         tool_call_summary_format: str = "{result}",
         tool_call_summary_formatter: Callable[[FunctionCall, FunctionExecutionResult], str] | None = None,
+        output_content_type: type[BaseModel] | None = None,
+        output_content_type_format: str | None = None,
+        memory: Sequence[Memory] | None = None,
         metadata: dict[str, str] | None = None,
     ) -> None:
         super().__init__(name, description)
-        workbenches = _workbench(tools, workbench)
-        if workbenches and not model_client.model_info["function_calling"]:
+        made = _tools(tools)
+        if made and workbench is not None:
+            raise UserError("An agent takes `tools` or `workbench`, not both; put the tools into a StaticWorkbench.")
+        if workbench is None:
+            self._workbenches: list[Workbench] = [StaticStreamWorkbench(made)]
+        else:
+            self._workbenches = [workbench] if isinstance(workbench, Workbench) else list(workbench)
+        self._handoffs = _handoffs(name, handoffs, {tool.name for tool in made})
+        able = made or workbench is not None or self._handoffs
+        if able and not model_client.model_info["function_calling"]:
             raise UserError(
-                f"The agent {name!r} has tools, but {model_client.model_name} cannot call any. "
-                "Choose a model that can, or give the agent no tools."
+                f"The agent {name!r} has {'tools' if made or workbench is not None else 'handoffs'}, but "
+                f"{model_client.model_name} cannot call any. Choose a model that can, or give the agent none."
             )
         if max_tool_iterations < 1:
             raise UserError(f"max_tool_iterations is {max_tool_iterations}; it must be at least 1.")
+        if tool_call_summary_formatter is None:
+            check_fields(
+                tool_call_summary_format, {"tool_name", "arguments", "result", "is_error"}, "tool_call_summary_format"
+            )
         self._context = model_context or UnboundedChatCompletionContext()
-        self._system = [SystemMessage(content=system_message)] if system_message is not None else []
-        self._model = Model(name, model_client, self._system, self._context, stream=model_client_stream)
-        self._loop = ToolLoop(
-            name,
-            self._model,
-            workbenches,
-            reflect=bool(reflect_on_tool_use),
-            iterations=max_tool_iterations,
-            summarise=tool_call_summary_formatter or _formatter(tool_call_summary_format),
-        )
+        self._heard = Heard(self._context)
+        self._system_message = system_message
+        self._stream = model_client_stream
+        self._reflects = output_content_type is not None if reflect_on_tool_use is None else reflect_on_tool_use
+        self._iterations = max_tool_iterations
+        self._summary_format = tool_call_summary_format
+        self._summary_formatter = tool_call_summary_formatter
+        self._memories = _memories(name, memory)
         self._metadata = metadata or {}
+        self._client = model_client
+        self._still = {tool.name for tool in made if not hasattr(tool, "run_json_stream")}
+        self._answers: StructuredMessageFactory | None = None
+        if output_content_type is not None:
+            self._answers = StructuredMessageFactory(
+                input_model=output_content_type, format_string=output_content_type_format
+            )
+        self._loop = self._made_ready()
+
+    def _made_ready(self) -> ToolLoop:
+        system = [SystemMessage(content=self._system_message)] if self._system_message is not None else []
+        model = Model(self._name, self._client, system, self._context, stream=self._stream)
+        handing = StaticWorkbench([handoff.handoff_tool for handoff in self._handoffs.values()])
+        calls = ToolCalls(self._name, self._workbenches, handing if self._handoffs else None, self._still)
+        return ToolLoop(
+            model,
+            calls,
+            handoffs=self._handoffs,
+            memories=self._memories,
+            answers=self._answers,
+            reflect=self._reflects,
+            iterations=self._iterations,
+            summarise=self._summary_formatter or _formatter(self._summary_format),
+        )
 
     @property
     def produced_message_types(self) -> Sequence[type[BaseChatMessage]]:
-        return (TextMessage, ToolCallSummaryMessage, HandoffMessage)
+        plain = (TextMessage, ToolCallSummaryMessage, HandoffMessage)
+        return plain if self._answers is None else (*plain, self._answers.StructuredMessage)
 
     @property
     def model_context(self) -> ChatCompletionContext:
         return self._context
 
     def _run_model(self) -> str:
-        return self._model.client.model_name
+        return self._client.model_name
 
     async def on_messages(self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken) -> Response:
         async with aclosing(self.on_messages_stream(messages, cancellation_token)) as items:
@@ -136,16 +207,13 @@ class AssistantAgent(BaseChatAgent):
     async def on_messages_stream(
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
     ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
-        for message in messages:
-            if isinstance(message, HandoffMessage):
-                for before in message.context:
-                    await self._context.add_message(before)
-            await self._context.add_message(message.to_model_message())
+        await self._heard.take(messages)
         inner: list[BaseAgentEvent | BaseChatMessage] = []
         async with aclosing(self._loop.steps(cancellation_token)) as steps:
             async for item in steps:
                 if isinstance(item, Response):
                     item.chat_message.metadata.update(self._metadata)
+                    self._heard.answered()
                     yield Response(chat_message=item.chat_message, inner_messages=inner)
                     return
                 if not isinstance(item, ModelClientStreamingChunkEvent):
@@ -154,19 +222,160 @@ class AssistantAgent(BaseChatAgent):
 
     async def on_reset(self, cancellation_token: CancellationToken) -> None:
         await self._context.clear()
+        self._heard.forget()
 
     async def save_state(self) -> Mapping[str, Any]:
         return {
             "type": "AssistantAgentState",
             "version": "1.0.0",
             "llm_context": await self._context.save_state(),
+            **self._heard.save_state(),
         }
 
     async def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state, AutoGen's too.
+
+        Raises:
+            ValueError: If it is no assistant's.
+        """
+        if not isinstance(state, Mapping) or not isinstance(state.get("llm_context"), Mapping):
+            raise UserError(
+                f"The state given to the agent {self.name!r} has no 'llm_context'; is it an AssistantAgent's?"
+            )
         await self._context.load_state(state["llm_context"])
+        self._heard.load_state(state)
 
     async def close(self) -> None:
-        await self._model.client.close()
+        await self._client.close()
+
+    # -- as JSON --------------------------------------------------------------------------------------------------
+
+    def _config(self, write: Callable[[Any], ComponentModel]) -> AssistantAgentConfig:
+        return AssistantAgentConfig(
+            name=self._name,
+            model_client=write(self._client),
+            workbench=[write(workbench) for workbench in self._workbenches],
+            handoffs=list(self._handoffs.values()) or None,
+            model_context=write(self._context),
+            memory=[write(memory) for memory in self._memories] or None,
+            description=self._description,
+            system_message=self._system_message,
+            model_client_stream=self._stream,
+            reflect_on_tool_use=self._reflects,
+            tool_call_summary_format=self._summary_format,
+            max_tool_iterations=self._iterations,
+            metadata=self._metadata,
+            structured_message_factory=write(self._answers) if self._answers else None,
+        )
+
+    def _to_config(self) -> AssistantAgentConfig:
+        return self._config(lambda part: part.dump_component())
+
+    def dump_component(self) -> ComponentModel:
+        """Write the agent as JSON-ready data.
+
+        Raises:
+            UserError: If a part cannot be written, such as a tool that is a lambda.
+        """
+        if self._summary_formatter is not None:
+            warnings.warn(
+                f"The tool_call_summary_formatter of the agent {self.name!r} is a function and is not written; "
+                "tool_call_summary_format is.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return super().dump_component()
+
+    def _describe_config(self) -> dict[str, Any]:
+        # Part by part: one tool that cannot be written shall not hide the rest.
+        return self._config(lambda part: part.describe_component()).model_dump(exclude_none=True)
+
+    @classmethod
+    def _from_config(cls, config: AssistantAgentConfig) -> Self:
+        given = config.workbench
+        benches = [given] if isinstance(given, ComponentModel) else given
+        client = ChatCompletionClient.load_component(config.model_client)
+        if not client.model_info["function_calling"] and all(b.config.get("tools") == [] for b in benches or ()):
+            benches = None  # how an agent without tools is written, whose model need not be able to call any
+        factory = config.structured_message_factory
+        answers = StructuredMessageFactory.load_component(factory) if factory else None
+        options: dict[str, Any] = {
+            "tools": [BaseTool.load_component(tool) for tool in config.tools] if config.tools else None,
+            "workbench": [Workbench.load_component(bench) for bench in benches] if benches else None,
+            "handoffs": config.handoffs,
+            "model_context": ChatCompletionContext.load_component(config.model_context)
+            if config.model_context
+            else None,
+            "description": config.description,
+            "system_message": config.system_message,
+            "model_client_stream": config.model_client_stream,
+            "reflect_on_tool_use": config.reflect_on_tool_use,
+            "max_tool_iterations": config.max_tool_iterations,
+            "tool_call_summary_format": config.tool_call_summary_format,
+            "output_content_type": answers.ContentModel if answers else None,
+            "output_content_type_format": answers.format_string if answers else None,
+            "memory": [Memory.load_component(memory) for memory in config.memory] if config.memory else None,
+            "metadata": config.metadata,
+        }
+        try:
+            inspect.signature(cls).bind(config.name, client, **options)
+        except TypeError as error:
+            raise UserError(
+                f"A {cls.__name__} is not made with an AssistantAgent's arguments ({error}). "
+                f"Define {cls.__name__}._to_config and {cls.__name__}._from_config."
+            ) from error
+        made = cls(config.name, client, **options)
+        if answers is not None:
+            # The factory that was read, which writes its schema as it was.
+            made._answers, made._loop = answers, made._made_ready()
+        return made
+
+    @classmethod
+    def _from_config_past_version(cls, config: dict[str, Any], version: int) -> Self:
+        # AutoGen's first version differs only in that it knew no workbench.
+        return cls._from_config(AssistantAgentConfig.model_validate(config))
+
+
+def _tools(tools: Sequence[Any] | None) -> list[BaseTool[Any, Any]]:
+    made: list[BaseTool[Any, Any]] = []
+    for tool in tools or ():
+        if isinstance(tool, BaseTool):
+            made.append(tool)
+        elif callable(tool):
+            made.append(FunctionTool(tool, description=(tool.__doc__ or "").strip()))
+        else:
+            raise UserError(f"{tool!r} is no tool; give a function or a BaseTool.")
+    return made
+
+
+def _handoffs(agent: str, handoffs: Sequence[Any] | None, taken: set[str]) -> dict[str, Handoff]:
+    made: list[Handoff] = []
+    for handoff in handoffs or ():
+        if isinstance(handoff, str):
+            handoff = Handoff(target=handoff)
+        if not isinstance(handoff, Handoff):
+            raise UserError(f"{handoff!r} is no handoff; give a name or a Handoff.")
+        made.append(handoff)
+    twice = [name for name, count in Counter(handoff.name for handoff in made).items() if count > 1]
+    if twice:
+        raise UserError(
+            f"Two handoffs of the agent {agent!r} are named {', '.join(map(repr, twice))}; give each a name of its own."
+        )
+    both = [handoff.name for handoff in made if handoff.name in taken]
+    if both:
+        raise UserError(f"The agent {agent!r} has both a tool and a handoff named {', '.join(map(repr, both))}.")
+    return {handoff.name: handoff for handoff in made}
+
+
+def _memories(agent: str, memory: Any) -> list[Memory]:
+    if memory is None:
+        return []
+    if not isinstance(memory, list | tuple):
+        raise TypeError(f"The memory of the agent {agent!r} is {memory!r:.80}; it must be a list: memory=[...].")
+    for one in memory:
+        if not isinstance(one, Memory):
+            raise TypeError(f"The memory of the agent {agent!r} holds {one!r:.80}, which is no Memory.")
+    return list(memory)
 
 
 def _formatter(template: str) -> Callable[[FunctionCall, FunctionExecutionResult], str]:

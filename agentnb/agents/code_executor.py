@@ -1,103 +1,102 @@
-"""An agent that runs the code others wrote."""
+"""An agent that runs code: others' code, or its own."""
 
 from __future__ import annotations
 
-import inspect
-import re
 import warnings
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, ClassVar
 
-from pydantic import BaseModel
-
+from agentnb.agents.approval import ApprovalFuncType, approve_all, ask_person
 from agentnb.agents.base import BaseChatAgent
+from agentnb.agents.code_runner import CodeRunner, told
+from agentnb.agents.code_writer import CodeWriter
+from agentnb.agents.fences import code_blocks
+from agentnb.agents.heard import Heard
+from agentnb.agents.import_path import imported, keep_path
+from agentnb.agents.tool_loop import Model
 from agentnb.base import Response
 from agentnb.code_executors.base import CodeExecutor
-from agentnb.core import CancellationToken
-from agentnb.exceptions import KernelDied, UserError
-from agentnb.messages import BaseChatMessage, CodeBlock, CodeResult, LLMMessage, TextMessage
+from agentnb.core import CancellationToken, ComponentModel
+from agentnb.exceptions import AgentFailed, UserError
+from agentnb.messages import (
+    BaseAgentEvent,
+    BaseChatMessage,
+    ModelClientStreamingChunkEvent,
+    SystemMessage,
+    TextMessage,
+)
+from agentnb.model_context import ChatCompletionContext, UnboundedChatCompletionContext
+from agentnb.models.base import ChatCompletionClient
 from agentnb.runlog import current
 
-# A fence as CommonMark has it (4.5): closed by as many backticks or more, so that a longer one quotes a shorter one.
-_FENCE = re.compile(
-    r"^([ \t]*)(`{3,})[ \t]*([\w+#-]*)[^\n`]*\n(.*?)^[ \t]*\2`*[ \t]*$",
-    re.DOTALL | re.MULTILINE,
-)
-
-
-class ApprovalRequest(BaseModel, defer_build=True):
-    """Code that waits for a yes."""
-
-    code: str
-    context: list[LLMMessage]
-
-
-class ApprovalResponse(BaseModel, defer_build=True):
-    """Whether the code may run, and why."""
-
-    approved: bool
-    reason: str
-
-
-ApprovalFuncType = Callable[[ApprovalRequest], ApprovalResponse | Awaitable[ApprovalResponse]]
-
-
-def approve_all(request: ApprovalRequest) -> ApprovalResponse:
-    """Approve any code: say so on purpose, instead of leaving `approval_func` out."""
-    return ApprovalResponse(approved=True, reason="everything is approved")
-
-
-def code_blocks(text: str, languages: Sequence[str]) -> list[CodeBlock]:
-    """Return the fenced blocks of `text` in one of the languages, upper and lower case alike.
-
-    The indentation of a fence, as in a list, is taken off its code.
-    """
-    wanted = {language.lower() for language in languages}
-    return [
-        CodeBlock(
-            code=re.sub(rf"^[ \t]{{1,{len(indent)}}}", "", code, flags=re.MULTILINE) if indent else code,
-            language=language.lower(),
-        )
-        for indent, _, language, code in _FENCE.findall(text.replace("\r\n", "\n"))
-        if language.lower() in wanted
-    ]
+_SYSTEM_MESSAGE = """\
+You solve tasks by writing code that is run for you. Write Python in a block that begins with ```python, or shell
+commands in one that begins with ```sh, and end each block with ```. What it prints is all you will see: print what
+you need to know. Each block must be complete: it runs as it stands, nobody fills anything in, and nothing asks the
+user for input. When you are shown the output, answer the task from it in words, or say what went wrong. A task that
+needs no code you answer right away, without a block.
+"""
 
 
 class CodeExecutorAgent(BaseChatAgent):
-    """Runs the fenced code of the messages it is given, and answers with what came out.
+    """Runs the fenced code of the messages it is given; with a model, the code that it writes itself.
 
     ```python
-    CodeExecutorAgent("kernel", JupyterCodeExecutor(), approval_func=approve_all)
+    executor = JupyterCodeExecutor()
+    CodeExecutorAgent("kernel", executor, approval_func=approve_all)
+    CodeExecutorAgent("coder", executor, model_client=client, max_retries_on_error=2, approval_func=ask_person)
     ```
+
+    Without a model it answers with what came out. With one it hears the conversation, writes code, has it run, asks
+    the model whether code that failed is worth another try, and answers with the output put into words.
 
     Args:
         name: A Python identifier.
         code_executor: What runs the code; `close()` stops it.
+        model_client: The model that writes code.
+        model_context: What the model is shown of the conversation; default: all of it.
+        model_client_stream: Whether what the model writes is shown while it is written.
+        max_retries_on_error: How many times code that failed may be written anew in one turn.
         description: What the agent is good for, as others read it.
-        sources: Whose code is run; default: everybody's.
+        system_message: Instructions to the model; None for none.
+        sources: Without a model, whose code is run; default: everybody's.
         supported_languages: Languages of fences that are run; default: python and sh.
-        approval_func: Asked before anything runs. Without it code runs unasked, with a warning.
+        approval_func: Asked before anything runs, such as `ask_person`; it may put other code in its place. Without
+            it code runs unasked, with a warning. Configs hold the path it is imported from, which may be given too.
+
+    Raises:
+        ValueError: If `max_retries_on_error` is negative, or positive without a model that gives structured output.
     """
 
     DEFAULT_TERMINAL_DESCRIPTION = "Runs the Python and shell code that others write in fenced blocks."
+    DEFAULT_AGENT_DESCRIPTION = "Writes Python and shell code, runs it, and tells what came out."
+    DEFAULT_SYSTEM_MESSAGE = _SYSTEM_MESSAGE
     NO_CODE_BLOCKS_FOUND_MESSAGE = (
         "There was no code to run. Write it in a fenced block that begins with ```python and ends with ```."
     )
-    DEFAULT_SUPPORTED_LANGUAGES = ("python", "sh")
+    DEFAULT_SUPPORTED_LANGUAGES: ClassVar[list[str]] = ["python", "sh"]
 
     def __init__(
         self,
         name: str,
         code_executor: CodeExecutor,
         *,
+        model_client: ChatCompletionClient | None = None,
+        model_context: ChatCompletionContext | None = None,
+        model_client_stream: bool = False,
+        max_retries_on_error: int = 0,
         description: str | None = None,
+        system_message: str | None = DEFAULT_SYSTEM_MESSAGE,
         sources: Sequence[str] | None = None,
-        supported_languages: Sequence[str] | None = None,
-        approval_func: ApprovalFuncType | None = None,
+        supported_languages: list[str] | None = None,
+        approval_func: ApprovalFuncType | str | None = None,
     ) -> None:
-        super().__init__(name, description or self.DEFAULT_TERMINAL_DESCRIPTION)
+        default = self.DEFAULT_TERMINAL_DESCRIPTION if model_client is None else self.DEFAULT_AGENT_DESCRIPTION
+        super().__init__(name, description or default)
         if not isinstance(code_executor, CodeExecutor):
             raise UserError(f"code_executor is {code_executor!r}; give a CodeExecutor such as JupyterCodeExecutor().")
+        _check_retries(name, max_retries_on_error, model_client)
         if approval_func is None:
             warnings.warn(
                 f"The agent {name!r} will run code unasked. Pass approval_func to be asked, "
@@ -105,65 +104,142 @@ class CodeExecutorAgent(BaseChatAgent):
                 UserWarning,
                 stacklevel=3,
             )
-        self._executor = code_executor
+        given = imported(approval_func, "approval_func") if isinstance(approval_func, str) else approval_func
+        self._approval: ApprovalFuncType = given or approve_all
+        self._named = keep_path(self, "approval_func", approval_func)
         self._sources = sources
-        self._languages = tuple(supported_languages or self.DEFAULT_SUPPORTED_LANGUAGES)
-        self._approval = approval_func or approve_all
+        languages = tuple(supported_languages or self.DEFAULT_SUPPORTED_LANGUAGES)
+        self._runner = CodeRunner(name, code_executor, self._approval, languages)
+        self._context = model_context or UnboundedChatCompletionContext()
+        self._heard = Heard(self._context)
+        self._client = model_client
+        self._writer: CodeWriter | None = None
+        if model_client is not None:
+            system = [SystemMessage(content=system_message)] if system_message is not None else []
+            model = Model(name, model_client, system, self._context, stream=model_client_stream)
+            self._writer = CodeWriter(model, system, self._runner, retries=max_retries_on_error)
 
     @property
     def produced_message_types(self) -> Sequence[type[BaseChatMessage]]:
         return (TextMessage,)
 
+    @property
+    def model_context(self) -> ChatCompletionContext:
+        """What the model is shown; without a model it stays empty."""
+        return self._context
+
+    @property
+    def asks_person(self) -> bool:
+        return self._approval is ask_person
+
+    def _run_model(self) -> str:
+        return self._client.model_name if self._client is not None else ""
+
     async def share(self, variables: Mapping[str, Any]) -> list[str]:
-        return [self.name] if await self._executor.share(variables) else []
+        return [self.name] if await self._runner.executor.share(variables) else []
+
+    def dump_component(self) -> ComponentModel:
+        if not self._named:
+            raise UserError(
+                f"The approval_func of {self.name!r} cannot be written into a config: {self._approval!r} has no path "
+                "it can be imported from. Define it as a function of a module, or use ask_person."
+            )
+        return super().dump_component()
 
     async def on_messages(self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken) -> Response:
+        if self._writer is None:
+            return await self._run_theirs(messages, cancellation_token)
+        async with aclosing(self.on_messages_stream(messages, cancellation_token)) as items:
+            async for item in items:
+                if isinstance(item, Response):
+                    return item
+        raise AgentFailed(f"The agent {self.name!r} ended without an answer.")
+
+    async def on_messages_stream(
+        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
+    ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
+        steps = (
+            super().on_messages_stream(messages, cancellation_token)
+            if self._writer is None
+            else self._write(self._writer, messages, cancellation_token)
+        )
+        async with aclosing(steps):
+            async for step in steps:
+                yield step
+
+    async def _run_theirs(self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken) -> Response:
         blocks = [
             block
             for message in messages
             if isinstance(message, TextMessage) and (self._sources is None or message.source in self._sources)
-            for block in code_blocks(message.content, self._languages)
+            for block in code_blocks(message.content, self._runner.languages)
         ]
         if not blocks:
-            return self._answer(self.NO_CODE_BLOCKS_FOUND_MESSAGE)
-        result = await self._run(blocks, messages, cancellation_token)
+            said = TextMessage(content=self.NO_CODE_BLOCKS_FOUND_MESSAGE, source=self.name)
+            return Response(chat_message=said)
+        context = [message.to_model_message() for message in messages]
+        verdict = await self._runner.judge(blocks, [*context], cancellation_token)
+        result = await self._runner.run(verdict, cancellation_token)
         here = current()
-        return self._answer(
-            _as_text(result),
-            exit_code=str(result.exit_code),
-            code_output=str(here.parent) if here and here.parent else "yes",
+        said = TextMessage(
+            content=told(verdict, result),
+            source=self.name,
+            metadata={
+                "exit_code": str(result.exit_code),
+                "code_output": str(here.parent) if here and here.parent else "yes",
+            },
         )
+        inner = [self._runner.edit_event(verdict, 0)] if verdict.edited else None
+        return Response(chat_message=said, inner_messages=inner)
 
-    async def _run(
-        self, blocks: list[CodeBlock], messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
-    ) -> CodeResult:
-        code = "\n\n".join(f"```{block.language}\n{block.code}```" for block in blocks)
-        asked = self._approval(ApprovalRequest(code=code, context=[m.to_model_message() for m in messages]))
-        answer = await asked if inspect.isawaitable(asked) else asked
-        if not answer.approved:
-            return CodeResult(exit_code=1, output=f"The code was not approved and did not run: {answer.reason}")
-        try:
-            return await self._executor.execute_code_blocks(blocks, cancellation_token)
-        except (TimeoutError, KernelDied) as error:
-            # What the code did to its kernel is an answer to who wrote it; what it had shown helps another try.
-            exit_code = 124 if isinstance(error, TimeoutError) else 137
-            shown = getattr(error, "output", "")
-            text = str(error) or "The code took too long and was stopped."
-            return CodeResult(exit_code=exit_code, output=f"{shown}\n{text}" if shown else text)
-
-    def _answer(self, text: str, **metadata: str) -> Response:
-        return Response(chat_message=TextMessage(content=text, source=self.name, metadata=metadata))
+    async def _write(
+        self, writer: CodeWriter, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
+    ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
+        await self._heard.take(messages)
+        inner: list[BaseAgentEvent | BaseChatMessage] = []
+        async with aclosing(writer.steps(cancellation_token)) as steps:
+            async for step in steps:
+                if isinstance(step, Response):
+                    self._heard.answered()
+                    yield Response(chat_message=step.chat_message, inner_messages=inner)
+                    return
+                if not isinstance(step, ModelClientStreamingChunkEvent):
+                    inner.append(step)
+                yield step
 
     async def on_reset(self, cancellation_token: CancellationToken) -> None:
-        """The kernel and its variables stay, as in AutoGen; restart the executor to lose them."""
+        """Forget the conversation; the kernel and its variables stay: restart the executor to lose them."""
+        await self._context.clear()
+        self._heard.forget()
+
+    async def save_state(self) -> Mapping[str, Any]:
+        if self._writer is None:
+            return await super().save_state()
+        return {
+            "type": "CodeExecutorAgentState",
+            "version": "1.0.0",
+            "llm_context": await self._context.save_state(),
+            **self._heard.save_state(),
+        }
+
+    async def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state; AutoGen's holds no context, and changes nothing."""
+        if "llm_context" in state:
+            await self._context.load_state(state["llm_context"])
+            self._heard.load_state(state)
 
     async def close(self) -> None:
-        await self._executor.stop()
+        await self._runner.executor.stop()
+        if self._client is not None:
+            await self._client.close()
 
 
-def _as_text(result: CodeResult) -> str:
-    if result.exit_code != 0:
-        return f"The code failed with exit code {result.exit_code}. Its output:\n{result.output}"
-    if not result.output.strip():
-        return "The code ran to its end with exit code 0 and printed nothing."
-    return result.output
+def _check_retries(name: str, retries: int, client: ChatCompletionClient | None) -> None:
+    if retries < 0:
+        raise UserError(f"max_retries_on_error of {name!r} is {retries}; it must be 0 or more.")
+    if retries > 0 and (client is None or not client.model_info.get("structured_output")):
+        who = "there is no model_client" if client is None else f"{client.model_name} cannot give any"
+        raise UserError(
+            f"max_retries_on_error of {name!r} is {retries}, which needs a model with structured output, and {who}. "
+            "Give a model_client that can, or leave it at 0."
+        )

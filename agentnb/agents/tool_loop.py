@@ -1,16 +1,21 @@
-"""One turn of an assistant: ask, call tools, ask again, put into words."""
+"""One turn of an assistant: ask, call tools, ask again, put into words or hand over."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing
-from typing import Any
+import warnings
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
+from functools import cached_property
+from typing import Any, NamedTuple
 
-from agentnb.base import Response
-from agentnb.core import CancellationToken, new_id
-from agentnb.exceptions import ModelResponseInvalid
+from pydantic import BaseModel, ValidationError
+
+from agentnb.agents.recollection import Recollection
+from agentnb.agents.tool_calls import Offer, ToolCalls, stopped
+from agentnb.base import Handoff, Response
+from agentnb.core import CancellationToken, extract_json_from_str, new_id
+from agentnb.exceptions import AnswerUnfit, ModelError, ModelResponseInvalid
+from agentnb.memory import Memory
 from agentnb.messages import (
     AssistantMessage,
     BaseAgentEvent,
@@ -19,32 +24,83 @@ from agentnb.messages import (
     FunctionCall,
     FunctionExecutionResult,
     FunctionExecutionResultMessage,
-    Image,
+    HandoffMessage,
     LLMMessage,
+    MemoryQueryEvent,
     ModelClientStreamingChunkEvent,
+    RequestUsage,
+    StructuredMessageFactory,
     SystemMessage,
     TextMessage,
     ThoughtEvent,
     ToolCallExecutionEvent,
     ToolCallRequestEvent,
     ToolCallSummaryMessage,
-    UserMessage,
+    remove_images,
 )
+from agentnb.messages.llm import edits
 from agentnb.model_context import ChatCompletionContext
 from agentnb.models.base import ChatCompletionClient
-from agentnb.tools import Workbench
+from agentnb.models.reliable import Abort
 
 Step = BaseAgentEvent | BaseChatMessage | Response
 
 
-def without_images(messages: Sequence[LLMMessage]) -> list[LLMMessage]:
-    """Return the messages with each picture as the text `<image>`."""
-    return [
-        message.model_copy(update={"content": "\n".join("<image>" if isinstance(p, Image) else p for p in content)})
-        if isinstance(message, UserMessage) and isinstance(content := message.content, list)
-        else message
-        for message in messages
-    ]
+class Turn(NamedTuple):
+    """What all requests and calls of one turn share."""
+
+    token: CancellationToken
+    abort: Abort
+    recollection: Recollection
+
+
+class Answer:
+    """One answer of a model, while it is written and after.
+
+    Attributes:
+        held: The pieces of a draft, which may turn out not to be said and is shown to nobody before; else None.
+    """
+
+    def __init__(self, agent: str, *, draft: bool = False) -> None:
+        self.held: list[ModelClientStreamingChunkEvent] | None = [] if draft else None
+        self._agent = agent
+        self._thought_id: str | None = None
+        self._thinks: bool | None = None
+        self._result: CreateResult | None = None
+
+    @cached_property
+    def id(self) -> str:
+        """The id of the message that will hold it."""
+        return new_id()
+
+    @property
+    def result(self) -> CreateResult:
+        """What the model said, once it is there."""
+        if self._result is None:
+            raise ModelResponseInvalid(f"The agent {self._agent!r} was given no answer by its model.")
+        return self._result
+
+    @result.setter
+    def result(self, result: CreateResult) -> None:
+        # No calls at all are an answer without words: servers refuse a conversation with an empty list of calls.
+        self._result = result if result.content else result.model_copy(update={"content": ""})
+
+    def piece(self, text: str) -> ModelClientStreamingChunkEvent:
+        """Announce a piece, with the id of the message that it will be part of."""
+        if self._thinks is None and text.strip():
+            # Clients stream reasoning before the answer, between these two marks.
+            self._thinks = text.lstrip().startswith("<think>")
+            self._thought_id = new_id() if self._thinks else None
+        message_id = self._thought_id if self._thinks else self.id
+        if self._thinks and "</think>" in text:
+            self._thinks = False
+        return ModelClientStreamingChunkEvent(content=text, source=self._agent, full_message_id=message_id)
+
+    def thought(self) -> ThoughtEvent | None:
+        """Return the reasoning that came with the answer."""
+        if not self.result.thought:
+            return None
+        return ThoughtEvent(id=self._thought_id or new_id(), content=self.result.thought, source=self._agent)
 
 
 class Model:
@@ -64,143 +120,297 @@ class Model:
         self.context = context
         self._system = system
         self._stream = stream
+        # How many leading messages hold no picture, the last of them, and the count of edits when that was seen.
+        self._plain: tuple[int, LLMMessage | None, int] = (0, None, -1)
 
     async def ask(
-        self, message_id: str, cancellation_token: CancellationToken, **options: Any
-    ) -> AsyncGenerator[ModelClientStreamingChunkEvent | CreateResult, None]:
-        """Yield the pieces of the answer, if the agent streams, then the answer; keep it in the context."""
-        messages: list[LLMMessage] = [*self._system, *await self.context.get_messages()]
-        if not self.client.model_info["vision"]:
-            messages = without_images(messages)
-        result: CreateResult | None = None
-        if self._stream:
-            stream = self.client.create_stream(messages, cancellation_token=cancellation_token, **options)
-            async with aclosing(stream) as pieces:
-                async for piece in pieces:
-                    if isinstance(piece, str):
-                        yield ModelClientStreamingChunkEvent(
-                            content=piece, source=self.agent, full_message_id=message_id
-                        )
+        self, answer: Answer, turn: Turn, **options: Any
+    ) -> AsyncGenerator[ModelClientStreamingChunkEvent, None]:
+        """Get an answer; yield its pieces, if the agent streams."""
+        info = self.client.model_info
+        said = turn.recollection.within(
+            await self.context.get_messages(), several=info.get("multiple_system_messages", False)
+        )
+        messages: list[LLMMessage] = [*self._system, *said]
+        if not info["vision"]:
+            messages = self._without_images(messages)
+        options["cancellation_token"] = turn.token
+        try:
+            if not self._stream:
+                answer.result = await turn.abort.wait(self.client.create(messages, **options))
+                return
+            async with aclosing(self.client.create_stream(messages, **options)) as pieces:
+                while True:
+                    try:
+                        piece = await turn.abort.wait(anext(pieces))
+                    except StopAsyncIteration:
+                        break
+                    if not isinstance(piece, str):
+                        answer.result = piece
+                    elif answer.held is not None:
+                        answer.held.append(answer.piece(piece))
                     else:
-                        result = piece
-        else:
-            result = await self.client.create(messages, cancellation_token=cancellation_token, **options)
-        if result is None:
-            raise ModelResponseInvalid(f"{self.client.model_name} ended its stream without a result.")
+                        yield answer.piece(piece)
+        except Exception as error:
+            _name_asker(error, self.agent, self.client.model_name)
+            raise
+
+    def _without_images(self, messages: list[LLMMessage]) -> list[LLMMessage]:
+        plain, last, seen = self._plain
+        if seen != edits.count or plain > len(messages) or (plain and messages[plain - 1] is not last):
+            plain = 0
+        if any(m.type == "UserMessage" and not isinstance(m.content, str) for m in messages[plain:]):
+            return remove_images(messages)
+        self._plain = (len(messages), messages[-1] if messages else None, edits.count)
+        return messages
+
+    async def keep(self, result: CreateResult) -> None:
+        """Add an answer to the context."""
         await self.context.add_message(
             AssistantMessage(content=result.content, thought=result.thought, source=self.agent)
         )
-        yield result
+
+
+def _name_asker(error: Exception, agent: str, model: str) -> None:
+    """Say in an error who was asking, without taking another error's place."""
+    asked = f"(asked by the agent {agent!r})"
+    if not isinstance(error, ModelError):
+        error.add_note(f"{model} was asked by the agent {agent!r}.")
+    elif asked not in str(error):
+        error.args = (f"{error} {asked}",)
+
+
+@contextmanager
+def _noted(note: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        error.add_note(note)
+        raise
 
 
 class ToolLoop:
-    """The steps of one turn, shared by all agents that ask a model with tools."""
+    """The steps of an assistant's turn.
+
+    Args:
+        model: Who is asked.
+        calls: What it may call.
+        handoffs: Those to whom it may hand over, by the names of their tools.
+        memories: They speak first.
+        answers: What answers are to look like; None for text.
+        reflect: Whether the model puts the last results into words.
+        iterations: How many times it may ask for tools.
+        summarise: Shapes the result of a call.
+    """
 
     def __init__(
         self,
-        agent: str,
         model: Model,
-        workbenches: list[Workbench],
+        calls: ToolCalls,
         *,
+        handoffs: Mapping[str, Handoff],
+        memories: Sequence[Memory],
+        answers: StructuredMessageFactory | None,
         reflect: bool,
         iterations: int,
         summarise: Callable[[FunctionCall, FunctionExecutionResult], str],
     ) -> None:
-        self._agent = agent
+        self._agent = model.agent
         self._model = model
-        self._workbenches = workbenches
+        self._calls = calls
+        self._handoffs = handoffs
+        self._memories = memories
+        self._answers = answers
         self._reflect = reflect
         self._iterations = iterations
         self._summarise = summarise
 
     async def steps(self, cancellation_token: CancellationToken) -> AsyncGenerator[Step, None]:
         """Yield what happens, then the `Response`, without its inner messages."""
-        for iteration in range(1, self._iterations + 1):
-            tools, home = await self._tools()
-            message_id = new_id()
-            result: CreateResult | None = None
-            async with aclosing(self._model.ask(message_id, cancellation_token, tools=tools)) as pieces:
-                async for piece in pieces:
-                    if isinstance(piece, CreateResult):
-                        result = piece
-                    else:
+        context = self._model.context
+        with Abort(cancellation_token) as abort:
+            turn = Turn(cancellation_token, abort, Recollection())
+            if self._memories:
+                with _noted(f"The agent {self._agent!r} was asking its memories."):
+                    recalled = await turn.recollection.ask(self._memories, context, abort)
+                for found in recalled:
+                    yield MemoryQueryEvent(content=found, source=self._agent)
+            offer = await self._calls.offer(abort)
+            for iteration in range(1, self._iterations + 1):
+                # Many servers let a model either call tools or be bound to a form, so it is bound when it has no
+                # tools. With tools it may hit the form by itself; where it does not, it is asked again.
+                answer = Answer(self._agent, draft=bool(self._answers and offer.schemas))
+                form = self._answers.ContentModel if self._answers and not offer.schemas else None
+                asking = self._model.ask(answer, turn, tools=offer.schemas, json_output=form)
+                async with aclosing(asking) as pieces:
+                    async for piece in pieces:
                         yield piece
-            assert result is not None
-            if result.thought:
-                yield ThoughtEvent(content=result.thought, source=self._agent)
-            if isinstance(result.content, str):
-                yield self._text(result, result.content, message_id)
-                return
-            calls = result.content
-            yield ToolCallRequestEvent(content=calls, source=self._agent, models_usage=result.usage)
-            results = await asyncio.gather(*(self._call(call, home, cancellation_token) for call in calls))
-            yield ToolCallExecutionEvent(content=results, source=self._agent)
-            await self._model.context.add_message(FunctionExecutionResultMessage(content=results))
-            if iteration == self._iterations:
-                if self._reflect:
-                    async with aclosing(self._put_into_words(cancellation_token)) as steps:
+                calls = answer.result.content
+                missed = isinstance(calls, str) and answer.held is not None and not self._fits(calls)
+                if missed:
+                    async with aclosing(self._last_word(turn, spent=answer.result.usage)) as steps:
                         async for step in steps:
                             yield step
-                else:
+                    return
+                for piece in answer.held or ():
+                    yield piece
+                await self._model.keep(answer.result)
+                if isinstance(calls, str):
+                    thought = answer.thought()
+                    if thought:
+                        yield thought
+                    yield self._said(answer)
+                    return
+                results: list[FunctionExecutionResult] = []
+                async with aclosing(self._call(answer, calls, offer, turn, results)) as steps:
+                    async for step in steps:
+                        yield step
+                if any(call.name in self._handoffs for call in calls):
+                    yield self._handed_over(answer.result.thought, calls, results)
+                    return
+                if iteration < self._iterations:
+                    continue
+                if not self._reflect:
                     yield self._summary(calls, results)
-
-    async def _tools(self) -> tuple[list[Any], Mapping[str, Workbench]]:
-        schemas: list[Any] = []
-        home: dict[str, Workbench] = {}
-        for workbench in self._workbenches:
-            for schema in await workbench.list_tools():
-                if schema["name"] not in home:
-                    home[schema["name"]] = workbench
-                    schemas.append(schema)
-        return schemas, home
+                    return
+                async with aclosing(self._last_word(turn)) as steps:
+                    async for step in steps:
+                        yield step
 
     async def _call(
-        self, call: FunctionCall, home: Mapping[str, Workbench], cancellation_token: CancellationToken
-    ) -> FunctionExecutionResult:
-        def failed(text: str) -> FunctionExecutionResult:
-            return FunctionExecutionResult(content=text, name=call.name, call_id=call.id, is_error=True)
-
+        self,
+        answer: Answer,
+        calls: list[FunctionCall],
+        offer: Offer,
+        turn: Turn,
+        results: list[FunctionExecutionResult],
+    ) -> AsyncGenerator[Step, None]:
+        done: dict[int, FunctionExecutionResult] = {}
         try:
-            arguments = json.loads(call.arguments or "{}")
-        except json.JSONDecodeError as error:
-            return failed(f"The arguments of {call.name} are not JSON: {error}.")
-        if not isinstance(arguments, dict):
-            return failed(f"The arguments of {call.name} must be a JSON object, not {type(arguments).__name__}.")
-        workbench = home.get(call.name)
-        if workbench is None:
-            return failed(f"No tool is named {call.name!r} (known: {', '.join(map(repr, home)) or 'none'}).")
-        try:
-            result = await workbench.call_tool(call.name, arguments, cancellation_token, call.id)
-        except Exception as error:
-            # What a tool did wrong is an answer to the model: it may try otherwise.
-            return failed(f"{type(error).__name__}: {error}")
-        return FunctionExecutionResult(
-            content=result.to_text(), name=call.name, call_id=call.id, is_error=result.is_error
-        )
+            thought = answer.thought()
+            if thought:
+                yield thought
+            yield ToolCallRequestEvent(content=calls, source=self._agent, models_usage=answer.result.usage)
+            async with aclosing(self._calls.carry_out(calls, offer, done, turn.abort, turn.token)) as shown:
+                async for item in shown:
+                    yield item
+        finally:
+            # Also where the turn ends here: calls without results would spoil every later request.
+            results += (done.get(place) or stopped(call) for place, call in enumerate(calls))
+            await self._model.context.add_message(FunctionExecutionResultMessage(content=results))
+        yield ToolCallExecutionEvent(content=results, source=self._agent)
 
-    async def _put_into_words(self, cancellation_token: CancellationToken) -> AsyncGenerator[Step, None]:
-        message_id = new_id()
-        async with aclosing(self._model.ask(message_id, cancellation_token, tool_choice="none")) as pieces:
+    async def _last_word(self, turn: Turn, *, spent: RequestUsage | None = None) -> AsyncGenerator[Step, None]:
+        """Ask for an answer in words, without tools.
+
+        Args:
+            turn: The turn.
+            spent: Tokens of a draft of it.
+        """
+        answer = Answer(self._agent)
+        form = self._answers.ContentModel if self._answers else None
+        async with aclosing(self._model.ask(answer, turn, tool_choice="none", json_output=form)) as pieces:
             async for piece in pieces:
-                if not isinstance(piece, CreateResult):
-                    yield piece
-                    continue
-                if not isinstance(piece.content, str):
-                    raise ModelResponseInvalid(
-                        f"{self._model.client.model_name} was asked to put tool results into words "
-                        "but called tools again."
-                    )
-                if piece.thought:
-                    yield ThoughtEvent(content=piece.thought, source=self._agent)
-                yield self._text(piece, piece.content, message_id)
+                yield piece
+        result = answer.result
+        if not isinstance(result.content, str):
+            raise ModelResponseInvalid(
+                f"{self._model.client.model_name} was asked by the agent {self._agent!r} for an answer in words, "
+                f"without tools, but called tools again: {', '.join(call.name for call in result.content)}."
+            )
+        await self._model.keep(result)
+        thought = answer.thought()
+        if thought:
+            yield thought
+        yield self._said(answer, spent)
 
-    def _text(self, result: CreateResult, content: str, message_id: str) -> Response:
+    def _said(self, answer: Answer, spent: RequestUsage | None = None) -> Response:
+        text, usage = str(answer.result.content), answer.result.usage
+        if spent is not None:
+            usage = RequestUsage(
+                spent.prompt_tokens + usage.prompt_tokens, spent.completion_tokens + usage.completion_tokens
+            )
+        if self._answers is None:
+            message: BaseChatMessage = TextMessage(id=answer.id, content=text, source=self._agent, models_usage=usage)
+        else:
+            message = self._answers.StructuredMessage(
+                id=answer.id,
+                content=self._read(text, self._answers.ContentModel),
+                format_string=self._answers.format_string,
+                source=self._agent,
+                models_usage=usage,
+            )
+        return Response(chat_message=message)
+
+    def _fits(self, text: str) -> bool:
+        try:
+            return self._answers is None or _parsed(text, self._answers.ContentModel) is not None
+        except ValueError:
+            return False
+
+    def _read(self, text: str, form: type[BaseModel]) -> BaseModel:
+        try:
+            return _parsed(text, form)
+        except ValidationError as error:
+            raise AnswerUnfit(
+                f"The agent {self._agent!r} was to answer with a {form.__name__}, and the reply of "
+                f"{self._model.client.model_name} is none: {_problems(error)}. It said: {text[:200]!r}",
+                partial=text,
+            ) from error
+
+    def _handed_over(
+        self, thought: str | None, calls: list[FunctionCall], results: list[FunctionExecutionResult]
+    ) -> Response:
+        made = list(zip(calls, results, strict=True))
+        handing = [(call, result) for call, result in made if call.name in self._handoffs]
+        first, said = handing[0]
+        handoff = self._handoffs[first.name]
+        if len(handing) > 1:
+            targets = ", ".join(repr(self._handoffs[call.name].target) for call, _ in handing)
+            warnings.warn(
+                f"The agent {self._agent!r} would hand over to {targets} at once; {handoff.target!r} gets the word. "
+                "A model that calls in parallel can be kept from it: parallel_tool_calls=False.",
+                UserWarning,
+                stacklevel=2,
+            )
+        others = [(call, result) for call, result in made if call.name not in self._handoffs]
+        context: list[LLMMessage] = []
+        if others:
+            asked = [call for call, _ in others]
+            context.append(AssistantMessage(content=asked, thought=thought, source=self._agent))
+            context.append(FunctionExecutionResultMessage(content=[result for _, result in others]))
+        elif thought:
+            context.append(AssistantMessage(content=thought, source=self._agent))
+        # Its tool failed: the word is handed over all the same, without the error as the message.
+        content = handoff.message if said.is_error else said.content
         return Response(
-            chat_message=TextMessage(id=message_id, content=content, source=self._agent, models_usage=result.usage)
+            chat_message=HandoffMessage(content=content, target=handoff.target, source=self._agent, context=context)
         )
 
     def _summary(self, calls: list[FunctionCall], results: list[FunctionExecutionResult]) -> Response:
-        text = "\n".join(self._summarise(call, result) for call, result in zip(calls, results, strict=True))
+        parts = []
+        for call, result in zip(calls, results, strict=True):
+            with _noted(f"The agent {self._agent!r} was shaping the result of {call.name}({call.arguments})."):
+                parts.append(self._summarise(call, result))
+        text = "\n".join(parts)
         return Response(
             chat_message=ToolCallSummaryMessage(content=text, source=self._agent, tool_calls=calls, results=results)
         )
+
+
+def _parsed(text: str, form: type[BaseModel]) -> BaseModel:
+    try:
+        return form.model_validate_json(text)
+    except ValidationError as error:
+        try:
+            # Servers that bind no answer often send theirs in a fence.
+            (fenced,) = extract_json_from_str(text)
+            return form.model_validate(fenced)
+        except ValueError:
+            raise error from None
+
+
+def _problems(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(map(str, problem['loc'])) or 'the text'}: {problem['msg']}" for problem in error.errors()[:3]
+    )

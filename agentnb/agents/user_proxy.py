@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import sys
+import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from contextvars import ContextVar
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
+from agentnb.agents import person
 from agentnb.agents.base import BaseChatAgent
+from agentnb.agents.import_path import imported, keep_path
 from agentnb.base import Response
-from agentnb.core import CancellationToken, new_id
+from agentnb.core import CancellationToken, ComponentModel, new_id
 from agentnb.exceptions import AgentFailed, HumanUnavailable, RuntimeFault
 from agentnb.messages import BaseAgentEvent, BaseChatMessage, HandoffMessage, TextMessage, UserInputRequestedEvent
-from agentnb.runlog import InputAnswered, InputRequested, current
 
 InputFuncType = Callable[[str], str] | Callable[[str, CancellationToken | None], Awaitable[str]]
 
@@ -57,17 +58,20 @@ class UserProxyAgent(BaseChatAgent):
     Args:
         name: A Python identifier.
         description: As others read it.
-        input_func: Answers a prompt in place of the person: a function of the prompt, or a coroutine function of
-            the prompt and a cancellation token.
+        input_func: Answers a prompt in place of the person: a function of the prompt, called in a thread, or a
+            coroutine function of the prompt and a cancellation token. Configs hold the path it is imported from,
+            which may be given too; one that has none is left out of them, with a warning.
     """
 
     InputRequestContext = InputRequestContext
 
     def __init__(
-        self, name: str, *, description: str = "A human user", input_func: InputFuncType | None = None
+        self, name: str, *, description: str = "A human user", input_func: InputFuncType | str | None = None
     ) -> None:
         super().__init__(name, description)
-        self._input = input_func
+        self._input: Callable[..., Any] | None
+        self._input = imported(input_func, "input_func") if isinstance(input_func, str) else input_func
+        self._named = keep_path(self, "input_func", input_func, or_drop=True)
 
     @property
     def produced_message_types(self) -> Sequence[type[BaseChatMessage]]:
@@ -76,6 +80,16 @@ class UserProxyAgent(BaseChatAgent):
     @property
     def asks_person(self) -> bool:
         return self._input is None
+
+    def dump_component(self) -> ComponentModel:
+        if not self._named:
+            warnings.warn(
+                f"The input_func of {self.name!r} is left out of its config: {self._input!r} has no path it can be "
+                "imported from. Define it in a module to keep it; made from this config, the agent asks a person.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return super().dump_component()
 
     async def on_messages(self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken) -> Response:
         async with aclosing(self.on_messages_stream(messages, cancellation_token)) as items:
@@ -101,7 +115,8 @@ class UserProxyAgent(BaseChatAgent):
         except (asyncio.CancelledError, HumanUnavailable):
             raise
         except Exception as error:
-            raise RuntimeFault(f"The input of {self.name!r} failed: {error}") from error
+            what = str(error) or type(error).__name__
+            raise RuntimeFault(f"The input of {self.name!r} failed: {what}") from error
         answer: BaseChatMessage
         if isinstance(last, HandoffMessage):
             answer = HandoffMessage(content=text, target=last.source, source=self.name)
@@ -110,29 +125,28 @@ class UserProxyAgent(BaseChatAgent):
         yield Response(chat_message=answer, inner_messages=[request])
 
     async def _ask(self, prompt: str, request_id: str, token: CancellationToken) -> str:
-        here = current()
-        if self._input is None and here is not None and here.log.attended:
-            asking = asyncio.ensure_future(here.log.ask(prompt))
-            token.link_future(asking)
-            return await asking
-        if self._input is None and (sys.stdin is None or not sys.stdin.isatty()):
-            raise HumanUnavailable(
-                f"The agent {self.name!r} wants to ask a person, but nobody is there to answer. "
-                "Give it input_func=… to answer in a program, or run it in a notebook or a terminal."
-            )
-        if inspect.iscoroutinefunction(self._input) or inspect.iscoroutinefunction(type(self._input).__call__):
-            text = await cast(Callable[[str, CancellationToken | None], Awaitable[str]], self._input)(prompt, token)
+        asking = asyncio.ensure_future(self._answer(prompt, request_id, token))
+        token.link_future(asking)
+        text = await asking
+        if not isinstance(text, str):
+            raise TypeError(f"it gave {text!r:.80}, which is no text")
+        return text
+
+    async def _answer(self, prompt: str, request_id: str, token: CancellationToken) -> Any:
+        given = self._input
+        if given is None:
+            way_out = "Give it input_func=… to answer in a program, or run it in a notebook or a terminal."
+            who = f"The agent {self.name!r}"
+            return (await person.ask(prompt, who=who, way_out=way_out, input_id=request_id)).text
+        text: Any
+        if inspect.iscoroutinefunction(given) or inspect.iscoroutinefunction(type(given).__call__):
+            text = given(prompt, token)
         else:
-            asked: Callable[[str], Any] = cast(Callable[[str], str], self._input or input)
-            waiting = asyncio.ensure_future(asyncio.to_thread(asked, prompt))
-            token.link_future(waiting)
-            text = await waiting
-        if here is not None:
-            # Told with its answer: until then a page would show a question that nobody takes an answer for.
-            here.log.append(InputRequested(input_id=request_id, prompt=prompt))
-            here.log.append(
-                InputAnswered(input_id=request_id, text=text, by="input_func" if self._input else "terminal")
-            )
+            text = await person.in_thread(given, prompt)
+        if inspect.isawaitable(text):
+            text = await text
+        if isinstance(text, str):
+            person.note(request_id, prompt, person.Answer(text, "input_func"))
         return text
 
     async def on_reset(self, cancellation_token: CancellationToken) -> None:

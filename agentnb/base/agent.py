@@ -6,7 +6,8 @@ from abc import abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from functools import lru_cache
+from typing import Any, ClassVar, Literal
 
 from agentnb.base.runner import TaskRunner
 from agentnb.core import CancellationToken, Component
@@ -74,6 +75,14 @@ class ChatAgent(Component, TaskRunner):
         """Release what the agent holds."""
 
 
+@lru_cache(maxsize=256)
+def _sort(cls: type[object]) -> Literal["chunk", "message", "neither"]:
+    # Asked for every piece of a stream, and `issubclass` of pydantic models takes longer than the rest of its way.
+    if issubclass(cls, ModelClientStreamingChunkEvent):
+        return "chunk"
+    return "message" if issubclass(cls, BaseAgentEvent | BaseChatMessage) else "neither"
+
+
 async def take_turn(
     agent: ChatAgent, messages: Sequence[BaseChatMessage], run: Run, cancellation_token: CancellationToken
 ) -> list[BaseAgentEvent | BaseChatMessage]:
@@ -91,13 +100,16 @@ async def take_turn(
         async for item in items:
             if isinstance(item, Response):
                 item, answered = item.chat_message, True
-            if isinstance(item, ModelClientStreamingChunkEvent):
-                run.chunk(item)
-            elif isinstance(item, BaseAgentEvent | BaseChatMessage):
-                run.say(item)
-                said.append(item)
-            else:
-                raise AgentFailed(f"The agent {agent.name!r} yielded {item!r}; it may yield messages and a Response.")
+            match _sort(type(item)):
+                case "chunk":
+                    run.chunk(item)
+                case "message":
+                    run.say(item)
+                    said.append(item)
+                case _:
+                    raise AgentFailed(
+                        f"The agent {agent.name!r} yielded {item!r}; it may yield messages and a Response."
+                    )
     if not answered:
         raise AgentFailed(f"The agent {agent.name!r} ended its turn without a Response.")
     return said

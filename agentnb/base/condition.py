@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from agentnb.core import Component
-from agentnb.exceptions import TerminatedException
+from agentnb.exceptions import RuntimeFault, TerminatedException, UserError
 from agentnb.messages import BaseAgentEvent, BaseChatMessage, StopMessage
+
+Said = Sequence[BaseAgentEvent | BaseChatMessage]
 
 
 class TerminationCondition(Component, ABC):
@@ -17,6 +19,9 @@ class TerminationCondition(Component, ABC):
     ```python
     MaxMessageTermination(10) | TextMentionTermination("DONE")
     ```
+
+    A class of your own writes `terminated`, `__call__` and `reset`; one that counts writes `save_state` and
+    `load_state` too, so that a team that was saved goes on counting where it stood.
     """
 
     component_type: ClassVar[str] = "termination"
@@ -27,7 +32,7 @@ class TerminationCondition(Component, ABC):
         """Whether it has fired."""
 
     @abstractmethod
-    async def __call__(self, messages: Sequence[BaseAgentEvent | BaseChatMessage]) -> StopMessage | None:
+    async def __call__(self, messages: Said) -> StopMessage | None:
         """Return a message that says why it is over, or None.
 
         Raises:
@@ -40,10 +45,25 @@ class TerminationCondition(Component, ABC):
 
     def save_state(self) -> dict[str, Any]:
         """Return what it has counted so far, JSON-ready; by default whether it has fired."""
-        return {"terminated": self.terminated}
+        return {"type": type(self).__name__, "terminated": self.terminated}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from a saved state; by default nothing is kept."""
+        """Go on from a saved state; by default nothing is kept.
+
+        Raises:
+            ValueError: If it is the state of another kind of condition.
+        """
+        self._check_state(state)
+
+    def _check_state(self, state: Mapping[str, Any]) -> None:
+        """Raise unless a state is of this kind of condition, with all its parts: before any of them is changed."""
+        name = type(self).__name__
+        saved = state.get("type") if isinstance(state, Mapping) else state
+        if saved != name:
+            raise UserError(
+                f"The state is of the termination condition {saved!r}, and this one is a {name}. "
+                "Load it into a condition like the one it was saved from."
+            )
 
     def _parts(self) -> list[TerminationCondition]:
         return [self]
@@ -57,24 +77,57 @@ class TerminationCondition(Component, ABC):
 
 class _Combined(TerminationCondition, ABC):
     def __init__(self, *conditions: TerminationCondition) -> None:
+        if not conditions:
+            raise UserError(f"{type(self).__name__} joins conditions; give it at least one.")
+        for condition in conditions:
+            if not isinstance(condition, TerminationCondition):
+                hint = f" Did you mean TextMentionTermination({condition!r})?" if isinstance(condition, str) else ""
+                raise UserError(f"{condition!r} is no termination condition and cannot be joined with one.{hint}")
         self._conditions = conditions
-        self._reasons: dict[int, StopMessage] = {}
+        self._reasons: dict[int, str] = {}
 
     def _parts(self) -> list[TerminationCondition]:
         return [self, *(part for condition in self._conditions for part in condition._parts())]
 
-    async def _ask(self, messages: Sequence[BaseAgentEvent | BaseChatMessage]) -> None:
-        if self.terminated:
-            raise TerminatedException("The conversation is over; call reset() before it goes on.")
-        for number, condition in enumerate(self._conditions):
-            if not condition.terminated:
-                reason = await condition(messages)
-                if reason is not None:
-                    self._reasons[number] = reason
+    def _refuse(self) -> BaseException:
+        return TerminatedException(f"This {type(self).__name__} has fired already; call reset() before it is asked.")
 
-    def _stop(self) -> StopMessage:
-        reasons = [self._reasons[number].content for number in sorted(self._reasons)]
-        return StopMessage(content=", ".join(reasons), source=type(self).__name__)
+    async def __call__(self, messages: Said) -> StopMessage | None:
+        return await self._ask(messages, {})
+
+    async def _ask(self, messages: Said, asked: dict[int, str | None]) -> StopMessage | None:
+        """Ask every part that has not fired.
+
+        Args:
+            messages: What is new.
+            asked: What those asked already said, by identity: a part that is joined twice hears each message once.
+        """
+        if self.terminated:
+            raise self._refuse()
+        for number, condition in enumerate(self._conditions):
+            if isinstance(condition, _Combined):
+                if not condition.terminated:
+                    await condition._ask(messages, asked)
+                continue
+            if id(condition) not in asked:
+                if condition.terminated:
+                    continue
+                stop = await condition(messages)
+                asked[id(condition)] = None if stop is None else stop.content
+            reason = asked[id(condition)]
+            if reason is not None:
+                self._reasons[number] = reason
+        if not self.terminated:
+            return None
+        return StopMessage(content=", ".join(dict.fromkeys(self._why())), source=type(self).__name__)
+
+    def _why(self) -> Iterator[str]:
+        for number, condition in enumerate(self._conditions):
+            if isinstance(condition, _Combined):
+                if condition.terminated:
+                    yield from condition._why()
+            elif number in self._reasons:
+                yield self._reasons[number]
 
     async def reset(self) -> None:
         self._reasons.clear()
@@ -82,16 +135,28 @@ class _Combined(TerminationCondition, ABC):
             await condition.reset()
 
     def save_state(self) -> dict[str, Any]:
-        reasons = {str(number): reason.content for number, reason in self._reasons.items()}
-        return {"reasons": reasons, "conditions": [condition.save_state() for condition in self._conditions]}
+        return {
+            "type": type(self).__name__,
+            "reasons": {str(number): reason for number, reason in self._reasons.items()},
+            "conditions": [condition.save_state() for condition in self._conditions],
+        }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
+        self._check_state(state)
         for condition, saved in zip(self._conditions, state["conditions"], strict=True):
             condition.load_state(saved)
-        self._reasons = {
-            int(number): StopMessage(content=text, source=type(self._conditions[int(number)]).__name__)
-            for number, text in state["reasons"].items()
-        }
+        self._reasons = {int(number): reason for number, reason in state["reasons"].items()}
+
+    def _check_state(self, state: Mapping[str, Any]) -> None:
+        super()._check_state(state)
+        saved = state["conditions"]
+        if len(saved) != len(self._conditions):
+            raise UserError(
+                f"The state is of {len(saved)} joined conditions, and this {type(self).__name__} joins "
+                f"{len(self._conditions)}. Load it into a condition like the one it was saved from."
+            )
+        for condition, of_part in zip(self._conditions, saved, strict=True):
+            condition._check_state(of_part)
 
 
 class AndTerminationCondition(_Combined):
@@ -101,18 +166,13 @@ class AndTerminationCondition(_Combined):
     def terminated(self) -> bool:
         return all(condition.terminated for condition in self._conditions)
 
-    async def __call__(self, messages: Sequence[BaseAgentEvent | BaseChatMessage]) -> StopMessage | None:
-        await self._ask(messages)
-        return self._stop() if self.terminated else None
-
 
 class OrTerminationCondition(_Combined):
-    """Over when any condition fires."""
+    """Over when any condition fires; a RuntimeError, as in AutoGen, if it is asked again before it was reset."""
 
     @property
     def terminated(self) -> bool:
         return any(condition.terminated for condition in self._conditions)
 
-    async def __call__(self, messages: Sequence[BaseAgentEvent | BaseChatMessage]) -> StopMessage | None:
-        await self._ask(messages)
-        return self._stop() if self.terminated else None
+    def _refuse(self) -> BaseException:
+        return RuntimeFault(f"This {type(self).__name__} has fired already; call reset() before it is asked again.")

@@ -24,6 +24,7 @@ class RunHandle:
     run = team.start(task="Write a haiku about autumn.")
     run.pause()                 # the turn that goes on ends; the next one waits
     run.step()                  # one more turn
+    await run.held()            # it has ended
     run.resume()
     result = await run
     ```
@@ -115,6 +116,19 @@ class RunHandle:
         if not self._gate.closed:
             raise UserError("step() lets a paused run have one turn; this run is not paused. Call pause() first.")
         self._gate.step()
+
+    async def held(self) -> bool:
+        """Wait until a paused run has come to its hold: after `pause`, or after each `step`.
+
+        Returns:
+            Whether it is held; False if the run is over instead.
+        """
+        holding = asyncio.ensure_future(self._gate.until_held())
+        try:
+            await asyncio.wait([holding, self._working], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            holding.cancel()
+        return not self._working.done()
 
     def _tell(self, hook: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(hook)

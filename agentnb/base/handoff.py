@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, model_validator
 from agentnb.core.plugins import load
 
 
-class Handoff(BaseModel):
+class Handoff(BaseModel, defer_build=True):
     """A way to hand a conversation over, offered to a model as a tool without parameters.
 
     ```python

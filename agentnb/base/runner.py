@@ -141,9 +141,11 @@ class TaskRunner(ABC):
         sink: Callable[[Any], None] | None = None,
         gate: Gate | None = None,
         begun: Callable[[Run], None] | None = None,
+        logged: bool = False,
     ) -> TaskResult:
         messages = task_messages(task)
         async with open_run(self._run_started(), log=log, sink=sink, gate=gate) as run:
+            run.task_is_logged = logged
             if begun is not None:
                 begun(run)
             for note in self.opening_notes:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -26,9 +26,13 @@ from agentnb.exceptions import UserError
 
 __all__ = ["install", "installed", "is_installed", "uninstall"]
 
+# Those that are there, and the packages round them: `find_spec`, which programs ask what is installed, finds no other.
+_FOUND = frozenset(
+    module for module in MODULES if any(there(other) for other in MODULES if f"{other}.".startswith(f"{module}."))
+)
 _CHILDREN: dict[str, frozenset[str]] = {
-    module: frozenset(other.rpartition(".")[2] for other in MODULES if other.rpartition(".")[0] == module)
-    for module in MODULES
+    module: frozenset(other.rpartition(".")[2] for other in _FOUND if other.rpartition(".")[0] == module)
+    for module in _FOUND
 }
 
 
@@ -95,10 +99,25 @@ class _Forwarder(Loader):
         cached.clear()
         module.__doc__ = f"AutoGen's `{name}`, looked up in `{home.new}`."
         module.__dict__["__getattr__"] = lookup
-        if name == "autogen_core":
-            # Programs listen to AutoGen's event logger by its name alone; this feeds it.
-            importlib.import_module("agentnb.telemetry.logging")
+        if name in ROOTS:
+            _show_telemetry()
         module.__dict__["__dir__"] = lambda: sorted({*module.__dict__, *public(), *_CHILDREN[name]})
+
+
+def _show_telemetry() -> None:
+    """Let AutoGen's event logger and OpenTelemetry's global provider see runs, which AutoGen does unasked."""
+    global _stop_spans
+    importlib.import_module("agentnb.telemetry.logging")
+    if _stop_spans is None and is_installed():
+        from agentnb.telemetry.otel import follow_global_provider
+
+        _stop_spans = follow_global_provider()
+
+
+def _is_imported() -> bool:
+    """Tell whether the module that is looked for will be imported, and is not only asked about."""
+    search = sys._getframe(2)  # importlib's, which looks the same for both: who called it tells
+    return search.f_back is not None and search.f_back.f_code.co_name == "_find_and_load_unlocked"
 
 
 class _Finder(MetaPathFinder):
@@ -107,9 +126,11 @@ class _Finder(MetaPathFinder):
     ) -> ModuleSpec | None:
         if fullname.partition(".")[0] not in ROOTS:
             return None
-        if fullname in MODULES:
+        if fullname in _FOUND:
             # A package, as `from package import name` asks for a submodule `name` before it gives up: see below.
             return importlib.util.spec_from_loader(fullname, _Forwarder(), origin="agentnb.compat", is_package=True)
+        if not _is_imported():
+            return None
         if fullname.rpartition(".")[2][:1].isupper():
             raise ImportError(_missing(fullname), name=fullname)
         raise ModuleNotFoundError(_missing(fullname), name=fullname)
@@ -117,6 +138,7 @@ class _Finder(MetaPathFinder):
 
 _finder = _Finder()
 _replaced: dict[str, ModuleType] = {}
+_stop_spans: Callable[[], None] | None = None
 
 
 def _loaded() -> dict[str, ModuleType]:
@@ -136,7 +158,8 @@ def install(*, replace: bool = False) -> None:
     """Make `autogen_core`, `autogen_agentchat` and `autogen_ext` import agentnb, in this process.
 
     The objects are agentnb's own: `isinstance` holds across both names. What is not there yet raises an
-    `ImportError` when it is asked for, and says so. A second call changes nothing.
+    `ImportError` when it is asked for, and says so. As with AutoGen, spans of runs and runtimes go to the tracer
+    provider that the program sets with `opentelemetry.trace.set_tracer_provider`. A second call changes nothing.
 
     Args:
         replace: Go on although the real AutoGen was imported; it comes back with `uninstall()`.
@@ -161,8 +184,12 @@ def install(*, replace: bool = False) -> None:
 
 def uninstall() -> None:
     """Take the hook away: AutoGen's names are AutoGen's again, where it is installed."""
+    global _stop_spans
     if not is_installed():
         return
+    if _stop_spans is not None:
+        _stop_spans()
+        _stop_spans = None
     sys.meta_path.remove(_finder)
     for name, module in _loaded().items():
         if _ours(module):

@@ -117,8 +117,7 @@ _PUBLIC: dict[str, Home] = {
     "autogen_agentchat.agents": _home(
         "agentnb.agents",
         "ApprovalFuncType ApprovalRequest ApprovalResponse AssistantAgent BaseChatAgent CodeExecutorAgent "
-        "UserProxyAgent",
-        later="MessageFilterAgent MessageFilterConfig PerSourceFilter SocietyOfMindAgent",
+        "MessageFilterAgent MessageFilterConfig PerSourceFilter SocietyOfMindAgent UserProxyAgent",
     ),
     "autogen_agentchat.base": _home(
         "agentnb.base",
@@ -127,9 +126,8 @@ _PUBLIC: dict[str, Home] = {
     ),
     "autogen_agentchat.conditions": _home(
         "agentnb.conditions",
-        "ExternalTermination MaxMessageTermination SourceMatchTermination StopMessageTermination "
-        "TextMentionTermination",
-        later="FunctionCallTermination FunctionalTermination HandoffTermination TextMessageTermination "
+        "ExternalTermination FunctionCallTermination FunctionalTermination HandoffTermination MaxMessageTermination "
+        "SourceMatchTermination StopMessageTermination TextMentionTermination TextMessageTermination "
         "TimeoutTermination TokenUsageTermination",
     ),
     "autogen_agentchat.messages": _home(
@@ -137,9 +135,8 @@ _PUBLIC: dict[str, Home] = {
         "AgentEvent BaseAgentEvent BaseChatMessage BaseMessage BaseTextChatMessage ChatMessage CodeExecutionEvent "
         "CodeGenerationEvent HandoffMessage MemoryQueryEvent MessageFactory ModelClientStreamingChunkEvent "
         "MultiModalMessage SelectSpeakerEvent SelectorEvent StopMessage StructuredContentType StructuredMessage "
-        "TextMessage ThoughtEvent ToolCallExecutionEvent ToolCallRequestEvent ToolCallSummaryMessage "
-        "UserInputRequestedEvent",
-        later="StructuredMessageFactory",
+        "StructuredMessageFactory TextMessage ThoughtEvent ToolCallExecutionEvent ToolCallRequestEvent "
+        "ToolCallSummaryMessage UserInputRequestedEvent",
     ),
     "autogen_agentchat.state": _home(
         "agentnb.compat.state",
@@ -149,12 +146,12 @@ _PUBLIC: dict[str, Home] = {
     ),
     "autogen_agentchat.teams": _home(
         "agentnb.teams",
-        "BaseGroupChat RoundRobinGroupChat",
-        later="DiGraph DiGraphBuilder DiGraphEdge DiGraphNode GraphFlow MagenticOneGroupChat SelectorGroupChat Swarm",
+        "BaseGroupChat DiGraph DiGraphBuilder DiGraphEdge DiGraphNode GraphFlow MagenticOneGroupChat "
+        "RoundRobinGroupChat SelectorGroupChat Swarm",
     ),
-    "autogen_agentchat.tools": _home("agentnb.tools", later="AgentTool TeamTool"),
+    "autogen_agentchat.tools": _home("agentnb.tools", "AgentTool TeamTool"),
     "autogen_agentchat.ui": _home("agentnb.ui", "Console UserInputManager"),
-    "autogen_agentchat.utils": _home("agentnb.messages", later="content_to_str remove_images"),
+    "autogen_agentchat.utils": _home("agentnb.messages", "content_to_str remove_images"),
     "autogen_ext": _home("agentnb", elsewhere={"__version__": "agentnb.__version__"}),
     "autogen_ext.agents": _home("agentnb.agents"),
     "autogen_ext.agents.azure": _home("agentnb.agents.azure", later="AzureAIAgent"),
@@ -314,6 +311,30 @@ _MORE: dict[str, Home] = {
     "autogen_core._serialization": _home(
         "agentnb.runtimes.serialization",
         "DataclassJsonMessageSerializer ProtobufMessageSerializer PydanticJsonMessageSerializer SerializationRegistry",
+    ),
+    "autogen_agentchat.agents._assistant_agent": _home("agentnb.agents.assistant", "AssistantAgentConfig"),
+    "autogen_agentchat.agents._code_executor_agent": _home("agentnb.agents.code_writer", "RetryDecision"),
+    "autogen_agentchat.agents._user_proxy_agent": _home("agentnb.agents.user_proxy", "InputFuncType"),
+    "autogen_agentchat.teams._group_chat._magentic_one._prompts": _home(
+        "agentnb.teams.magentic_prompts",
+        elsewhere={
+            f"ORCHESTRATOR_{name}_PROMPT": f"agentnb.teams.magentic_prompts.{new}"
+            for name, new in (
+                ("FINAL_ANSWER", "FINAL_ANSWER"),
+                ("PROGRESS_LEDGER", "PROGRESS"),
+                ("TASK_LEDGER_FACTS", "FACTS"),
+                ("TASK_LEDGER_FACTS_UPDATE", "FACTS_UPDATE"),
+                ("TASK_LEDGER_FULL", "LEDGER"),
+                ("TASK_LEDGER_PLAN", "PLAN"),
+                ("TASK_LEDGER_PLAN_UPDATE", "PLAN_UPDATE"),
+            )
+        },
+    ),
+    "autogen_agentchat.teams._group_chat._selector_group_chat": _home(
+        "agentnb.teams.selector", "CandidateFuncType SelectorFuncType"
+    ),
+    "autogen_agentchat.tools._task_runner_tool": _home(
+        "agentnb.tools.task_runner", "TaskRunnerTool TaskRunnerToolArgs"
     ),
     "autogen_core.code_executor._func_with_reqs": _home(
         "agentnb.code_executors.requirements",

@@ -5,14 +5,16 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from agentnb.compat.notes import NAMES
 from agentnb.compat.paths import MODULES, ROOTS, near, new_path, there
 from agentnb.compat.source import Edit, Finding, Kind, Source
 
-__all__ = ["Import", "Program", "collect", "missing", "stored_names"]
+__all__ = ["Function", "Import", "Program", "Reach", "collect", "missing", "stored_names"]
 
 Placed = ast.expr | ast.keyword | ast.alias | ast.stmt
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass
@@ -23,6 +25,36 @@ class Import:
     node: ast.Import | ast.ImportFrom
     block: object
     """The list of statements it stands in; one for all cells' top level."""
+
+    @property
+    def modules(self) -> Iterator[ast.alias]:
+        """Yield the clauses of a plain `import` that stand for modules which are here."""
+        if isinstance(self.node, ast.Import):
+            yield from (alias for alias in self.node.names if alias.name in MODULES and there(alias.name))
+
+    @property
+    def following(self) -> Iterator[ast.Import]:
+        """Yield the plain imports after it, up to the first statement that could use what they bind."""
+        block = self.block if isinstance(self.block, list) else self.source.tree.body
+        for statement in block[block.index(self.node) + 1 :]:
+            if isinstance(statement, ast.Import):
+                yield statement
+            elif not isinstance(statement, ast.ImportFrom):
+                return
+
+
+class Reach(NamedTuple):
+    """One use that is written with the name `agentnb` from now on."""
+
+    source: Source
+    functions: tuple[Function, ...]
+    """The functions it stands in, outermost first."""
+    local: str
+    """The name it started with."""
+    module: str
+    """The new module it reaches into."""
+    place: tuple[float, float]
+    """Its line and column."""
 
 
 @dataclass
@@ -42,6 +74,13 @@ class Program:
     """Local names of modules that are bound to something else too: what a use means cannot be told."""
     needed: dict[str, set[str]] = field(default_factory=dict)
     """For a local name or root: the new modules that its dotted uses reach into."""
+    foreign: set[str] = field(default_factory=set)
+    """Local names of what other libraries are imported for."""
+    functions: dict[int, tuple[Function, ...]] = field(default_factory=dict)
+    """The functions an import statement stands in, outermost first, by the node's id."""
+    global_in: set[int] = field(default_factory=set)
+    """Functions, by their ids, in which a root is declared `global`."""
+    reached: list[Reach] = field(default_factory=list)
     told: set[str] = field(default_factory=set)
     """Names whose difference was told already."""
     findings: dict[int, list[Finding]] = field(default_factory=dict)
@@ -81,20 +120,27 @@ def collect(program: Program, source: Source) -> None:
         for alias in each.node.names:
             if isinstance(each.node, ast.Import):
                 _bind_module(program, alias)
-            elif each.node.module and not each.node.level:
-                old = f"{each.node.module}.{alias.name}"
-                if old in MODULES and there(old):
-                    _bind(program, alias.asname or alias.name, old)
-                elif new_path(old):
-                    program.names[alias.asname or alias.name] = old
-                    program.unsure |= {alias.asname or alias.name} & set(program.modules)
+            else:
+                _bind_name(program, each.node, alias)
+
+
+def _bind_name(program: Program, node: ast.ImportFrom, alias: ast.alias) -> None:
+    local = alias.asname or alias.name
+    old = "" if node.level else f"{node.module}.{alias.name}"
+    if old in MODULES and there(old):
+        _bind(program, local, old)
+    elif new_path(old):
+        program.names[local] = old
+        program.unsure |= {local} & set(program.modules)
+    else:
+        program.foreign.add(local)
 
 
 def _bind_module(program: Program, alias: ast.alias) -> None:
     root = alias.name.partition(".")[0]
     if root not in ROOTS:
-        return
-    if not (alias.name in MODULES and there(alias.name)):
+        program.foreign.add(alias.asname or root)
+    elif not (alias.name in MODULES and there(alias.name)):
         program.kept.add(alias.name)
     elif alias.asname:
         _bind(program, alias.asname, alias.name)

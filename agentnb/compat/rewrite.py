@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import ast
+import math
 import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from agentnb.compat.paths import MODULES, ROOTS, new_path, there
-from agentnb.compat.program import Import, Program, collect, stored_names
+from agentnb.compat.program import Function, Import, Program, Reach, collect, stored_names
 from agentnb.compat.source import Edit, Finding, Source
 from agentnb.compat.uses import Uses
 
 __all__ = ["Rewritten", "rewrite"]
 
 _WIDTH = 100
+_NOWHERE = (math.inf, math.inf)
 _FROM = re.compile(rb"from[\s\\]+(?P<module>[\w.\s\\]*?)[\s\\]*\bimport\b")
 _OTHERS = {
     "autogen": "AutoGen 0.2 and its forks are another library; only AutoGen 0.4 to 0.7 has its names here.",
@@ -36,7 +38,7 @@ def rewrite(sources: Sequence[Source]) -> list[Rewritten]:
         program.findings[id(source)], program.edits[id(source)] = [], []
         collect(program, source)
     stored = {name for source in sources for name in stored_names(source.tree)}
-    program.unsure |= stored & set(program.modules)
+    program.unsure |= (stored | program.foreign) & set(program.modules)
     for source in sources:
         Uses(program, source).visit(source.tree)
     for found in program.imports:
@@ -44,6 +46,7 @@ def rewrite(sources: Sequence[Source]) -> list[Rewritten]:
             _rewrite_import(program, found, found.node)
         elif not found.node.level:
             _rewrite_from(program, found, found.node)
+    _bind_early(program)
     return [
         Rewritten(
             source.edited(program.edits[id(source)]),
@@ -74,25 +77,60 @@ def _rewrite_import(program: Program, found: Import, node: ast.Import) -> None:
         clauses.append(_clause(new_path(alias.name) or "", alias.asname))
         wanted |= program.needed.get(alias.asname or root, set())
     if changed:
-        clauses += sorted(wanted - _brought(program, found.block, before=node))
+        clauses += sorted(wanted - _brought(program, found))
         _apply(program, found.source, node, [f"import {', '.join(dict.fromkeys(clauses))}"])
 
 
-def _brought(program: Program, block: object, *, before: ast.Import) -> set[str]:
-    """Return the new modules that the plain imports of a block bring anyway, and all needed ones if not the first."""
-    plain = [
-        (each.node, alias)
-        for each in program.imports
-        if each.block is block and isinstance(each.node, ast.Import)
-        for alias in each.node.names
+def _brought(program: Program, found: Import) -> set[str]:
+    """Return the new modules that other imports of a block have brought before a use can follow this one."""
+    brought = {
+        new_path(alias.name) or ""
+        for node in found.following
+        for alias in node.names
         if not alias.asname and alias.name in MODULES and alias.name not in program.kept
-    ]
-    brought = {new_path(alias.name) or "" for _, alias in plain}
-    for node, alias in plain:
-        if node is before:
+    }
+    for each in program.imports:
+        if each.node is found.node:
             break
-        brought |= program.needed.get(alias.name.partition(".")[0], set())
+        if each.block is found.block:
+            for name, module in _bound(each):
+                brought |= program.needed.get(name, set()) | ({module} if module else set())
     return brought
+
+
+def _bound(found: Import) -> Iterator[tuple[str, str]]:
+    """Yield each local name an import binds of AutoGen, and the new module it brings under the name of `agentnb`."""
+    if isinstance(found.node, ast.Import):
+        for alias in found.modules:
+            yield alias.asname or alias.name.partition(".")[0], "" if alias.asname else new_path(alias.name) or ""
+    elif not found.node.level and str(found.node.module).partition(".")[0] in ROOTS:
+        yield from ((alias.asname or alias.name, "") for alias in found.node.names)
+
+
+def _bind_early(program: Program) -> None:
+    """Import at a function's start what it uses as `agentnb…` before an import of its own has bound that name."""
+    old: dict[int, set[str]] = {}
+    new: dict[int, tuple[float, float]] = {}  # from where on the name is surely bound
+    for found in program.imports:
+        for function in program.functions[id(found.node)][-1:]:
+            for name, module in _bound(found):
+                old.setdefault(id(function), set()).add(name)
+                if (module or program.needed.get(name)) and id(function) not in program.global_in:
+                    here = (found.node.lineno, found.node.col_offset) if found.block is function.body else _NOWHERE
+                    new[id(function)] = min(here, new.get(id(function), _NOWHERE))
+    early: dict[int, tuple[Reach, Function, set[str]]] = {}
+    for use in program.reached:
+        inner_first = use.functions[::-1]
+        now = next((function for function in inner_first if id(function) in new), None)
+        before = next((function for function in inner_first if use.local in old.get(id(function), ())), None)
+        if now is not None and now is not before and use.place < new[id(now)]:
+            early.setdefault(id(now), (use, now, set()))[2].add(use.module)
+    for use, function, modules in early.values():
+        source, documented = use.source, ast.get_docstring(function, clean=False) is not None
+        start, end = source.span(function.body[1 if documented and len(function.body) > 1 else 0])
+        before_it, _ = source.around(start, end)
+        between = "; " if before_it.strip() else source.newline + before_it.decode()
+        program.edits[id(source)].append(Edit(start, start, f"import {', '.join(sorted(modules))}{between}"))
 
 
 def _rewrite_from(program: Program, found: Import, node: ast.ImportFrom) -> None:
@@ -122,6 +160,7 @@ def _rewrite_from(program: Program, found: Import, node: ast.ImportFrom) -> None
         wanted |= program.needed.get(alias.asname or alias.name, set())
     if list(groups) == [module]:
         return
+    wanted -= _brought(program, found)
     kept = [_clause(alias.name, alias.asname) for alias in node.names]
     if len(groups) == 1 and kept in groups.values() and not wanted and "" not in groups:
         start, end = found.source.span(node)

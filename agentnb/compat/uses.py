@@ -9,14 +9,13 @@ from collections.abc import Sequence
 from agentnb.compat.notes import (
     AGENTCHAT_LOGGERS,
     ARGUMENTS,
-    ARGUMENTS_LATER,
     ATTRIBUTES,
     LOGGERS,
     PATH_IN_STRING,
     PROVIDER,
 )
 from agentnb.compat.paths import MODULES, ROOTS, new_path, there
-from agentnb.compat.program import Program, missing
+from agentnb.compat.program import Function, Program, Reach, missing
 from agentnb.compat.source import Edit, Kind, Source
 
 __all__ = ["Uses"]
@@ -33,6 +32,35 @@ class Uses(ast.NodeVisitor):
         self._concerned = bool(program.plain or program.modules or program.names or program.kept)
         self._prose = {id(node.value) for node in ast.walk(source.tree) if isinstance(node, ast.Expr)}
         self._providers: set[int] = set()
+        self._functions: tuple[Function, ...] = ()
+
+    def visit_Import(self, node: ast.Import) -> None:
+        self._program.functions[id(node)] = self._functions
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        self._program.functions[id(node)] = self._functions
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        self._visit_function(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
+        self._visit_function(node)
+
+    def _visit_function(self, node: Function) -> None:
+        around = self._functions
+        for name, value in ast.iter_fields(node):
+            self._functions = (*around, node) if name == "body" else around
+            for child in value if isinstance(value, list) else [value]:
+                if isinstance(child, ast.AST):
+                    self.visit(child)
+        self._functions = around
+
+    def visit_Global(self, node: ast.Global) -> None:
+        if self._program.plain & set(node.names):
+            self._program.global_in |= {id(function) for function in self._functions[-1:]}
+            names = dict.fromkeys("agentnb" if name in self._program.plain else name for name in node.names)
+            start, end = self._source.span(node)
+            self._program.edits[id(self._source)].append(Edit(start, end, f"global {', '.join(names)}"))
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         chain = _chain(node)
@@ -44,17 +72,19 @@ class Uses(ast.NodeVisitor):
     def visit_Name(self, node: ast.Name) -> None:
         if node.id in self._program.plain:
             self._replace([node], "agentnb")
+            self._reach(node, "agentnb")
+
+    def _reach(self, first: ast.Name | ast.Attribute, module: str) -> None:
+        place = (first.lineno, first.col_offset)
+        self._program.reached.append(Reach(self._source, self._functions, _last(first), module, place))
 
     def visit_Call(self, node: ast.Call) -> None:
         called = self._old(node.func)
         cls = called.rpartition(".")[2]
         for keyword in node.keywords:
             note = ARGUMENTS.get((cls, keyword.arg or ""))
-            said = f"{called}({keyword.arg}=)"
             if note:
-                self._program.report(self._source, keyword, "differs", said, text=note)
-            elif keyword.arg in ARGUMENTS_LATER.get(cls, ()):
-                self._program.report(self._source, keyword, "missing", said, text="not there yet")
+                self._program.report(self._source, keyword, "differs", f"{called}({keyword.arg}=)", text=note)
         if isinstance(node.func, ast.Name | ast.Attribute) and _last(node.func) == "getLogger":
             for argument in node.args:
                 match argument:
@@ -138,6 +168,8 @@ class Uses(ast.NodeVisitor):
         self._program.found(self._source, chain[0], old)
         if (home := MODULES.get(old) or MODULES[old.rpartition(".")[0]]) and home.there:
             self._replace(chain[: length + 1], text)
+            if text.startswith("agentnb"):
+                self._reach(chain[0], module)
             if module not in (new_path(base), "agentnb"):
                 self._program.needed.setdefault(words[0], set()).add(module)
         return True

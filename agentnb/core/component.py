@@ -86,6 +86,8 @@ class ComponentToConfig(Generic[ConfigT]):
 
     component_secrets: ClassVar[Mapping[str, str]] = {}
     """The environment variable of each argument that is a secret."""
+    component_defaults: ClassVar[Mapping[str, Any]] = {}
+    """Arguments that are written also where they were left out."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -118,14 +120,17 @@ class ComponentToConfig(Generic[ConfigT]):
         cls = type(self)
         config: dict[str, Any]
         try:
-            if _is_drawn(cls, "_to_config"):
-                config = _draw(self, strict=False)
-            else:
-                written = self._to_config().model_dump(exclude_none=True)
-                config = to_jsonable_python(written, fallback=lambda value: {"not written": type(value).__qualname__})
+            config = self._describe_config()
         except Exception as error:  # a class's own code, which may raise anything: a description must not end a run
             config = {"not written": f"{type(error).__name__}: {error}"}
         return _model(cls, providers.provider_of(cls, strict=False), config)
+
+    def _describe_config(self) -> dict[str, Any]:
+        if _is_drawn(type(self), "_to_config"):
+            return _draw(self, strict=False)
+        written = self._to_config().model_dump(exclude_none=True)
+        described = to_jsonable_python(written, fallback=lambda value: {"not written": type(value).__qualname__})
+        return cast(dict[str, Any], described)
 
 
 def _is_drawn(cls: type[Any], method: str) -> bool:
@@ -279,7 +284,13 @@ def _draw(component: ComponentToConfig[Any], *, strict: bool) -> dict[str, Any]:
         model = value.dump_component() if strict else value.describe_component()
         return {name: held for name, held in model if held is not None}
 
-    return drawn.draw(component, lambda value, where: drawn.write_plain(value, where, component=nested, strict=strict))
+    config = drawn.draw(
+        component, lambda value, where: drawn.write_plain(value, where, component=nested, strict=strict)
+    )
+    if component.component_defaults:
+        known = drawn.Constructor.of(type(component)).signature.parameters
+        config |= {n: v for n, v in component.component_defaults.items() if n in known and n not in config}
+    return config
 
 
 def _load(data: ComponentModel | Mapping[str, Any], wanted: type[Any] = object) -> Any:

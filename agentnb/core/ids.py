@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import NewType, TypedDict
 
+from agentnb.exceptions import UserError
+
 EventId = NewType("EventId", str)
 """The id of one fact in a log: `<run id>:<seq>`, unique over all logs."""
 
@@ -15,9 +17,19 @@ _TOPIC_TYPE = re.compile(r"^[\w\-\.\:\=]+\Z")
 
 @dataclass(frozen=True, slots=True)
 class AgentType:
-    """The kind of an agent, as it is registered with a runtime."""
+    """The kind of an agent, as it is registered with a runtime; that of an `AgentType` is the same one.
+
+    Raises:
+        ValueError: If `type` is no text.
+    """
 
     type: str
+
+    def __post_init__(self) -> None:
+        name = self.type.type if isinstance(self.type, AgentType) else self.type
+        if not isinstance(name, str):
+            raise UserError(f"An agent type is a text, not {name!r}; write AgentType('writer').")
+        object.__setattr__(self, "type", name)
 
 
 class AgentMetadata(TypedDict):
@@ -32,7 +44,7 @@ class AgentId:
     """One agent on a runtime: its type and, within the type, its key.
 
     Raises:
-        ValueError: If `type` holds anything but letters, digits, `_`, `-` and `.`.
+        ValueError: If `type` is no text, or holds anything but letters, digits, `_`, `-` and `.`.
     """
 
     __slots__ = ("pair",)
@@ -42,7 +54,11 @@ class AgentId:
 
     def __init__(self, type: str | AgentType, key: str) -> None:
         name = type.type if isinstance(type, AgentType) else type
-        if not _AGENT_TYPE.match(name):
+        try:
+            fits = _AGENT_TYPE.match(name)
+        except TypeError:
+            raise UserError(f"An agent type is a text, not {name!r}; write AgentId('writer', 'default').") from None
+        if not fits:
             raise ValueError(f"Agent type {name!r} may hold letters, digits, '_', '-' and '.' only.")
         self.pair = (name, key)
 
@@ -87,14 +103,18 @@ class TopicId:
     """Where something is published: a type, and a source that keeps tenants apart.
 
     Raises:
-        ValueError: If `type` holds anything but letters, digits, `_`, `-`, `.`, `:` and `=`.
+        ValueError: If `type` is no text, or holds anything but letters, digits, `_`, `-`, `.`, `:` and `=`.
     """
 
     type: str
     source: str
 
     def __post_init__(self) -> None:
-        if not _TOPIC_TYPE.match(self.type):
+        try:
+            fits = _TOPIC_TYPE.match(self.type)
+        except TypeError:
+            raise UserError(f"A topic type is a text, not {self.type!r}; write TopicId('news', 'default').") from None
+        if not fits:
             raise ValueError(f"Topic type {self.type!r} may hold letters, digits, '_', '-', '.', ':' and '=' only.")
 
     @classmethod

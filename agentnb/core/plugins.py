@@ -25,6 +25,7 @@ _SHIPPED = {
     "model.openai": "agentnb.models.naming:openai_model",
     "model.replay": "agentnb.models.naming:replay_model",
     "tool.function": "agentnb.tools.function:FunctionTool",
+    "person.cell": "agentnb.notebook.inputs:attend_in_cell",
     "telemetry.otel": "agentnb.telemetry.otel:follow_log",
 }
 

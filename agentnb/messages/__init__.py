@@ -24,6 +24,8 @@ from agentnb.messages.chat import (
     ToolCallRequestEvent,
     ToolCallSummaryMessage,
     UserInputRequestedEvent,
+    content_to_str,
+    remove_images,
 )
 from agentnb.messages.content import (
     CodeBlock,
@@ -47,6 +49,7 @@ from agentnb.messages.llm import (
     TopLogprob,
     UserMessage,
 )
+from agentnb.messages.structured import StructuredMessageFactory
 
 __all__ = [
     "AgentEvent",
@@ -81,6 +84,7 @@ __all__ = [
     "StopMessage",
     "StructuredContentType",
     "StructuredMessage",
+    "StructuredMessageFactory",
     "SystemMessage",
     "TextMessage",
     "ThoughtEvent",
@@ -91,5 +95,7 @@ __all__ = [
     "UnknownMessage",
     "UserInputRequestedEvent",
     "UserMessage",
+    "content_to_str",
     "read_message",
+    "remove_images",
 ]

@@ -82,7 +82,7 @@ class MessageFactory:
         name = data.get("type")
         if name is None:
             raise ValueError("The message's data has no 'type'.")
-        cls = self._classes.get(name)
+        cls = self._classes.get(name) if isinstance(name, str) else None
         if cls is None:
             raise ValueError(
                 f"Unknown message type {name!r} (known: {', '.join(sorted(self._classes))}). "
@@ -121,7 +121,7 @@ def read_message(data: Any) -> BaseMessage:
     """Make a message from a log's data; one of an unknown class becomes an `UnknownMessage`."""
     if isinstance(data, BaseMessage):
         return data
-    if _readers._classes.get(data.get("type", "")) is None:
+    if str(data.get("type", "")) not in _readers._classes:
         return _unknown(dict(data))
     return _readers.create(data)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -11,14 +11,32 @@ from agentnb.core import Text
 from agentnb.messages.content import FunctionCall, Image, RequestUsage
 
 
-class SystemMessage(BaseModel, defer_build=True):
+class _Edits:
+    """Counts changes of messages in place: whoever remembers what a message gave looks whether there were any."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+edits = _Edits()
+
+
+class _Written(BaseModel, defer_build=True):
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        edits.count += 1
+
+
+class SystemMessage(_Written, defer_build=True):
     """Instructions to the model."""
 
     content: Text
     type: Literal["SystemMessage"] = "SystemMessage"
 
 
-class UserMessage(BaseModel, defer_build=True):
+class UserMessage(_Written, defer_build=True):
     """What anybody but the model said; `source` is who."""
 
     content: Text | list[Text | Image]
@@ -26,7 +44,7 @@ class UserMessage(BaseModel, defer_build=True):
     type: Literal["UserMessage"] = "UserMessage"
 
 
-class AssistantMessage(BaseModel, defer_build=True):
+class AssistantMessage(_Written, defer_build=True):
     """What the model said, or the calls it wants; `thought` is reasoning beside it."""
 
     content: Text | list[FunctionCall]
@@ -35,7 +53,7 @@ class AssistantMessage(BaseModel, defer_build=True):
     type: Literal["AssistantMessage"] = "AssistantMessage"
 
 
-class FunctionExecutionResult(BaseModel, defer_build=True):
+class FunctionExecutionResult(_Written, defer_build=True):
     """What one tool call gave."""
 
     content: Text
@@ -44,7 +62,7 @@ class FunctionExecutionResult(BaseModel, defer_build=True):
     is_error: bool | None = None
 
 
-class FunctionExecutionResultMessage(BaseModel, defer_build=True):
+class FunctionExecutionResultMessage(_Written, defer_build=True):
     """What the tool calls of one model answer gave, in the order of the calls."""
 
     content: list[FunctionExecutionResult]

@@ -11,7 +11,16 @@ from pydantic import BaseModel, Field
 
 from agentnb.core import Component
 from agentnb.exceptions import UserError
-from agentnb.messages import LLMMessage
+from agentnb.messages import (
+    AssistantMessage,
+    BaseChatMessage,
+    FunctionExecutionResultMessage,
+    LLMMessage,
+    SystemMessage,
+    UserMessage,
+)
+
+_MESSAGES = (SystemMessage, UserMessage, AssistantMessage, FunctionExecutionResultMessage)
 
 
 class ChatCompletionContextState(BaseModel, defer_build=True):
@@ -27,17 +36,26 @@ class ChatCompletionContext(Component, ABC):
 
     Args:
         initial_messages: What it begins with.
+
+    Raises:
+        ValueError: If one of them is no message of a model's.
     """
 
     component_type: ClassVar[str] = "chat_completion_context"
 
     def __init__(self, initial_messages: list[LLMMessage] | None = None) -> None:
-        self._messages: list[LLMMessage] = list(initial_messages or ())
+        if isinstance(initial_messages, str):
+            raise UserError(f"initial_messages is {initial_messages!r:.80}; it must be a list of messages.")
+        self._messages: list[LLMMessage] = [a_message(message) for message in initial_messages or ()]
         self._initial_messages = initial_messages
 
     async def add_message(self, message: LLMMessage) -> None:
-        """Add a message at the end."""
-        self._messages.append(message)
+        """Add a message at the end.
+
+        Raises:
+            ValueError: If it is no message of a model's.
+        """
+        self._messages.append(a_message(message))
 
     @abstractmethod
     async def get_messages(self) -> list[LLMMessage]:
@@ -51,12 +69,15 @@ class ChatCompletionContext(Component, ABC):
 
         Returns:
             Whether `old`, or a message equal to it, was there; if not, nothing changes.
+
+        Raises:
+            ValueError: If `new` is no message of a model's.
         """
         places = [place for place, message in enumerate(self._messages) if message is old]
         places = places or [place for place, message in enumerate(self._messages) if message == old]
         if not places:
             return False
-        self._messages[places[0] : places[0] + 1] = [] if new is None else [new]
+        self._messages[places[0] : places[0] + 1] = [] if new is None else [a_message(new)]
         return True
 
     async def clear(self) -> None:
@@ -70,6 +91,22 @@ class ChatCompletionContext(Component, ABC):
     async def load_state(self, state: Mapping[str, Any]) -> None:
         """Take the messages of a saved state in place of the present ones."""
         self._messages = ChatCompletionContextState.model_validate(state).messages
+
+
+def a_message(message: Any) -> LLMMessage:
+    """Return a message as it is.
+
+    Raises:
+        ValueError: If it is none that models read.
+    """
+    if isinstance(message, _MESSAGES):
+        return message
+    if isinstance(message, BaseChatMessage):
+        way_out = "add `message.to_model_message()`"
+    else:
+        said = message if isinstance(message, str) else "..."
+        way_out = f"write UserMessage(content={said!r:.80}, source='user')"
+    raise UserError(f"A model context holds messages such as UserMessage, not {message!r:.80}; {way_out}.")
 
 
 def at_least_one(name: str, value: int) -> int:

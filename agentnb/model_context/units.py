@@ -67,10 +67,21 @@ def _answer(place: int, asked: list[_Calls | None]) -> list[_Calls]:
 
 def whole(messages: Sequence[LLMMessage]) -> list[LLMMessage]:
     """Return the messages without calls that lack a result and results that lack their call, in O(messages)."""
-    hidden = {place for calls in _calls(messages) if not calls.whole() for place in calls.places}
+    hidden = orphans(messages)
     if not hidden:
         return list(messages)
     return [message for place, message in enumerate(messages) if place not in hidden]
+
+
+def orphans(messages: Sequence[LLMMessage], begin: int = 0) -> set[int]:
+    """Return the places of calls that lack a result and of results that lack their call.
+
+    Args:
+        messages: The conversation.
+        begin: How many leading messages are known to be whole.
+    """
+    looked_at = messages[begin:] if begin else messages
+    return {begin + place for calls in _calls(looked_at) if not calls.whole() for place in calls.places}
 
 
 def units(messages: Sequence[LLMMessage]) -> list[list[int]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import email.utils
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
 from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
@@ -23,7 +23,7 @@ from agentnb.exceptions import (
     ModelUnreachable,
 )
 
-__all__ = ["Faults", "without_login"]
+__all__ = ["Faults", "Translating", "without_login"]
 
 _KEY_LIKE = re.compile(r"\b(?:sk|key|gsk|xai)-[\w*.-]{4,}")
 
@@ -55,17 +55,6 @@ class Faults:
         for secret in self._secrets:
             text = text.replace(secret, "…")
         return _KEY_LIKE.sub("…", text)
-
-    @contextmanager
-    def translating(self, answer: _Partial | None = None) -> Iterator[None]:
-        """Turn what the block raises into the project's errors; `answer` tells what had been received."""
-        try:
-            yield
-        except AgentnbError:
-            raise
-        except Exception as error:
-            # Without its cause: the SDK's errors quote servers, and some servers quote the key.
-            raise self.translated(error, answer.partial if answer else "") from None
 
     def translated(self, error: Exception, partial: str) -> ModelError:
         """Return the error that stands for an exception of the SDK or below it."""
@@ -148,6 +137,31 @@ class Faults:
                 partial=partial,
             )
         return ModelRequestRefused(f"{self.name} refused the request ({status}): {said}", partial=partial)
+
+
+class Translating:
+    """Turns what the block raises into the project's errors; entered again for every piece of a stream.
+
+    Args:
+        faults: Makes what knows the model's errors, when there is one.
+        answer: Tells what had been received.
+    """
+
+    __slots__ = ("_answer", "_faults")
+
+    def __init__(self, faults: Callable[[], Faults], answer: _Partial | None = None) -> None:
+        self._faults = faults
+        self._answer = answer
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception) and not isinstance(error, AgentnbError):
+            # Without its cause: the SDK's errors quote servers, and some servers quote the key.
+            raise self._faults().translated(error, self._answer.partial if self._answer else "") from None
 
 
 def without_login(url: str) -> str:

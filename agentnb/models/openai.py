@@ -6,7 +6,6 @@ import asyncio
 import difflib
 import importlib
 import inspect
-import json
 import os
 import re
 import sys
@@ -14,6 +13,7 @@ import warnings
 import weakref
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, SecretStr
@@ -22,16 +22,19 @@ from agentnb.core import CancellationToken
 from agentnb.exceptions import ModelError, ModelNotConfigured, ModelNotFound, UserError
 from agentnb.messages import CreateResult, LLMMessage
 from agentnb.models import catalog, wire
+from agentnb.models.answers import Answer, EventLines, read_json
 from agentnb.models.base import (
     CountingClient,
     ModelInfo,
     ToolChoice,
     UsageCounter,
     check_request,
+    refuse_images,
     validate_model_info,
 )
-from agentnb.models.faults import Faults, without_login
+from agentnb.models.faults import Faults, Translating, without_login
 from agentnb.models.reliable import Abort, Retry
+from agentnb.models.transport import http_client
 from agentnb.runlog import current
 
 __all__ = ["OpenAIChatCompletionClient"]
@@ -129,6 +132,7 @@ class OpenAIChatCompletionClient(CountingClient):
             names=include_name_in_message,
             merge_system=not self._info.get("multiple_system_messages", False),
         )
+        self._written_fields = wire.FieldWriter()
         self._usage = UsageCounter()
         self._sdks: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = weakref.WeakKeyDictionary()
 
@@ -223,16 +227,17 @@ class OpenAIChatCompletionClient(CountingClient):
         self._api_key()
 
     async def _sdk(self) -> Any:
-        key = self._api_key()
         loop = asyncio.get_running_loop()
         sdk = self._sdks.get(loop)
         if sdk is None:
+            key = self._api_key()
             if "openai" not in sys.modules:
                 # A third of a second that would else hold up every other task of the loop.
                 await asyncio.to_thread(importlib.import_module, "openai")
             from openai import AsyncOpenAI
 
             arguments = {**self._arguments_of_sdk, "base_url": self._endpoint.url, "max_retries": 0}
+            arguments.setdefault("http_client", http_client(sys.modules["openai"]))
             sdk = self._sdks[loop] = AsyncOpenAI(api_key=key, **arguments)
         return sdk
 
@@ -249,12 +254,13 @@ class OpenAIChatCompletionClient(CountingClient):
         check_request(
             self.model_name,
             self._info,
-            messages,
+            messages[:1],
             tools=tools,
             tool_choice=tool_choice,
             json_output=json_output,
             extra=extra,
         )
+        refuse_images(self.model_name, self._info, self._writer.unseen(messages))
         _check_arguments(extra, allowed=catalog.REQUEST_ARGUMENTS | _CAPABILITIES)
         given = {**self._arguments_of_requests, **extra}
         headers, query = given.pop("extra_headers", None) or {}, given.pop("extra_query", None)
@@ -274,7 +280,6 @@ class OpenAIChatCompletionClient(CountingClient):
         if bound is not None:
             fields["response_format"] = bound
         if tools:
-            fields["tools"] = [wire.tool_json(tool) for tool in tools]
             fields["tool_choice"] = wire.tool_choice_json(tool_choice)
         else:
             fields.pop("parallel_tool_calls", None)
@@ -285,10 +290,9 @@ class OpenAIChatCompletionClient(CountingClient):
         if "grammar" in given:
             fields["grammar"] = given["grammar"]
         fields.update(given.get("extra_body") or {})
-        head = json.dumps({"model": fields.pop("model", self._model)}, ensure_ascii=False)[:-1]
-        tail = wire.json_bytes(fields)[1:]
-        body = head.encode("utf-8", "replace") + b',"messages":' + self._writer.write(messages)
-        return _Request(body + (b"," if fields else b"") + tail, options, given.get("choices"))
+        model = fields.pop("model", self._model)
+        body = self._written_fields.body(model, self._writer.write(messages), tools, fields)
+        return _Request(body, options, given.get("choices"))
 
     async def create(
         self,
@@ -379,17 +383,22 @@ class OpenAIChatCompletionClient(CountingClient):
         answer = self._new_answer()
         response = await self._open(request, abort)
         try:
-            async with aclosing(wire.event_data(response.iter_bytes())) as events:
-                while True:
-                    with self._translating(answer):
-                        data = await abort.wait(anext(events, None))
-                    if data is None or data == b"[DONE]":
+            async with aclosing(response.iter_bytes()) as pieces:
+                lines = EventLines()
+                translating = self._translating(answer)
+                done = False
+                while not done:
+                    with translating:
+                        piece = await abort.wait(anext(pieces, None))
+                    for data in lines.end() if piece is None else lines.add(piece):
+                        done = done or data == b"[DONE]"
+                        for text in () if done else self._feed(answer, data):
+                            if request.choices is None:
+                                yield text
+                    if piece is None:
                         break
-                    for piece in self._feed(answer, data):
-                        if request.choices is None:
-                            yield piece
-                if data is not None:
-                    await _drain(events)
+                if done:
+                    await _drain(pieces)
             result = self._finish(answer, request)
             if request.choices is not None and isinstance(result.content, str):
                 yield result.content
@@ -400,9 +409,7 @@ class OpenAIChatCompletionClient(CountingClient):
     async def _open(self, request: _Request, abort: Abort) -> Any:
         """Send a request and return the SDK's raw response, its body unread."""
         sdk = await self._sdk()
-        # Newer SDKs take finished bytes as `content`, older ones as `body`.
-        carrier = "content" if "content" in inspect.signature(sdk.post).parameters else "body"
-        arguments: dict[str, Any] = {carrier: request.body}
+        arguments: dict[str, Any] = {_carrier(sdk.__class__): request.body}
         try:
             with self._translating():
                 return await abort.wait(
@@ -421,12 +428,12 @@ class OpenAIChatCompletionClient(CountingClient):
         near = difflib.get_close_matches(self._model, names, n=5, cutoff=0.3)
         return [*near, *(name for name in names if name not in near)][:8]
 
-    def _new_answer(self) -> wire.Answer:
-        return wire.Answer(self.model_name, thinks_in_text=self._info["family"] == "r1")
+    def _new_answer(self) -> Answer:
+        return Answer(self.model_name, thinks_in_text=self._info["family"] == "r1")
 
-    def _feed(self, answer: wire.Answer, data: bytes) -> list[str]:
+    def _feed(self, answer: Answer, data: bytes) -> list[str]:
         try:
-            chunk = json.loads(data)
+            chunk = read_json(data)
             error = chunk.get("error")
             if not error:
                 return answer.add(chunk)
@@ -434,7 +441,7 @@ class OpenAIChatCompletionClient(CountingClient):
             raise self._faults().malformed(flaw, data, answer.partial) from None
         raise self._faults().in_stream(error, answer.partial)
 
-    def _finish(self, answer: wire.Answer, request: _Request) -> CreateResult:
+    def _finish(self, answer: Answer, request: _Request) -> CreateResult:
         self._usage.add(answer.usage)
         result = answer.result()
         if request.choices is not None and isinstance(result.content, str):
@@ -455,8 +462,8 @@ class OpenAIChatCompletionClient(CountingClient):
         else:
             here.log.note(text)
 
-    def _translating(self, answer: wire.Answer | None = None) -> AbstractContextManager[None]:
-        return self._faults().translating(answer)
+    def _translating(self, answer: Answer | None = None) -> AbstractContextManager[None]:
+        return Translating(self._faults, answer)
 
     def _faults(self) -> Faults:
         endpoint = self._endpoint
@@ -484,6 +491,12 @@ class OpenAIChatCompletionClient(CountingClient):
         return window - self.count_tokens(messages, tools=tools)
 
 
+@lru_cache(maxsize=8)
+def _carrier(sdk: Any) -> str:
+    """Return how the SDK takes finished bytes: newer ones as `content`, older ones as `body`."""
+    return "content" if "content" in inspect.signature(sdk.post).parameters else "body"
+
+
 def _check_arguments(given: Mapping[str, Any], *, allowed: frozenset[str] | None = None) -> None:
     known = allowed or catalog.REQUEST_ARGUMENTS | catalog.SDK_ARGUMENTS
     for name in given:
@@ -498,11 +511,11 @@ def _check_arguments(given: Mapping[str, Any], *, allowed: frozenset[str] | None
             )
 
 
-async def _drain(events: AsyncGenerator[bytes, None]) -> None:
+async def _drain(pieces: AsyncGenerator[bytes, None]) -> None:
     # A connection whose body was read to the end can be used again; a server that keeps it open is not waited for.
     try:
         async with asyncio.timeout(0.25):
-            async for _ in events:
+            async for _ in pieces:
                 pass
     except Exception:
         return

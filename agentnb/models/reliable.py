@@ -33,23 +33,28 @@ class Abort:
         self._token = token
         self._waiting: asyncio.Task[object] | None = None
         self._fired = False
-        self._link: asyncio.Future[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._key: object | None = None
 
     def __enter__(self) -> Self:
+        # Not by a linked future: making, cancelling and forgetting one costs more than a whole instant answer.
         if self._token is not None:
-            self._link = asyncio.get_running_loop().create_future()
-            self._link.add_done_callback(self._fire)
-            self._token.link_future(self._link)
+            self._loop = asyncio.get_running_loop()
+            self._key = self._token._add(self._tell)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._link is not None:
-            self._link.remove_done_callback(self._fire)
-            self._link.cancel()
+        if self._token is not None:
+            self._token._callbacks.pop(self._key, None)
 
-    def _fire(self, link: asyncio.Future[None]) -> None:
+    def _tell(self) -> None:
+        # A token may be cancelled from any thread; tasks belong to their loop.
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._fire)
+
+    def _fire(self) -> None:
         if self._waiting is not None and not self._fired:
             self._fired = True
             self._waiting.cancel()
@@ -66,7 +71,7 @@ class Abort:
             if asyncio.iscoroutine(awaitable):
                 awaitable.close()
             raise asyncio.CancelledError("The cancellation token was cancelled.")
-        task = self._waiting = asyncio.current_task()
+        task = self._waiting = asyncio.current_task(self._loop)
         try:
             return await awaitable
         except asyncio.CancelledError:

@@ -1,4 +1,4 @@
-"""OpenAI's chat dialect as pure functions: messages and options out, server-sent pieces in."""
+"""What OpenAI-compatible servers are asked: messages, tools and options as the bytes of a request."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import copy
 import json
 import re
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from typing import Any
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
@@ -15,25 +16,20 @@ from agentnb.core import inline_refs, well_formed
 from agentnb.exceptions import ModelResponseInvalid, UserError
 from agentnb.messages import (
     AssistantMessage,
-    ChatCompletionTokenLogprob,
-    CreateResult,
-    FinishReasons,
     FunctionCall,
     FunctionExecutionResultMessage,
     Image,
     LLMMessage,
-    RequestUsage,
     SystemMessage,
-    TopLogprob,
     UserMessage,
 )
+from agentnb.messages.llm import edits
 from agentnb.models.base import ToolChoice, tool_schema
 from agentnb.runlog.log import void
 
 __all__ = [
-    "Answer",
+    "FieldWriter",
     "MessageWriter",
-    "event_data",
     "json_bytes",
     "plain_name",
     "response_format",
@@ -64,8 +60,34 @@ def json_bytes(value: Any) -> bytes:
     return well_formed(json.dumps(value, ensure_ascii=False, separators=(",", ":"))).encode()
 
 
+class _Conversation:
+    """What was written of one conversation that grows: its messages, their JSON, and what to look at again."""
+
+    __slots__ = ("edits", "first", "loose", "parts", "rest", "systems")
+
+    def __init__(self, first: weakref.ref[LLMMessage]) -> None:
+        self.first = first
+        self.rest: list[LLMMessage] = []
+        self.parts: list[bytes] = []
+        self.systems: list[int] = []
+        self.loose: list[tuple[int, Any]] = []
+        self.edits = edits.count
+
+    def stands(self, messages: Sequence[LLMMessage]) -> bool:
+        """Tell whether `messages` begin with those written, unchanged."""
+        # Compared as lists, where the same object is equal without a look at it. A field that was set is counted;
+        # what a list in a field holds has to be looked at.
+        rest = messages[1 : len(self.parts)]
+        return (
+            self.edits == edits.count
+            and self.first() is messages[0]
+            and (rest if type(rest) is list else list(rest)) == self.rest
+            and all(_fingerprint(messages[place]) == seen for place, seen in self.loose)
+        )
+
+
 class MessageWriter:
-    """Writes messages as JSON, each one once: a long history costs one look-up per message and call.
+    """Writes messages as JSON, each one once: what a long history costs at a call is a comparison of two lists.
 
     Args:
         dialect: "openai", "gemini", "claude" or "mistral"; see `catalog.dialect`.
@@ -79,7 +101,12 @@ class MessageWriter:
         self.name_prefixes = name_prefixes
         self.names = names and dialect != "mistral"
         self.merge_system = merge_system
-        self._written: dict[int, tuple[weakref.ref[LLMMessage], Any, bytes]] = {}
+        self._conversations: dict[int, _Conversation] = {}
+
+    def unseen(self, messages: Sequence[LLMMessage]) -> Sequence[LLMMessage]:
+        """Return the messages that were not written before, as part of this conversation."""
+        known = self._conversations.get(id(messages[0])) if messages else None
+        return messages if known is None or not known.stands(messages) else messages[len(known.parts) :]
 
     def write(self, messages: Sequence[LLMMessage]) -> bytes:
         """Return the JSON array of a conversation.
@@ -87,23 +114,38 @@ class MessageWriter:
         Raises:
             ValueError: If a source cannot be sent as a name, or system messages of a model that takes one stand apart.
         """
-        if self.merge_system:
-            messages = _merged(messages)
-        if self.dialect == "claude" and isinstance(messages[-1], AssistantMessage):
-            messages = [*messages[:-1], _trimmed(messages[-1])]
-        parts = [part for message in messages if (part := self._part(message))]
-        return b"[" + b",".join(parts) + b"]"
+        key = id(messages[0])
+        known = self._conversations.get(key)
+        if known is None or not known.stands(messages):
+            forget = self._conversations.pop
+            # A conversation is forgotten with its first message, so it must not hold that itself.
+            known = _Conversation(weakref.ref(messages[0], lambda _: void(forget(key, None))))
+        place = len(known.parts)
+        parts = [self._part(message) for message in messages[place:]]
+        known.rest += messages[max(1, place) :]
+        known.parts += parts
+        for message in messages[place:]:
+            if message.type == "SystemMessage":
+                known.systems.append(place)
+            if not isinstance(message.content, str):
+                known.loose.append((place, _fingerprint(message)))
+            place += 1
+        self._conversations[key] = known
+        return b"[" + b",".join(self._sent(known, messages)) + b"]"
+
+    def _sent(self, known: _Conversation, messages: Sequence[LLMMessage]) -> Iterable[bytes]:
+        parts: Sequence[bytes] = known.parts
+        if self.merge_system and len(known.systems) > 1:
+            first, last = known.systems[0], known.systems[-1]
+            parts = [*parts[:first], self._part(_merged(messages, known.systems)), *parts[last + 1 :]]
+        if self.dialect == "claude":
+            if isinstance(messages[-1], AssistantMessage):
+                parts = [*parts[:-1], self._part(_trimmed(messages[-1]))]
+            return filter(None, parts)
+        return parts
 
     def _part(self, message: LLMMessage) -> bytes:
-        key = id(message)
-        seen = _fingerprint(message)
-        known = self._written.get(key)
-        if known is not None and known[0]() is message and known[1] == seen:
-            return known[2]
-        part = b",".join(json_bytes(item) for item in self._items(message))
-        forget = self._written.pop
-        self._written[key] = (weakref.ref(message, lambda _: void(forget(key, None))), seen, part)
-        return part
+        return b",".join(json_bytes(item) for item in self._items(message))
 
     def _items(self, message: LLMMessage) -> list[dict[str, Any]]:
         match message:
@@ -174,17 +216,47 @@ def _trimmed(message: AssistantMessage) -> AssistantMessage:
     return message
 
 
-def _merged(messages: Sequence[LLMMessage]) -> Sequence[LLMMessage]:
-    at = [i for i, message in enumerate(messages) if isinstance(message, SystemMessage)]
-    if len(at) < 2:
-        return messages
+def _merged(messages: Sequence[LLMMessage], at: Sequence[int]) -> SystemMessage:
     if at[-1] - at[0] != len(at) - 1:
         raise UserError(
             "This model takes one system message, and those given stand apart. Put them side by side, or say "
             "'multiple_system_messages': True in model_info if the model takes several."
         )
-    text = "\n".join(str(messages[i].content) for i in at)
-    return [*messages[: at[0]], SystemMessage(content=text), *messages[at[-1] + 1 :]]
+    return SystemMessage(content="\n".join(str(messages[i].content) for i in at))
+
+
+class _Fields(NamedTuple):
+    schemas: list[Any]
+    fields: dict[str, Any]
+    written: bytes
+
+
+class FieldWriter:
+    """Writes what stands round the messages of a request; what is the same again is not written again."""
+
+    def __init__(self) -> None:
+        self._known: deque[_Fields] = deque(maxlen=8)
+
+    def body(self, model: str, messages: bytes, tools: Sequence[Any], fields: Mapping[str, Any]) -> bytes:
+        """Return the JSON of a request.
+
+        Args:
+            model: The model's name.
+            messages: The JSON of the conversation.
+            tools: Tools or their schemas.
+            fields: Everything else.
+
+        Raises:
+            ValueError: If a tool's name cannot be sent.
+        """
+        schemas = [tool_schema(tool) for tool in tools]
+        tail = next((k.written for k in self._known if k.schemas == schemas and k.fields == fields), None)
+        if tail is None:
+            tail = json_bytes({**({"tools": [tool_json(schema) for schema in schemas]} if tools else {}), **fields})
+            # Copies, which differ from what may be changed in place later.
+            self._known.appendleft(_Fields(copy.deepcopy(schemas), copy.deepcopy(dict(fields)), tail))
+        head = json.dumps({"model": model}, ensure_ascii=False)[:-1].encode("utf-8", "replace")
+        return b'%b,"messages":%b%b' % (head, messages, b"," + tail[1:] if len(tail) > 2 else tail[1:])
 
 
 def tool_json(tool: Any) -> dict[str, Any]:
@@ -300,183 +372,3 @@ def unwrap_choice(model: str, text: str, choices: Sequence[str]) -> str:
             f"{model} was to choose one of {list(choices)} and answered {text[:200]!r}.", partial=text
         )
     return str(chosen)
-
-
-async def event_data(pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """Yield the data of server-sent events from bytes cut anywhere (WHATWG HTML, 9.2.6; lines end with LF or CRLF)."""
-    rest = b""
-    data: list[bytes] = []
-    async for piece in pieces:
-        *lines, rest = (rest + piece).split(b"\n")
-        for line in lines:
-            line = line.rstrip(b"\r")
-            if line.startswith(b"data:"):
-                data.append(line[5:].strip())
-            elif not line and data:
-                yield b"\n".join(data)
-                data = []
-    if rest.startswith(b"data:"):
-        data.append(rest[5:].strip())
-    if data:
-        yield b"\n".join(data)
-
-
-_FINISH: dict[str, FinishReasons] = {
-    "stop": "stop",
-    "end_turn": "stop",
-    "length": "length",
-    "content_filter": "content_filter",
-    "tool_calls": "function_calls",
-    "function_call": "function_calls",
-    "function_calls": "function_calls",
-}
-
-_THINK = re.compile(r"\s*<think>(.*?)</think>\s*", re.DOTALL)
-
-
-class _Channel:
-    """Text that arrives in pieces; half a surrogate pair is held back until its other half comes."""
-
-    def __init__(self) -> None:
-        self.pieces: list[str] = []
-        self._held = ""
-
-    def add(self, piece: str) -> str:
-        """Take a piece and return what can be shown of it."""
-        if self._held:
-            piece, self._held = self._held + piece, ""
-        if piece and "\ud800" <= piece[-1] <= "\udbff":
-            piece, self._held = piece[:-1], piece[-1]
-        piece = well_formed(piece)
-        if piece:
-            self.pieces.append(piece)
-        return piece
-
-    def text(self) -> str:
-        return "".join(self.pieces) + ("\ufffd" if self._held else "")
-
-
-class Answer:
-    """An answer that grows: from the pieces of a stream, or from a whole message at once.
-
-    Args:
-        model: The model in one short text, for errors.
-        thinks_in_text: Whether reasoning comes as `<think>…</think>` at the head of the text (family `r1`).
-    """
-
-    def __init__(self, model: str, *, thinks_in_text: bool = False) -> None:
-        self.model = model
-        self.thinks_in_text = thinks_in_text
-        self.finish_reason: str | None = None
-        self.usage = RequestUsage(0, 0)
-        self._content = _Channel()
-        self._thought = _Channel()
-        self._thinking = False
-        self._calls: dict[int, dict[str, str]] = {}
-        self._logprobs: list[ChatCompletionTokenLogprob] = []
-
-    @property
-    def partial(self) -> str:
-        """The text so far."""
-        return self._content.text()
-
-    def add(self, chunk: Mapping[str, Any]) -> list[str]:
-        """Take a chunk, or a whole completion, and return the texts to show.
-
-        Reasoning is shown between `<think>` and `</think>`.
-        """
-        usage = chunk.get("usage")
-        if usage:
-            self.usage = RequestUsage(usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0)
-        choices = chunk.get("choices")
-        if not choices:
-            return []
-        choice = choices[0]
-        # A whole message is complete however it ended; only a stream can be cut off unnoticed.
-        self.finish_reason = choice.get("finish_reason") or ("unknown" if "message" in choice else self.finish_reason)
-        message = choice.get("delta") or choice.get("message") or {}
-        if message.get("function_call"):
-            raise ModelResponseInvalid(
-                f"{self.model} answered with the withdrawn 'function_call'; ask a server that sends 'tool_calls'.",
-                partial=self.partial,
-            )
-        logprobs = choice.get("logprobs")
-        if logprobs:
-            self._logprobs += [_logprob(item) for item in logprobs.get("content") or ()]
-        for position, call in enumerate(message.get("tool_calls") or ()):
-            self._add_call(call, position)
-        return self._texts(message)
-
-    def _texts(self, message: Mapping[str, Any]) -> list[str]:
-        shown: list[str] = []
-        reasoning = message.get("reasoning_content") or message.get("reasoning")
-        if isinstance(reasoning, str) and reasoning:
-            if not self._thinking:
-                self._thinking = True
-                shown.append("<think>")
-            shown.append(self._thought.add(reasoning))
-        content = message.get("content")
-        if content:
-            if self._thinking:
-                self._thinking = False
-                shown.append("</think>")
-            shown.append(self._content.add(content))
-        return [text for text in shown if text]
-
-    def _add_call(self, delta: Mapping[str, Any], position: int) -> None:
-        index = delta.get("index")
-        call = self._calls.setdefault(position if index is None else index, {"id": "", "name": "", "arguments": ""})
-        function = delta.get("function") or delta.get("custom") or {}
-        call["id"] = call["id"] or delta.get("id") or ""
-        call["name"] = call["name"] or function.get("name") or ""
-        call["arguments"] += function.get("arguments") or function.get("input") or ""
-
-    def result(self) -> CreateResult:
-        """Return the whole answer.
-
-        Raises:
-            ModelResponseInvalid: If it was cut off: no finish reason came.
-        """
-        if self.finish_reason is None:
-            raise ModelResponseInvalid(
-                f"The answer of {self.model} was cut off: it ended without a finish reason after "
-                f"{len(self.partial)} characters.",
-                partial=self.partial,
-            )
-        text, thought = self._content.text(), self._thought.text()
-        if self.thinks_in_text and not thought and (match := _THINK.match(text)):
-            text, thought = text[match.end() :], match[1].strip()
-        content: str | list[FunctionCall] = text
-        finish = _FINISH.get(self.finish_reason, "unknown")
-        if self._calls:
-            content, finish = self._function_calls(), "function_calls"
-            thought = "\n".join(part for part in (thought, text) if part)
-        return CreateResult(
-            finish_reason=finish,
-            content=content,
-            usage=self.usage,
-            cached=False,
-            logprobs=self._logprobs or None,
-            thought=thought or None,
-        )
-
-    def _function_calls(self) -> list[FunctionCall]:
-        return [
-            FunctionCall(
-                # A server that numbers nothing still gets answers it can match.
-                id=call["id"] or f"call_{index}",
-                name=plain_name(call["name"]),
-                arguments=well_formed(call["arguments"]),
-            )
-            for index, call in sorted(self._calls.items())
-        ]
-
-
-def _logprob(item: Mapping[str, Any]) -> ChatCompletionTokenLogprob:
-    top = item.get("top_logprobs")
-    return ChatCompletionTokenLogprob(
-        token=well_formed(item.get("token") or ""),
-        logprob=item["logprob"],
-        top_logprobs=[TopLogprob(logprob=t["logprob"], bytes=t.get("bytes")) for t in top] if top else None,
-        bytes=item.get("bytes"),
-    )

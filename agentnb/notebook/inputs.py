@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from agentnb.core import well_formed
 from agentnb.exceptions import HumanUnavailable
-from agentnb.notebook.session import Session
+from agentnb.notebook.session import Session, here
 from agentnb.runlog import Event, InputAnswered, InputRequested, RunLog
 from agentnb.runlog.log import void
 
@@ -114,6 +114,25 @@ class Reception:
             self.log.refuse(input_id, HumanUnavailable(f"{who} asked {question.prompt!r}, and the input was closed."))
             return
         self.log.answer(input_id, answer, by="stdin")
+
+
+def attend_in_cell(log: RunLog) -> Callable[[], None] | None:
+    """Bring the questions of a run that a cell awaits by itself to the cell's client, as lines of input.
+
+    Returns:
+        The way to end that; None where the client takes no input.
+    """
+    session = here()
+    if session.ipykernel is None or not session.allow_stdin:
+        return None
+    reception = Reception(log, session)
+    leave = reception.cell_waits(session)
+
+    def end() -> None:
+        leave()
+        reception.close()
+
+    return end
 
 
 def _why(session: Session) -> str:

@@ -18,7 +18,7 @@ from agentnb.notebook.inputs import Reception
 from agentnb.notebook.session import here
 from agentnb.notebook.variables import describe, summarize
 from agentnb.notebook.views import view
-from agentnb.runlog import Event, RunFinished, RunLog, RunStarted, Said, VariablesShared, totals
+from agentnb.runlog import Event, RunFinished, RunLog, RunStarted, VariablesShared, result_of, totals
 from agentnb.runlog.log import void
 
 if TYPE_CHECKING:
@@ -202,15 +202,15 @@ class NotebookRun:
 
     @property
     def messages(self) -> Sequence[Any]:
-        """Chat messages and events said so far, without those of nested teams."""
-        return self._result.messages if self._result is not None else _said(self.log)
+        """Chat messages and events said so far."""
+        return self._result.messages if self._result is not None else result_of(self.log)
 
     @property
     def result(self) -> TaskResult:
         """What the run gave so far; after a stop or a failure what was said until then."""
         if self._result is not None:
             return self._result
-        return TaskResult.model_construct(messages=_said(self.log), stop_reason=self.stop_reason, log=self.log)
+        return TaskResult.model_construct(messages=result_of(self.log), stop_reason=self.stop_reason, log=self.log)
 
     @property
     def question(self) -> str | None:
@@ -381,16 +381,3 @@ def readable(error: BaseException) -> BaseException:
     while isinstance(inner, AgentFailed) and inner.__cause__ is not None:
         inner = inner.__cause__
     return inner if hasattr(inner, "_render_traceback_") else error
-
-
-def _said(log: RunLog) -> list[Any]:
-    events = log.events
-    runs_of: dict[str, str] = {}
-    messages = []
-    for event in events:
-        # Parents come before their children, so one pass finds the run each fact belongs to.
-        run = event.id if isinstance(event.body, RunStarted) else runs_of.get(event.parent or "", "")
-        runs_of[event.id] = run
-        if isinstance(event.body, Said) and run == events[0].id:
-            messages.append(event.body.message)
-    return messages

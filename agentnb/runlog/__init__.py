@@ -26,6 +26,7 @@ from agentnb.runlog.events import (
     Noted,
     OutputChunk,
     Participant,
+    Relayed,
     RunFinished,
     RunPaused,
     RunStarted,
@@ -38,8 +39,9 @@ from agentnb.runlog.events import (
     UnknownFact,
     Usage,
     VariablesShared,
+    VerdictGiven,
 )
-from agentnb.runlog.fold import Totals, add_totals, said, shown, thread, totals
+from agentnb.runlog.fold import Totals, add_totals, result_of, said, shown, thread, totals
 from agentnb.runlog.log import RUNS_VARIABLE, RunLog, Scope, current, fan_out, runs_folder, scope
 from agentnb.runlog.observers import announce, observe, observed
 from agentnb.runlog.run import Run, open_run
@@ -72,6 +74,7 @@ __all__ = [
     "Noted",
     "OutputChunk",
     "Participant",
+    "Relayed",
     "Run",
     "RunFinished",
     "RunLog",
@@ -88,6 +91,7 @@ __all__ = [
     "UnknownFact",
     "Usage",
     "VariablesShared",
+    "VerdictGiven",
     "add_totals",
     "announce",
     "current",
@@ -95,6 +99,7 @@ __all__ = [
     "observe",
     "observed",
     "open_run",
+    "result_of",
     "runs_folder",
     "said",
     "scope",

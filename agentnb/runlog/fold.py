@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from pydantic import BaseModel
 
+from agentnb.core import EventId
 from agentnb.messages import AssistantMessage, BaseChatMessage, BaseMessage, LLMMessage, UserMessage
-from agentnb.runlog.events import ContextAdded, Event, ModelStarted, RunFinished, RunStarted, Said, Usage
+from agentnb.runlog.events import ContextAdded, Event, ModelStarted, Relayed, RunFinished, RunStarted, Said, Usage
 from agentnb.runlog.log import RunLog
 
 
@@ -39,6 +41,32 @@ def thread(events: Iterable[Event]) -> list[BaseChatMessage]:
 def said(events: Iterable[Event]) -> list[BaseMessage]:
     """Return chat messages and events in the order they were said."""
     return [e.body.message for e in events if isinstance(e.body, Said)]
+
+
+def result_of(events: Iterable[Event], run: EventId | None = None) -> list[Any]:
+    """Return the messages and events of a run's result, in their order.
+
+    Args:
+        events: A log, or its facts.
+        run: The `run.started` fact; default: the first one.
+    """
+    facts = list(events)
+    run = run or next((event.id for event in facts if isinstance(event.body, RunStarted)), None)
+    runs: dict[EventId, EventId | None] = {}
+    messages: list[Any] = []
+    for event in facts:
+        # Parents come before their children, so one pass finds the run each fact belongs to.
+        own = event.id if isinstance(event.body, RunStarted) else runs.get(event.parent) if event.parent else None
+        runs[event.id] = own
+        if own != run:
+            continue
+        if isinstance(event.body, Said) and not event.body.left_out:
+            messages.append(event.body.message)
+        elif isinstance(event.body, Relayed):
+            taken = facts[event.body.said - 1].body
+            if isinstance(taken, Said):
+                messages.append(taken.message)
+    return messages
 
 
 def add_usage(total: Usage, event: Event) -> Usage:
@@ -96,7 +124,7 @@ def add_totals(total: Totals, event: Event) -> Totals:
 
 def shown(log: RunLog, call: Event) -> list[LLMMessage]:
     """Return the messages a model was shown at a `model.started` fact."""
-    events = log.events
+    events = log._events
     entries: list[int] = []
     wanted: int | None = None
     event = call
@@ -114,12 +142,10 @@ def shown(log: RunLog, call: Event) -> list[LLMMessage]:
     return [_message(events, seq) for seq in entries]
 
 
-def _message(events: tuple[Event, ...], seq: int) -> LLMMessage:
-    body = events[seq - 1].body
-    if not isinstance(body, ContextAdded):
-        raise ValueError(f"Fact {seq} is {events[seq - 1].kind!r}, not 'context'.")
+def _message(events: Sequence[Event], seq: int) -> LLMMessage:
+    body = _context(events, seq)
     if body.message is not None:
-        return body.message
+        return body.message if body.after is None else body.message.model_copy(update={"content": _text(events, body)})
     original = events[(body.said or 0) - 1].body
     if not isinstance(original, Said) or not isinstance(original.message, BaseChatMessage):
         raise ValueError(f"Fact {seq} refers to {body.said}, which is no message.")
@@ -127,3 +153,26 @@ def _message(events: tuple[Event, ...], seq: int) -> LLMMessage:
     if body.role == "AssistantMessage":
         return AssistantMessage(content=said_by.to_model_text(), source=said_by.source)
     return UserMessage(content=said_by.to_model_text(), source=said_by.source)
+
+
+def _context(events: Sequence[Event], seq: int) -> ContextAdded:
+    body = events[seq - 1].body
+    if not isinstance(body, ContextAdded):
+        raise ValueError(f"Fact {seq} is {events[seq - 1].kind!r}, not 'context'.")
+    return body
+
+
+def _text(events: Sequence[Event], body: ContextAdded) -> str:
+    """Return a text that goes on from others; backwards, each giving the piece that is wanted of it."""
+    pieces: list[str] = []
+    wanted: int | None = None
+    while True:
+        keep = body.keep or 0
+        own = body.message.content if body.message is not None else None
+        if not isinstance(own, str):
+            raise ValueError("A text goes on from a 'context' fact without a text.")
+        pieces.append(own if wanted is None else own[: max(0, wanted - keep)])
+        wanted = keep if wanted is None else min(wanted, keep)
+        if body.after is None or wanted == 0:
+            return "".join(reversed(pieces))
+        body = _context(events, body.after)

@@ -16,13 +16,16 @@ class Gate:
 
     Attributes:
         log: Where it is written that the gate was closed or opened; None until the run has begun.
+        closings: How often it was closed.
     """
 
     def __init__(self) -> None:
+        self.closings = 0
         self.log: RunLog | None = None
         self._closed = False
         self._steps = 0
         self._waiting: set[asyncio.Future[None]] = set()
+        self._watching: set[asyncio.Future[None]] = set()
 
     @property
     def closed(self) -> bool:
@@ -32,12 +35,13 @@ class Gate:
     @property
     def held(self) -> bool:
         """Whether a turn waits now."""
-        return bool(self._waiting)
+        return any(not waiting.done() for waiting in self._waiting)
 
     def close(self) -> None:
         """Hold the next turn; one that goes on is not touched."""
         if not self._closed:
             self._closed = True
+            self.closings += 1
             self._say("paused")
 
     def open(self) -> None:
@@ -46,26 +50,37 @@ class Gate:
             self._closed = False
             self._steps = 0
             self._say("resumed")
-            self._wake()
+            _wake(self._waiting)
 
     def step(self) -> None:
         """Close the gate and let one more turn through."""
         self._closed = True
         self._steps += 1
         self._say("step")
-        self._wake()
+        _wake(self._waiting)
 
     async def passed(self) -> None:
         """Wait until a turn may begin."""
         while self._closed and not self._steps:
             waiting = asyncio.get_running_loop().create_future()
             self._waiting.add(waiting)
+            _wake(self._watching)
             try:
                 await waiting
             finally:
                 self._waiting.discard(waiting)
         if self._closed:
             self._steps -= 1
+
+    async def until_held(self) -> None:
+        """Wait until a turn waits."""
+        while not self.held:
+            watching = asyncio.get_running_loop().create_future()
+            self._watching.add(watching)
+            try:
+                await watching
+            finally:
+                self._watching.discard(watching)
 
     def begin(self, log: RunLog) -> None:
         """Write to `log` from now on, unless a run round this one does so already."""
@@ -74,11 +89,12 @@ class Gate:
             if self._closed:
                 self._say("paused")
 
-    def _wake(self) -> None:
-        for waiting in self._waiting:
-            if not waiting.done():
-                waiting.set_result(None)
-
     def _say(self, state: Literal["paused", "resumed", "step"]) -> None:
         if self.log is not None:
             self.log.append(RunPaused(state=state))
+
+
+def _wake(waiting: set[asyncio.Future[None]]) -> None:
+    for future in waiting:
+        if not future.done():
+            future.set_result(None)

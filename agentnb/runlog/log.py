@@ -7,15 +7,18 @@ import logging
 import os
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from agentnb.core import EventId, monotonic, new_id, now
 from agentnb.exceptions import UserError
-from agentnb.runlog.events import Body, Event, InputAnswered, InputRequested, Noted, Usage
+from agentnb.runlog.events import Body, Event, InputAnswered, InputRequested, Noted, Usage, unchecked
 from agentnb.runlog.store import JsonLinesStore, LineReader
+
+if TYPE_CHECKING:
+    from agentnb.runlog.gate import Gate
 
 S = TypeVar("S")
 
@@ -31,6 +34,8 @@ class Scope(NamedTuple):
     log: RunLog
     parent: EventId | None
     source: str
+    recorders: tuple[int, ...] = ()
+    """The objects whose recorded method runs now, by identity: what a class leaves to its base is one call, not two."""
 
 
 _scope: ContextVar[Scope | None] = ContextVar("agentnb_scope", default=None)
@@ -41,17 +46,28 @@ def current() -> Scope | None:
     return _scope.get()
 
 
-@contextmanager
-def scope(log: RunLog, parent: EventId | None, source: str) -> Iterator[None]:
-    """Let facts of the code in the block belong to `parent`."""
-    token = _scope.set(Scope(log, parent, source))
-    try:
-        yield
-    finally:
+class Entered:
+    """Lets facts of the code in a block belong somewhere; may be entered again."""
+
+    # A class, not a generator: every turn and every effect enters a scope, a streaming one for each piece.
+    __slots__ = ("_here", "_token")
+
+    def __init__(self, here: Scope) -> None:
+        self._here = here
+
+    def __enter__(self) -> None:
+        self._token = _scope.set(self._here)
+
+    def __exit__(self, *_: object) -> None:
         try:
-            _scope.reset(token)
+            _scope.reset(self._token)
         except ValueError:
             pass  # a coroutine that is thrown away is closed in whatever context collects it
+
+
+def scope(log: RunLog, parent: EventId | None, source: str) -> AbstractContextManager[None]:
+    """Let facts of the code in the block belong to `parent`."""
+    return Entered(Scope(log, parent, source))
 
 
 def fan_out(item: Any) -> None:
@@ -89,6 +105,12 @@ class RunLog:
         self._attendants: dict[str, str] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._warned = False
+        self.gate: Gate | None = None
+        """Holds the run that goes on, and the runs within it."""
+        self.said_within: dict[str, int] = {}
+        """Messages of runs within runs, by `id`, with the `seq` of the fact."""
+        self.pieces_within: set[str] = set()
+        """Streamed pieces that a run within a run has shown and that the run round it has not taken up yet."""
         self.kept = True
         """Whether anybody keeps it; runs within one that is not have a log of their own."""
 
@@ -171,24 +193,29 @@ class RunLog:
             source = source if source is not None else here.source
         seq = len(self._events) + 1
         # Every value is ours and typed: validating it again would be half the cost of an append.
-        event = Event.model_construct(
-            id=EventId(f"{self.id}:{seq}"),
-            seq=seq,
-            parent=parent,
-            at=now(),
-            took=took,
-            source=source or "",
-            usage=usage,
-            body=body,
+        event = unchecked(
+            Event,
+            {
+                "id": f"{self.id}:{seq}",
+                "seq": seq,
+                "parent": parent,
+                "at": now(),
+                "took": took,
+                "source": source or "",
+                "usage": usage,
+                "body": body,
+            },
         )
         self._events.append(event)
         if self.store is not None:
             self.store.write(event)
             if self.store.error is not None:
                 self._check_disk()
-        if isinstance(body, InputAnswered):
+        # By its tag: `isinstance` of a pydantic model takes as long as writing the line.
+        if body.kind == "input.answered" and isinstance(body, InputAnswered):
             self._wake(body)
-        self.fan_out(event)
+        if self._watchers:
+            self.fan_out(event)
         return event
 
     def append_threadsafe(self, body: Body, **where: Any) -> None:

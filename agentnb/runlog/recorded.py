@@ -6,49 +6,39 @@ Outside of a run the wrapped methods behave exactly as written.
 from __future__ import annotations
 
 import functools
-import weakref
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from typing import Any
 
 from agentnb.core import monotonic
-from agentnb.exceptions import ModelResponseInvalid
-from agentnb.messages import BaseTextChatMessage, CreateResult, LLMMessage
+from agentnb.exceptions import ActRefused, ModelResponseInvalid
+from agentnb.messages import CreateResult, LLMMessage
 from agentnb.runlog import log as runlog
+from agentnb.runlog.contexts import contexts_of
 from agentnb.runlog.events import (
     CodeFinished,
     CodeStarted,
-    ContextAdded,
     Event,
     MemoryFinished,
     MemoryStarted,
     ModelFinished,
     ModelStarted,
-    Said,
     ToolFinished,
     ToolStarted,
     Usage,
 )
-from agentnb.runlog.log import RunLog, Scope
-
-# The objects whose recorded method runs now: a subclass that calls super().create() is one call, not two.
-_busy: ContextVar[tuple[int, ...]] = ContextVar("agentnb_recording", default=())
+from agentnb.runlog.guards import Act, guarded, judged
+from agentnb.runlog.log import Entered, Scope
 
 
-@contextmanager
-def _within(here: Scope, started: Event, recorder: object) -> Iterator[None]:
-    token = _busy.set((*_busy.get(), id(recorder)))
-    try:
-        with runlog.scope(here.log, started.id, here.source):
-            yield
-    finally:
-        _busy.reset(token)
+def _within(here: Scope, started: Event, recorder: object) -> Entered:
+    return Entered(Scope(here.log, started.id, here.source, (*here.recorders, id(recorder))))
 
 
 def _recording(owner: object) -> Scope | None:
     here = runlog.current()
-    return None if here is None or id(owner) in _busy.get() else here
+    return None if here is None or id(owner) in here.recorders else here
 
 
 def wrap(cls: type[Any], **wrappers: Callable[[Any], Any]) -> None:
@@ -64,46 +54,6 @@ def error_text(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
-class _Contexts:
-    """Which messages a log's models have been shown, so that each is written once."""
-
-    def __init__(self) -> None:
-        self.scanned = 0
-        self.said: dict[tuple[str, str], int] = {}
-        self.shown: dict[Any, tuple[Any, int]] = {}
-        self.calls: dict[str, tuple[int, list[int]]] = {}
-
-    def entries(self, log: RunLog, messages: Sequence[LLMMessage], source: str) -> list[int]:
-        for event in log._events[self.scanned :]:
-            if isinstance(event.body, Said) and isinstance(event.body.message, BaseTextChatMessage):
-                message = event.body.message
-                # A class of the user's may give models another text; read again, only its content is known.
-                if message.to_model_text() == message.content:
-                    self.said.setdefault((message.source, message.content), event.seq)
-        self.scanned = len(log._events)
-        return [self._entry(log, message) for message in messages]
-
-    def _entry(self, log: RunLog, message: LLMMessage) -> int:
-        content = getattr(message, "content", None)
-        speaker = getattr(message, "source", None)
-        thought = getattr(message, "thought", None)
-        key: Any = (message.type, speaker, content, thought) if isinstance(content, str) else id(message)
-        known = self.shown.get(key)
-        if known is not None:
-            return known[1]
-        said = self.said.get((speaker, content)) if isinstance(content, str) and speaker is not None else None
-        plain = said is not None and thought is None
-        event = log.append(
-            ContextAdded(role=message.type, said=said if plain else None, message=None if plain else message)
-        )
-        # The message is kept with its number: an `id` says nothing once its object is gone.
-        self.shown[key] = (message, event.seq)
-        return event.seq
-
-
-_contexts: weakref.WeakKeyDictionary[RunLog, _Contexts] = weakref.WeakKeyDictionary()
-
-
 def _names(tools: Sequence[Any]) -> tuple[str, ...]:
     return tuple(tool["name"] if isinstance(tool, Mapping) else tool.name for tool in tools)
 
@@ -111,20 +61,16 @@ def _names(tools: Sequence[Any]) -> tuple[str, ...]:
 def _asked(
     here: Scope, client: Any, messages: Sequence[LLMMessage], options: Mapping[str, Any], streaming: bool
 ) -> Event:
-    contexts = _contexts.setdefault(here.log, _Contexts())
-    entries = contexts.entries(here.log, messages, here.source)
-    base, before = contexts.calls.get(here.source, (None, []))
-    keep = 0
-    while keep < min(len(before), len(entries)) and before[keep] == entries[keep]:
-        keep += 1
+    contexts = contexts_of(here.log)
+    base, keep, added = contexts.show(here.log, messages, here.source)
     choice = options.get("tool_choice", "auto")
     wanted = options.get("json_output")
     started = here.log.append(
-        ModelStarted(
+        ModelStarted.of(
             model=client.model_name,
-            base=base if keep else None,
+            base=base,
             keep=keep,
-            added=tuple(entries[keep:]),
+            added=added,
             tools=_names(options.get("tools", ())),
             tool_choice=choice if isinstance(choice, str) else _names([choice])[0],
             output="json" if wanted is True else getattr(wanted, "__name__", "text"),
@@ -132,7 +78,7 @@ def _asked(
             streaming=streaming,
         )
     )
-    contexts.calls[here.source] = (started.seq, entries)
+    contexts.called(here.source, started.seq)
     return started
 
 
@@ -154,7 +100,7 @@ def _usage(here: Scope, started: Event, result: CreateResult) -> Usage | None:
 
 def _answered(here: Scope, started: Event, began: float, result: CreateResult) -> None:
     here.log.append(
-        ModelFinished(model=started.body.model, result=result),  # type: ignore[attr-defined]
+        ModelFinished.of(model=started.body.model, result=result),  # type: ignore[attr-defined]
         parent=started.id,
         took=monotonic() - began,
         usage=_usage(here, started, result),
@@ -216,10 +162,11 @@ def model_stream(
         began = monotonic()
         partial: list[str] = []
         result: CreateResult | None = None
+        within: AbstractContextManager[None] = _within(here, started, self) if here and started else nullcontext()
         try:
             while True:
                 # The scope holds only while the client works: what a generator sets would else leak to its consumer.
-                with _within(here, started, self) if here and started else nullcontext():
+                with within:
                     try:
                         item = await anext(stream)
                     except StopAsyncIteration:
@@ -248,21 +195,21 @@ def model_stream(
 
 
 class _ToolCall:
-    """One call of a workbench's tool, as two facts."""
+    """One call of a workbench's tool, as two facts; the block is the tool's work."""
 
     def __init__(self, here: Scope, owner: Any, name: str, arguments: Any, call_id: str | None, way: str) -> None:
         self._here, self._owner, self._name, self._call_id, self._way = here, owner, name, call_id, way
-        self._started = here.log.append(ToolStarted(tool=name, call_id=call_id, arguments=dict(arguments or {})))
+        self._started = here.log.append(ToolStarted.of(tool=name, call_id=call_id, arguments=dict(arguments or {})))
+        self._scope = _within(here, self._started, owner)
         self._began = monotonic()
 
-    @contextmanager
-    def within(self) -> Iterator[None]:
-        token = _calling.set((id(self._owner), self._name, self._call_id, self._way))
-        try:
-            with _within(self._here, self._started, self._owner):
-                yield
-        finally:
-            _calling.reset(token)
+    def __enter__(self) -> None:
+        self._token = _calling.set((id(self._owner), self._name, self._call_id, self._way))
+        self._scope.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        self._scope.__exit__(*error)
+        _calling.reset(self._token)
 
     def finished(self, text: str, *, is_error: bool) -> None:
         self._here.log.append(
@@ -285,6 +232,20 @@ def _tool_scope(owner: Any, name: str, call_id: str | None, way: str, method: An
     return None if _calling.get() == (id(owner), name, call_id, other) else runlog.current()
 
 
+async def _may_call(here: Scope, name: str, arguments: Mapping[str, Any] | None) -> None:
+    given = dict(arguments or {})
+    text = f"{name}({', '.join(f'{key}={value!r}' for key, value in given.items())})"
+    refusal = await judged(Act("tool", here.source, text, given))
+    if refusal is not None:
+        raise ActRefused(f"{refusal.by} refuses the call {text:.200}: {refusal.reason}")
+
+
+async def _may_run(here: Scope, blocks: Sequence[Any]) -> None:
+    refusal = await judged(Act("code", here.source, "\n".join(block.code for block in blocks), tuple(blocks)))
+    if refusal is not None:
+        raise ActRefused(f"{refusal.by} refuses to let the code run: {refusal.reason}")
+
+
 def tool_call(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     """Record `Workbench.call_tool`."""
 
@@ -299,9 +260,11 @@ def tool_call(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[
         here = _tool_scope(self, name, call_id, "call_tool", call_tool)
         if here is None:
             return await method(self, name, arguments, cancellation_token, call_id)
+        if guarded():
+            await _may_call(here, name, arguments)
         call = _ToolCall(here, self, name, arguments, call_id, "call_tool")
         try:
-            with call.within():
+            with call:
                 result = await method(self, name, arguments, cancellation_token, call_id)
         except BaseException as error:
             call.finished(error_text(error), is_error=True)
@@ -324,13 +287,15 @@ def tool_stream(method: Callable[..., AsyncGenerator[Any, None]]) -> Callable[..
         call_id: str | None = None,
     ) -> AsyncGenerator[Any, None]:
         here = _tool_scope(self, name, call_id, "call_tool_stream", call_tool_stream)
+        if here is not None and guarded():
+            await _may_call(here, name, arguments)
         call = None if here is None else _ToolCall(here, self, name, arguments, call_id, "call_tool_stream")
         stream = method(self, name, arguments, cancellation_token, call_id)
         last: Any = None
         try:
             while True:
                 # The scope holds only while the tool works: what a generator sets would else leak to its consumer.
-                with call.within() if call else nullcontext():
+                with call or nullcontext():
                     try:
                         last = await anext(stream)
                     except StopAsyncIteration:
@@ -391,6 +356,8 @@ def code_run(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[A
         if here is None:
             return await method(self, code_blocks, *args, **kwargs)
         name = type(self).__name__
+        if guarded():
+            await _may_run(here, code_blocks)
         started = here.log.append(CodeStarted(executor=name, blocks=tuple(code_blocks)))
         began = monotonic()
         try:

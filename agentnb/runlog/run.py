@@ -6,20 +6,27 @@ import asyncio
 import sys
 import traceback
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
+from types import TracebackType
 from typing import Any
 
 from agentnb.core import monotonic
 from agentnb.exceptions import AgentFailed
 from agentnb.messages import BaseMessage
 from agentnb.runlog import log as runlog
-from agentnb.runlog.events import ErrorRaised, Event, RunFinished, RunStarted, Said, TurnFinished, TurnStarted
+from agentnb.runlog.events import ErrorRaised, Event, Relayed, RunFinished, RunStarted, Said, TurnFinished, TurnStarted
 from agentnb.runlog.gate import Gate
 from agentnb.runlog.log import RunLog
 from agentnb.runlog.observers import announce
 
 Sink = Callable[[Any], None]
+
+
+@lru_cache(maxsize=256)
+def _is_message(cls: type[object]) -> bool:
+    return issubclass(cls, BaseMessage)
 
 
 class Run:
@@ -31,6 +38,7 @@ class Run:
         stop_reason: Why it ended; set by who performs it.
         turns: Turns begun.
         gate: Holds the run between turns.
+        task_is_logged: Whether the task's messages are in the log already, said in the run round this one.
     """
 
     def __init__(self, log: RunLog, started: Event, sink: Sink | None, gate: Gate | None = None) -> None:
@@ -39,59 +47,89 @@ class Run:
         self.messages: list[Any] = []
         self.stop_reason: str | None = None
         self.turns = 0
-        self.gate = gate or Gate()
+        # An agent that runs a team, or a tool that does, has no gate to give: that of the run round it is on the log.
+        self.gate = gate or (log.gate if started.parent is not None else None) or Gate()
+        if started.parent is None:
+            log.gate = self.gate
         self.gate.begin(log)
+        self.task_is_logged = False
+        self._nested = started.parent is not None
         self._sink = sink
 
-    def say(self, message: BaseMessage, *, show: bool = True) -> Event:
-        """Log a message; `show=False` keeps it out of the result and the stream."""
-        event = self.log.append(Said(message=message))
+    def say(self, message: BaseMessage, *, show: bool = True) -> None:
+        """Log a message; `show=False` keeps it out of the result and the stream.
+
+        What a run within this one said is in the log already: it is only taken up.
+        """
+        within = self.log.said_within
+        known = within.get(message.id) if show and within else None  # type: ignore[attr-defined]
+        if known is not None:
+            # Not where the scope is: it may be that of the run within, which tells this one of each message.
+            self.log.append(Relayed(said=known), source=self.started.source, parent=self.started.id)
+        else:
+            made = Said.of if _is_message(type(message)) else Said  # which refuses what is none
+            said = self.log.append(made(message=message, left_out=None if show else True))
+            if self._nested:
+                within[message.id] = said.seq  # type: ignore[attr-defined]
         if show:
             self.messages.append(message)
             if self._sink is not None:
                 self._sink(message)
-        return event
-
-    def relay(self, item: BaseMessage, *, stored: bool = True) -> None:
-        """Take up what a nested run said: it is in the log already.
-
-        Args:
-            item: A message, or a streamed piece.
-            stored: Whether it is part of the result.
-        """
-        if stored:
-            self.messages.append(item)
-        if self._sink is not None:
-            self._sink(item)
 
     def chunk(self, piece: BaseMessage) -> None:
         """Show a piece of an answer that is still being written."""
-        self.log.fan_out(piece)
+        within = self.log.pieces_within
+        key: str = getattr(piece, "id", "") if within or self._nested else ""
+        if key in within:
+            if not self._nested:
+                within.discard(key)
+        else:
+            self.log.fan_out(piece)
+            if self._nested:
+                within.add(key)
         if self._sink is not None:
             self._sink(piece)
 
-    @asynccontextmanager
-    async def turn(self, agent: str) -> AsyncIterator[int]:
+    def turn(self, agent: str) -> AbstractAsyncContextManager[int]:
         """Give an agent the word while the block runs."""
-        self.turns += 1
-        number = self.turns
-        started = self.log.append(TurnStarted(agent=agent, turn=number), source=agent)
-        began = monotonic()
-        outcome: Any = "failed"
-        try:
-            with runlog.scope(self.log, started.id, agent):
-                yield number
-            outcome = "done"
-        except (asyncio.CancelledError, GeneratorExit):
-            outcome = "stopped"
-            raise
-        finally:
-            self.log.append(
-                TurnFinished(agent=agent, turn=number, outcome=outcome),
-                source=agent,
-                parent=started.id,
-                took=monotonic() - began,
-            )
+        return _Turn(self, agent)
+
+
+class _Turn:
+    # A class, not a generator: a third of what a turn costs would be entering and leaving it.
+    __slots__ = ("_agent", "_began", "_number", "_run", "_scope", "_started")
+
+    def __init__(self, run: Run, agent: str) -> None:
+        self._run = run
+        self._agent = agent
+
+    async def __aenter__(self) -> int:
+        run, agent = self._run, self._agent
+        run.turns += 1
+        self._number = run.turns
+        # Said here: on a runtime with a log of its own, the scope is that log's.
+        started = run.log.append(TurnStarted.of(agent=agent, turn=self._number), source=agent, parent=run.started.id)
+        self._started = started.id
+        self._began = monotonic()
+        self._scope = runlog.scope(run.log, self._started, agent)
+        self._scope.__enter__()
+        return self._number
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self._scope.__exit__(kind, error, where)
+        stopped = kind is not None and issubclass(kind, asyncio.CancelledError | GeneratorExit)
+        self._run.log.append(
+            TurnFinished.of(
+                agent=self._agent,
+                turn=self._number,
+                outcome="done" if kind is None else "stopped" if stopped else "failed",
+            ),
+            source=self._agent,
+            parent=self._started,
+            took=monotonic() - self._began,
+        )
 
 
 def versions() -> dict[str, str]:

@@ -10,8 +10,11 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,7 @@ from pydantic_core import PydanticSerializationError
 
 from agentnb.core import well_formed
 from agentnb.exceptions import LogUnreadable
-from agentnb.runlog.events import Event
+from agentnb.runlog.events import Event, Usage
 
 FORMAT = 1
 BLOB_BYTES = 16 * 1024
@@ -39,6 +42,8 @@ class JsonLinesStore:
         self._waiting: list[bytes] = [json.dumps({"agentnb": FORMAT, "run": run_id}).encode() + b"\n"]
         self._file: int | None = None
         self._size = 0
+        self._second = datetime.fromtimestamp(0, UTC)
+        self._stamp = ""
         self.flush()
 
     @property
@@ -48,8 +53,16 @@ class JsonLinesStore:
 
     def write(self, event: Event) -> None:
         """Append one event; never raises for what the disk does."""
-        self._waiting.append(self._encode(event))
-        self.flush()
+        line = self._encode(event)
+        if self._waiting or self._file is None:
+            self._waiting.append(line)
+            self.flush()
+            return
+        try:
+            self._put(line)
+        except OSError as error:
+            self._waiting.append(line)
+            self.error = error
 
     def flush(self) -> bool:
         """Try to write what waits; return whether all of it is on disk."""
@@ -81,8 +94,8 @@ class JsonLinesStore:
 
     def _encode(self, event: Event) -> bytes:
         try:
-            line = event.model_dump_json(exclude_none=True).encode()
-        except PydanticSerializationError:
+            line = self._line(event)
+        except (PydanticSerializationError, UnicodeEncodeError):
             line = json.dumps(_mended(event.model_dump(mode="python", exclude_none=True)), default=str).encode()
         if len(line) <= BLOB_BYTES:
             return line + b"\n"
@@ -90,6 +103,29 @@ class JsonLinesStore:
         data = self._without_blobs(json.loads(line), lines)
         lines.append(json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode())
         return b"\n".join(lines) + b"\n"
+
+    def _line(self, event: Event) -> bytes:
+        """Return what `event.model_dump_json(exclude_none=True)` gives, at half its price."""
+        fields = event.__dict__
+        body, parent, took, usage, at = fields["body"], fields["parent"], fields["took"], fields["usage"], fields["at"]
+        caused = "" if parent is None else f',"parent":{encode_basestring(parent)}'
+        lasted = "" if took is None or not math.isfinite(took) else f',"took":{took!r}'
+        cost = "" if usage is None else f',"usage":{_usage(usage)}'
+        head = (
+            f'{{"id":{encode_basestring(fields["id"])},"seq":{fields["seq"]}{caused},"at":"{self._time(at)}"{lasted},'
+            f'"source":{encode_basestring(fields["source"])}{cost},"body":'
+        )
+        written: bytes = type(body).__pydantic_serializer__.to_json(body, exclude_none=True)
+        return head.encode() + written + b"}"
+
+    def _time(self, at: datetime) -> str:
+        if at.tzinfo is not UTC:
+            return at.isoformat()
+        since = at - self._second
+        if since.days or since.seconds:
+            self._second = at.replace(microsecond=0)
+            self._stamp = self._second.isoformat()[:19]
+        return f"{self._stamp}.{at.microsecond:06}Z"
 
     def _without_blobs(self, value: Any, lines: list[bytes]) -> Any:
         if isinstance(value, str) and len(value) > BLOB_BYTES // 4:
@@ -113,6 +149,12 @@ class JsonLinesStore:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+def _usage(usage: Usage) -> str:
+    if usage.cost_usd is not None or usage.prompt_tokens is None or usage.completion_tokens is None:
+        return usage.model_dump_json(exclude_none=True)
+    return f'{{"prompt_tokens":{usage.prompt_tokens:d},"completion_tokens":{usage.completion_tokens:d}}}'
 
 
 def _mended(value: Any) -> Any:

@@ -14,7 +14,7 @@ from agentnb.exceptions import RuntimeFault, UserError
 from agentnb.runtimes.base import AgentRuntime, AnswerT, MessageContext, Request, Subscription
 from agentnb.runtimes.contexts import AgentInstantiationContext, SubscriptionInstantiationContext
 from agentnb.runtimes.serialization import MessageSerializer, try_get_known_serializers_for_type
-from agentnb.runtimes.subscriptions import TypePrefixSubscription, TypeSubscription, UnboundSubscription
+from agentnb.runtimes.subscriptions import TypePrefixSubscription, TypeSubscription, UnboundSubscription, type_name
 
 C = TypeVar("C", bound=type[Any])
 
@@ -31,6 +31,10 @@ class BaseAgent(ABC):
     internal_unbound_subscriptions_list: ClassVar[list[UnboundSubscription]] = []
     internal_extra_handles_types: ClassVar[HandledTypes] = []
 
+    _id: AgentId | None = None
+    _runtime: AgentRuntime | None = None
+    _bound = False
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         # Lists of its own: decorating a class does not subscribe its subclasses.
@@ -41,9 +45,6 @@ class BaseAgent(ABC):
         if not isinstance(description, str):
             raise UserError(f"The description of an agent is a text, not {description!r}.")
         self._description = description
-        self._id: AgentId | None = None
-        self._runtime: AgentRuntime | None = None
-        self._bound = False
         if AgentInstantiationContext.is_in_factory_call():
             self._id = AgentInstantiationContext.current_agent_id()
             self._runtime = AgentInstantiationContext.current_runtime()
@@ -53,7 +54,13 @@ class BaseAgent(ABC):
 
         Raises:
             RuntimeError: If it lives elsewhere already.
+            ValueError: If its constructor forgot that of its base class.
         """
+        if not hasattr(self, "_description"):
+            raise UserError(
+                f"{type(self).__name__}.__init__ does not call that of its base class; begin it with "
+                "`super().__init__(description)`."
+            )
         # An id from a factory call is a guess until here: the factory may make helpers that live elsewhere.
         if self._bound and (self._id != id or self._runtime is not runtime):
             raise RuntimeFault(f"The agent is bound to {self._id} already; make another object for {id}.")
@@ -139,13 +146,7 @@ class BaseAgent(ABC):
         return {}
 
     async def load_state(self, state: Mapping[str, Any]) -> None:
-        """Take back a saved state; nothing to take by default, with a warning.
-
-        Raises:
-            ValueError: If there is something in `state` that this agent would lose.
-        """
-        if state:
-            raise UserError(f"{type(self).__name__} keeps no state but was given {sorted(state)}; override load_state.")
+        """Take back a saved state; by default it is left alone, with a warning."""
         warnings.warn(f"{type(self).__name__} has no load_state; nothing is loaded.", stacklevel=2)
 
     async def close(self) -> None:
@@ -173,7 +174,7 @@ class BaseAgent(ABC):
     async def register(
         cls,
         runtime: AgentRuntime,
-        type: str,
+        type: str | AgentType,
         factory: Callable[[], Self | Awaitable[Self]],
         *,
         skip_class_subscriptions: bool = False,
@@ -193,12 +194,12 @@ class BaseAgent(ABC):
         Raises:
             ValueError: If the type is registered already.
         """
-        agent_type = await runtime.register_factory(AgentType(type), factory, expected_class=cls, **options)
+        agent_type = await runtime.register_factory(AgentType(type_name(type)), factory, expected_class=cls, **options)
         if not skip_class_subscriptions:
             for subscription in await cls._made_for(agent_type, *cls.internal_unbound_subscriptions_list):
                 await runtime.add_subscription(subscription)
         if not skip_direct_message_subscription:
-            await runtime.add_subscription(TypePrefixSubscription(f"{type}:", agent_type))
+            await runtime.add_subscription(TypePrefixSubscription(f"{agent_type.type}:", agent_type))
         for _, serializers in cls._handled_types():
             runtime.add_message_serializer(serializers)
         return agent_type
@@ -267,6 +268,24 @@ class AgentProxy:
         """To be awaited: type, key and description."""
         return self._runtime.agent_metadata(self._agent)
 
+    @overload
+    async def send_message(
+        self,
+        message: Request[AnswerT],
+        *,
+        sender: AgentId,
+        cancellation_token: CancellationToken | None = None,
+        message_id: str | None = None,
+    ) -> AnswerT: ...
+    @overload
+    async def send_message(
+        self,
+        message: Any,
+        *,
+        sender: AgentId,
+        cancellation_token: CancellationToken | None = None,
+        message_id: str | None = None,
+    ) -> Any: ...
     async def send_message(
         self,
         message: Any,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar, overload, runtime_checkable
@@ -81,8 +82,21 @@ class Delivery(MessageContext):
 Delivery.__qualname__ = "MessageContext"  # what it is called where it is shown
 
 
+class _BySight(type(Protocol)):  # type: ignore[misc]
+    """Looks at what an object has without asking it, as Python 3.12 does: properties may raise while it has no id."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return all(
+            inspect.getattr_static(instance, name, None) is not None or getattr(instance, name, None) is not None
+            for name in _AGENT
+        )
+
+
+_AGENT = ("metadata", "id", "bind_id_and_runtime", "on_message", "save_state", "load_state", "close")
+
+
 @runtime_checkable
-class Agent(Protocol):
+class Agent(Protocol, metaclass=_BySight):
     """One who lives on a runtime and handles messages."""
 
     @property

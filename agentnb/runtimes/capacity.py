@@ -6,16 +6,25 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from agentnb.core import AgentId, CancellationToken, monotonic
 from agentnb.exceptions import BreakerOpen, MailboxFull, UserError
+from agentnb.runtimes.contexts import Here
+
+if TYPE_CHECKING:
+    from agentnb.runtimes.circles import Wait
 
 Tell = Callable[[str, int, float | None], None]
 """Is told a mailbox's new state, its failures in a row, and seconds until it is worth to try again."""
 
 OnFull = Literal["wait", "drop", "fail"]
 BreakerState = Literal["closed", "open", "half-open"]
+
+
+def _check_number(name: str, value: object, what: str, *, whole: bool = True) -> None:
+    if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+        raise UserError(f"{name} is {value!r}; it must be {what}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +42,8 @@ class Breaker:
     """Seconds."""
 
     def __post_init__(self) -> None:
+        _check_number("Breaker.failures", self.failures, "a whole number")
+        _check_number("Breaker.reset_after", self.reset_after, "a number of seconds", whole=False)
         if self.failures < 1 or self.reset_after <= 0:
             raise UserError(f"{self!r}: failures must be at least 1, reset_after more than 0 seconds.")
 
@@ -61,6 +72,14 @@ class Capacity:
     breaker: Breaker | None = None
 
     def __post_init__(self) -> None:
+        if self.concurrency is not None:
+            _check_number("Capacity.concurrency", self.concurrency, "a whole number, or None for no bound")
+        if self.queue is not None:
+            _check_number("Capacity.queue", self.queue, "a whole number, or None for no bound")
+        if self.retry_after is not None:
+            _check_number("Capacity.retry_after", self.retry_after, "a number of seconds", whole=False)
+        if self.breaker is not None and not isinstance(self.breaker, Breaker):
+            raise UserError(f"Capacity.breaker is {self.breaker!r}; give a Breaker, as in Breaker(failures=3).")
         if self.concurrency is not None and self.concurrency < 1:
             raise UserError(f"Capacity.concurrency is {self.concurrency}; it must be at least 1, or None for no bound.")
         if self.queue is not None and self.queue < 0:
@@ -84,6 +103,7 @@ class Mailbox:
 
     Attributes:
         at_work: Messages being handled.
+        hands: The handlers at work, once they have begun.
         taken: Messages admitted and not yet gone, those at work included.
     """
 
@@ -91,9 +111,10 @@ class Mailbox:
         self.agent_id = agent_id
         self.capacity = capacity
         self.at_work = 0
+        self.hands: dict[Here, None] = {}
         self.taken = 0
         self._tell = tell
-        self._entering: deque[tuple[Callable[[], bool], Callable[[], None]]] = deque()
+        self._entering: deque[tuple[Callable[[], bool], Callable[[], None], bool]] = deque()
         self._outside: deque[asyncio.Future[None]] = deque()
         self._full = False
         self._failures = 0
@@ -117,7 +138,12 @@ class Mailbox:
         """Messages admitted that wait for their turn, and senders that wait for room."""
         return self.taken - self.at_work + len(self._outside)
 
-    async def admit(self, token: CancellationToken | None = None) -> None:
+    @property
+    def has_room(self) -> bool:
+        """Whether a message that comes now is taken on at once."""
+        return self.taken < self.capacity.bound and not self._outside
+
+    async def admit(self, token: CancellationToken | None = None, wait: Wait | None = None) -> None:
         """Take a message on, or wait for room where the capacity says so; a token ends the wait.
 
         Raises:
@@ -125,7 +151,7 @@ class Mailbox:
             MailboxFull: If there is no room, and the capacity does not say to wait.
         """
         self._check_breaker()
-        if self.taken < self.capacity.bound and not self._outside:
+        if self.has_room:
             self.taken += 1
             return
         if not self._full:
@@ -140,6 +166,8 @@ class Mailbox:
         self._outside.append(room)
         if token is not None:
             token.link_future(room)
+        if wait is not None:
+            wait.until = room
         try:
             await room
         except asyncio.CancelledError:
@@ -161,21 +189,25 @@ class Mailbox:
         self._trying = True
         self._tell("half-open", self._failures, None)
 
-    def enter(self, begin: Callable[[], bool], refuse: Callable[[], None]) -> None:
+    def enter(self, begin: Callable[[], bool], refuse: Callable[[], None], *, lasts: bool) -> None:
         """Call `begin` when there is a free hand, in the order of the calls; one that returns False has left.
 
-        `refuse` is called instead when the runtime is stopped before that.
+        `refuse` is called instead when the runtime is stopped before that. One that `lasts` survives its event loop.
         """
-        concurrency = self.capacity.concurrency
-        if concurrency is None or self.at_work < concurrency:
-            if begin():
-                self.at_work += 1
-        else:
-            self._entering.append((begin, refuse))
+        self._entering.append((begin, refuse, lasts))
+        self.go_on()
 
-    def leave(self, error: BaseException | None = None) -> None:
+    def put_back(self, begin: Callable[[], bool], refuse: Callable[[], None]) -> None:
+        """Let a message that had entered enter again, before all others; `go_on` calls it."""
+        self.at_work -= 1
+        self._trying = False
+        self._entering.appendleft((begin, refuse, True))
+
+    def leave(self, error: BaseException | None = None, hand: Here | None = None) -> None:
         """Say that a message that had entered is handled, or failed with an error."""
         self.at_work -= 1
+        if hand is not None:
+            self.hands.pop(hand, None)
         if isinstance(error, Exception):
             self._failed()
         elif error is None:
@@ -183,11 +215,25 @@ class Mailbox:
         else:
             self._trying = False  # cancelled: nobody knows whether it would have worked
         self._give_room()
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Let those begin for whom there is a hand."""
         concurrency = self.capacity.concurrency
         while self._entering and (concurrency is None or self.at_work < concurrency):
-            begin, _ = self._entering.popleft()
+            begin, _, _ = self._entering.popleft()
             if begin():
                 self.at_work += 1
+
+    def abandon(self) -> int:
+        """Forget everybody of an event loop that is closed, and return how many messages that last wait to begin."""
+        self._entering = deque(one for one in self._entering if one[2])
+        self._outside.clear()
+        self.hands.clear()
+        self._trying = self._full = False
+        self.at_work = 0
+        self.taken = len(self._entering)
+        return self.taken
 
     def release(self) -> None:
         """Give back the room of a message that was admitted and never entered."""
@@ -208,7 +254,7 @@ class Mailbox:
     def discard(self) -> None:
         """Refuse everything that waits for its turn."""
         while self._entering:
-            _, refuse = self._entering.popleft()
+            _, refuse, _ = self._entering.popleft()
             refuse()
 
     def turn_away(self, error: Exception) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar, cast, get_args
 
 from agentnb.core import AgentId, AgentType, CancellationToken, TopicId
-from agentnb.exceptions import CantHandleException, RuntimeFault
+from agentnb.exceptions import CantHandleException, RuntimeFault, UserError
 from agentnb.runtimes.actors import BaseAgent
 from agentnb.runtimes.base import AgentRuntime, MessageContext, Subscription
 from agentnb.runtimes.contexts import AgentInstantiationContext
-from agentnb.runtimes.routed import annotated_types
+from agentnb.runtimes.routed import annotated_types, check_async
 from agentnb.runtimes.serialization import try_get_known_serializers_for_type
 
 T = TypeVar("T")
@@ -53,7 +53,15 @@ def _taken(closure: Callable[..., Any]) -> list[Any]:
         raise AssertionError(
             f"The closure {name} takes {len(parameters)} parameters; it needs three: (agent, message, ctx)."
         )
-    return annotated_types(closure if inspect.isroutine(closure) else type(closure).__call__, parameters[1])[0]
+    taken = annotated_types(closure if inspect.isroutine(closure) else type(closure).__call__, parameters[1])[0]
+    check_async(closure, f"The closure {name}", f"{getattr(closure, '__name__', 'f')}(agent, message: …, ctx)")
+    return taken
+
+
+def _checked_policy(policy: Any) -> UnknownTypePolicy:
+    if policy not in get_args(UnknownTypePolicy):
+        raise UserError(f"unknown_type_policy is {policy!r}; it may be 'error', 'warn' or 'ignore'.")
+    return cast(UnknownTypePolicy, policy)
 
 
 class ClosureAgent(BaseAgent):
@@ -81,6 +89,7 @@ class ClosureAgent(BaseAgent):
     Raises:
         RuntimeError: If it is not made by a runtime's factory.
         AssertionError: If the closure has not three parameters, or lacks annotations.
+        ValueError: If the closure is no coroutine function, or the policy is none of the three.
     """
 
     def __init__(
@@ -91,7 +100,7 @@ class ClosureAgent(BaseAgent):
         super().__init__(description)
         self._closure = closure
         self._types = _taken(closure)
-        self._policy = unknown_type_policy
+        self._policy = _checked_policy(unknown_type_policy)
 
     async def on_message_impl(self, message: Any, ctx: MessageContext) -> Any:
         if type(message) not in self._types and Any not in self._types:
@@ -115,7 +124,7 @@ class ClosureAgent(BaseAgent):
     async def register_closure(
         cls,
         runtime: AgentRuntime,
-        type: str,
+        type: str | AgentType,
         closure: Closure[Any],
         *,
         unknown_type_policy: UnknownTypePolicy = "warn",
@@ -138,9 +147,11 @@ class ClosureAgent(BaseAgent):
 
         Raises:
             AssertionError: If the closure has not three parameters, or lacks annotations.
-            ValueError: If the type is registered already.
+            ValueError: If the type is registered already, the closure is no coroutine function, or the policy is none
+                of the three.
         """
         taken = _taken(closure)  # said here, not at the first message
+        _checked_policy(unknown_type_policy)
 
         def make() -> ClosureAgent:
             return cls(description, closure, unknown_type_policy=unknown_type_policy)

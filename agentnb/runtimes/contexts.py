@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -13,6 +13,7 @@ from agentnb.exceptions import RuntimeFault
 
 if TYPE_CHECKING:
     from agentnb.runtimes.base import AgentRuntime
+    from agentnb.runtimes.circles import Wait
 
 
 class Here:
@@ -21,23 +22,17 @@ class Here:
     Attributes:
         agent_id: Whose handler it is.
         depth: Handlers that await each other above this one, in one task.
-        holds: The bounded mailboxes in which this handler, and those that await it, have a place.
-        task: The task it runs in; known where it holds something.
+        task: The task it runs in; known where a bounded mailbox waits for its end.
+        waits: What it awaits at present, where that is known and a mailbox waits too.
     """
 
-    __slots__ = ("agent_id", "depth", "holds", "task")
+    __slots__ = ("agent_id", "depth", "task", "waits")
 
-    def __init__(
-        self,
-        agent_id: AgentId,
-        depth: int = 0,
-        holds: tuple[Any, ...] = (),
-        task: asyncio.Task[Any] | None = None,
-    ) -> None:
+    def __init__(self, agent_id: AgentId, depth: int = 0, task: asyncio.Task[Any] | None = None) -> None:
         self.agent_id = agent_id
         self.depth = depth
-        self.holds = holds
         self.task = task
+        self.waits: Wait | None = None
 
 
 here: ContextVar[Here | None] = ContextVar("agentnb_here", default=None)
@@ -63,7 +58,8 @@ class AgentInstantiationContext:
         try:
             yield
         finally:
-            _making.reset(token)
+            with suppress(ValueError):  # thrown away with its loop, and so in another context
+                _making.reset(token)
 
     @classmethod
     def _current(cls) -> tuple[AgentRuntime, AgentId]:

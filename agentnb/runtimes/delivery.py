@@ -6,6 +6,7 @@ import asyncio
 import functools
 from collections.abc import Coroutine, Generator
 from contextvars import Context, copy_context
+from types import coroutine as generator_coroutine
 from typing import Any
 
 from agentnb.core import AgentId, TopicId
@@ -13,6 +14,7 @@ from agentnb.exceptions import RuntimeFault
 from agentnb.runlog import Event
 from agentnb.runtimes.base import Delivery
 from agentnb.runtimes.capacity import Mailbox
+from agentnb.runtimes.circles import Wait
 from agentnb.runtimes.contexts import Here, here
 
 
@@ -45,6 +47,15 @@ def _begin(here_: Here | None, coroutine: Coroutine[Any, Any, Any]) -> Any:
         return coroutine.send(None)
     except StopIteration as end:
         return _Finished(end.value)
+
+
+@generator_coroutine
+def first_step() -> Generator[None, None, None]:
+    """Wait for the first step of the task that a coroutine, begun up to here, is given to.
+
+    A task cancelled before its first step throws its coroutine away unseen; one that has begun gets to clean up.
+    """
+    yield
 
 
 class InContext:
@@ -88,11 +99,11 @@ class Envelope:
         turn: For a send: is given the message when its turn has come; None for a publish.
         rooms: The mailboxes that took it on, by agent.
         refused: Hearers whose capacity did not.
-        holds: The bounded mailboxes of the handlers that await this one.
+        wait: That of the handler that sent it, where a mailbox waits for that one's end.
         apart: Whether a send is handled in a task of its own, which the sender makes when its turn has come.
     """
 
-    __slots__ = ("apart", "context", "holds", "message", "recipient", "refused", "rooms", "sent", "turn", "variables")
+    __slots__ = ("apart", "context", "message", "recipient", "refused", "rooms", "sent", "turn", "variables", "wait")
 
     def __init__(
         self, message: Any, context: Delivery, recipient: AgentId | TopicId, turn: asyncio.Future[Any] | None
@@ -106,7 +117,4 @@ class Envelope:
         self.rooms: dict[AgentId, Mailbox] | None = None
         self.refused: tuple[AgentId, ...] = ()
         self.apart = False
-        self.holds: tuple[Mailbox, ...] = ()
-        above = None if turn is None else here.get()
-        if above is not None and above.holds and above.task is asyncio.current_task():
-            self.holds = above.holds
+        self.wait: Wait | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
@@ -14,8 +15,11 @@ from agentnb.exceptions import AgentBusy, MessageDroppedException, RuntimeFault,
 from agentnb.runlog import Event
 from agentnb.runtimes.base import AgentRuntime, Delivery
 from agentnb.runtimes.capacity import Mailbox
-from agentnb.runtimes.contexts import Here, here
-from agentnb.runtimes.delivery import Envelope, InContext
+from agentnb.runtimes.circles import circle
+from agentnb.runtimes.contexts import Here
+from agentnb.runtimes.contexts import here as here_var
+from agentnb.runtimes.delivery import Envelope, InContext, first_step
+from agentnb.runtimes.home import Homed
 from agentnb.runtimes.intervention import Dropped, Intervened, InterventionHandler, Interventions
 from agentnb.runtimes.residents import Kind, Resident, Residents
 from agentnb.runtimes.routed import Route
@@ -32,13 +36,14 @@ LEAVING = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit)
 STOPPED = "The runtime was stopped before the message was delivered."
 
 
-class Handling:
+class Handling(Homed):
     """What a runtime does with a message once it is its turn.
 
     Its subclasses decide when that is.
     """
 
     def __init__(self, intervention_handlers: Sequence[InterventionHandler], *, ignore_errors: bool) -> None:
+        super().__init__()
         self._interventions = Interventions(intervention_handlers)
         self._ignore = ignore_errors
         self._trace: Trace | None = None
@@ -48,10 +53,14 @@ class Handling:
         self._routes = Routes()
         self._bounded = False
         self._waiting: deque[Envelope] = deque()
-        # Each with the future of who waits for its answer; None for handlers of published messages.
-        self._tasks: dict[asyncio.Task[Any], asyncio.Future[Any] | None] = {}
+        # By numbers that their coroutines know: to ask which task is the current one costs as much as a small handler.
+        self._tasks: dict[int, asyncio.Task[Any]] = {}
+        self._numbers = itertools.count()
+        # The futures of those who wait for an answer from one of them.
+        self._answers: dict[int, asyncio.Future[Any]] = {}
+        # Messages whose task was cancelled before its first step, each with who was to hear it.
+        self._again: deque[tuple[Envelope, AgentId, Any]] = deque()
         self._pumping: asyncio.Task[None] | None = None
-        self._running = False
         # Messages given to somebody who has not begun yet: what comes now must not overtake them.
         self._unbegun = 0
         # Everything accepted and not yet over; 0 means idle.
@@ -60,66 +69,147 @@ class Handling:
         # Watchers that want to know of every message; the others wait for the end of all.
         self._eager = 0
         self._errors: list[BaseException] = []
+        # Messages to nobody of a known type that were dropped.
+        self._dropped = 0
 
     # -- tasks ---------------------------------------------------------------------------------------------------------
 
     def _spawn(
-        self, handling: Coroutine[Any, Any, None], envelope: Envelope, answer: asyncio.Future[Any] | None = None
+        self, number: int, name: str, handling: Coroutine[Any, Any, None], envelope: Envelope
     ) -> asyncio.Task[None]:
+        """Make a task of a coroutine that begins with `first_step()`."""
         self._unbegun += 1
         self._open += 1
-        task = asyncio.get_running_loop().create_task(handling, context=envelope.variables.copy())
-        self._tasks[task] = answer
+        handling.send(None)
+        loop = cast(asyncio.AbstractEventLoop, self._home)
+        # Named after the agent's type, which costs less than the number it would be named by.
+        task = self._tasks[number] = loop.create_task(handling, name=name, context=envelope.variables.copy())
         return task
 
-    def _task_over(self) -> None:
+    def _task_over(self, number: int) -> None:
         # At the task's own end: a callback of each task would cost as much as half the task.
-        try:
-            self._tasks.pop(cast(Any, asyncio.current_task()), None)
-        except RuntimeError:
-            return  # thrown away with its loop: nobody waits any more
+        self._tasks.pop(number, None)
         self._over()
+
+    def _never_begun(
+        self, envelope: Envelope, agent_id: AgentId, message: Any, mailbox: Mailbox | None, error: BaseException
+    ) -> None:
+        """Keep a published message whose task was cancelled before its first step, unless the runtime was stopped."""
+        self._unbegun -= 1
+        if self._running and envelope.turn is None:
+            self._open += 1
+            if mailbox is None:
+                self._again.append((envelope, agent_id, message))
+            else:
+                mailbox.put_back(*self._ways(envelope, agent_id, message, mailbox))
+            return
+        self._drop(envelope, agent_id, by="stop", why=STOPPED)
+        if mailbox is not None and not isinstance(error, GeneratorExit):
+            mailbox.leave(error)
+
+    def _ways(
+        self, envelope: Envelope, agent_id: AgentId, message: Any, mailbox: Mailbox
+    ) -> tuple[Callable[[], bool], Callable[[], None]]:
+        """Return what begins a published message at a bounded agent, and what ends it instead."""
+
+        def begin() -> bool:
+            number = next(self._numbers)
+            self._spawn(number, agent_id.type, self._hear(number, envelope, agent_id, message, mailbox), envelope)
+            self._over()
+            return True
+
+        def refuse() -> None:
+            mailbox.release()
+            self._drop(envelope, agent_id, by="stop", why=STOPPED)
+            self._over()
+
+        return begin, refuse
+
+    async def _first_step(self, envelope: Envelope, agent_id: AgentId, message: Any, mailbox: Mailbox | None) -> None:
+        try:
+            await first_step()
+        except BaseException as error:
+            self._never_begun(envelope, agent_id, message, mailbox, error)
+            raise
 
     def _over(self) -> None:
         self._open -= 1
-        if self._watchers and (self._eager or not self._open):
+        if self._watchers and (self._eager or self._open <= 0):
             self._wake()
 
     def _wake(self) -> None:
         for watcher in self._watchers:
             watcher.set()
 
+    # -- another event loop -------------------------------------------------------------------------------------------
+
+    def _is_bound(self) -> bool:
+        return self._open > len(self._again) + sum(envelope.turn is None for envelope in self._waiting)
+
+    def _abandon(self) -> None:
+        """Give up handlers and sends of a loop that is closed; what was published and waits is kept."""
+        for task in [*self._tasks.values(), *([] if self._pumping is None else [self._pumping])]:
+            if not task.done():
+                cast(Coroutine[Any, Any, Any], task.get_coro()).close()
+        self._tasks.clear()
+        self._answers.clear()
+        self._pumping = None
+        kept = [envelope for envelope in self._waiting if envelope.turn is None]
+        self._waiting.clear()
+        self._waiting.extend(kept)
+        self._unbegun, self._open = 0, len(kept) + len(self._again)
+        self._watchers.clear()
+        self._eager = 0
+        for kind in self._residents.kinds.values():
+            kind.in_flight = 0
+            self._open += sum(mailbox.abandon() for mailbox in kind.mailboxes.values())
+        for envelope in kept:
+            for mailbox in (envelope.rooms or {}).values():
+                mailbox.taken += 1
+
     # -- handling -------------------------------------------------------------------------------------------------
 
-    async def _hear_plainly(self, resident: Resident, route: Route, envelope: Envelope, message: Any) -> None:
+    async def _hear_plainly(
+        self, number: int, resident: Resident, route: Route, envelope: Envelope, message: Any
+    ) -> None:
         """Run a handler in this task, which is its own, where nobody watches and nothing is bounded."""
-        self._unbegun -= 1
         kind = resident.kind
-        kind.in_flight += 1
+        begun = False
         try:
-            here.set(resident.top)
+            await first_step()
+            self._unbegun -= 1
+            begun = True
+            kind.in_flight += 1
+            here_var.set(resident.top)
             result = await route.call(resident.agent, message, envelope.context)
             if route.produces is not None and type(result) not in route.produces:
                 route.check(result)
             kind.delivered += 1
         except BaseException as error:
-            kind.failed += 1
+            if begun:
+                kind.failed += 1
+            else:
+                self._never_begun(envelope, resident.id, message, None, error)
             if isinstance(error, LEAVING):
                 raise
             self._unhandled(resident.id, error)
         finally:
-            kind.in_flight -= 1
-            self._task_over()
+            if begun:
+                kind.in_flight -= 1
+            self._task_over(number)
 
-    async def _hear(self, envelope: Envelope, agent_id: AgentId, message: Any, mailbox: Mailbox | None) -> None:
+    async def _hear(
+        self, number: int, envelope: Envelope, agent_id: AgentId, message: Any, mailbox: Mailbox | None
+    ) -> None:
         try:
+            await self._first_step(envelope, agent_id, message, mailbox)
             await self._handle(envelope, agent_id, message, 0, mailbox)
         except LEAVING:
             raise
         except BaseException as error:
             self._unhandled(agent_id, error)
         finally:
-            self._task_over()
+            self._task_over(number)
 
     async def _handle(
         self, envelope: Envelope, agent_id: AgentId, message: Any, depth: int, mailbox: Mailbox | None
@@ -129,6 +219,8 @@ class Handling:
         kind: Kind | None = self._residents.kinds.get(agent_id.type)
         failure: BaseException | None = None
         begun = False
+        here: Here | None = None
+        wait = envelope.wait
         answer: Event | None = None
         if kind is not None:
             kind.in_flight += 1
@@ -136,13 +228,19 @@ class Handling:
             resident = await self._residents.get(agent_id)
             self._unbegun -= 1
             begun = True
-            holds = envelope.holds if mailbox is None else (*envelope.holds, mailbox)
-            here_ = Here(agent_id, depth, holds, asyncio.current_task()) if holds else resident.here(depth)
+            if mailbox is None and wait is None:
+                here = resident.here(depth)
+            else:
+                here = Here(agent_id, depth, asyncio.current_task())
+                if mailbox is not None:
+                    mailbox.hands[here] = None
+                if wait is not None:
+                    wait.handler = here
             if trace is None:
-                result = await _routed(resident, message, context, here_)
+                result = await _routed(resident, message, context, here)
             else:
                 with trace.handling(envelope.sent, agent_id, resident.agent, context) as delivered:
-                    result = await _routed(resident, message, context, here_)
+                    result = await _routed(resident, message, context, here)
                 if context.is_rpc:
                     to = context.answering(agent_id)
                     answer = trace.sent(result, to, context.sender, "response", parent=delivered.id)
@@ -159,9 +257,11 @@ class Handling:
                 kind.in_flight -= 1
                 kind.delivered += failure is None
                 kind.failed += failure is not None
+            if wait is not None:
+                wait.handler = None
             # A coroutine that is thrown away with its loop leaves nobody a place to begin in.
             if mailbox is not None and not isinstance(failure, GeneratorExit):
-                mailbox.leave(failure)
+                mailbox.leave(failure, here)
         if context.is_rpc:
             if self._interventions:
                 result = await self._intervene_answer(result, context, agent_id, answer)
@@ -178,10 +278,11 @@ class Handling:
         token: CancellationToken | None,
     ) -> Any:
         """Handle a message in a task of its own, which a token's sender leaves behind."""
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Any] = cast(asyncio.AbstractEventLoop, self._home).create_future()
 
         async def answering() -> None:
             try:
+                await self._first_step(envelope, agent_id, message, mailbox)
                 result = await self._handle(envelope, agent_id, message, 0, mailbox)
             except LEAVING:
                 if not answer.done():
@@ -196,12 +297,17 @@ class Handling:
                 if not answer.done():
                     answer.set_result(result)
             finally:
-                self._task_over()
+                del self._answers[number]
+                self._task_over(number)
 
-        task = self._spawn(answering(), envelope, answer)
+        number = next(self._numbers)
+        self._answers[number] = answer
+        task = self._spawn(number, agent_id.type, answering(), envelope)
         self._unbegun -= 1  # counted twice: its turn had come, and it gets a task
         if token is not None:
             token.link_future(answer)
+        if envelope.wait is not None:
+            envelope.wait.until = answer
         try:
             return await answer
         except asyncio.CancelledError:
@@ -217,25 +323,26 @@ class Handling:
 
     # -- capacity -------------------------------------------------------------------------------------------------
 
-    def _check_waits_for_itself(self, envelope: Envelope, mailbox: Mailbox) -> None:
-        above = here.get()
-        if above is None or not above.holds or above.task is not asyncio.current_task():
+    def _check_circle(self, envelope: Envelope, mailbox: Mailbox) -> None:
+        """Refuse a message, sent by a handler at work, that nobody could ever handle."""
+        found = circle(mailbox)
+        if found is None:
             return
-        if above.holds.count(mailbox) == mailbox.at_work == mailbox.capacity.concurrency:
-            text = (
-                f"{mailbox.agent_id} would wait for itself for ever: the message is sent by a handler that one of its "
-                f"own handlers awaits, and its capacity allows {mailbox.at_work} at once. "
-                "Allow more, or send it from a task of its own."
-            )
-            if envelope.turn is not None:
-                self._drop(envelope, mailbox.agent_id, by="capacity", why=text)
-            raise RuntimeFault(text)
+        out = (
+            "give it room to wait with Capacity(queue=None)"
+            if envelope.turn is None
+            else "publish the message instead of awaiting its answer"
+        )
+        text = f"{found} Allow more with Capacity(concurrency=…), or {out}."
+        if envelope.turn is not None:
+            self._drop(envelope, mailbox.agent_id, by="capacity", why=text)
+        raise RuntimeFault(text)
 
     async def _admit(
         self, envelope: Envelope, agent_id: AgentId, mailbox: Mailbox, token: CancellationToken | None
     ) -> None:
         try:
-            await mailbox.admit(token)
+            await mailbox.admit(token, envelope.wait)
         except AgentBusy as error:
             assert envelope.rooms is not None
             del envelope.rooms[agent_id]
@@ -246,6 +353,7 @@ class Handling:
         except BaseException as error:
             assert envelope.rooms is not None
             del envelope.rooms[agent_id]
+            envelope.refused = (*envelope.refused, agent_id)
             self._drop(envelope, agent_id, by="stop" if isinstance(error, Exception) else "sender", why=str(error))
             raise
 
@@ -266,7 +374,7 @@ class Handling:
         about = {"message_context": context, "recipient": recipient} if sort == "send" else {"message_context": context}
         saw = self._saw(envelope.sent, context, sort)
         passing = self._interventions.through(f"on_{sort}", envelope.message, saw, **about)
-        return await InContext(envelope.variables.copy(), envelope.variables.get(cast(Any, here)), passing)
+        return await InContext(envelope.variables.copy(), envelope.variables.get(cast(Any, here_var)), passing)
 
     async def _intervene_answer(self, result: Any, context: Delivery, agent_id: AgentId, answer: Event | None) -> Any:
         try:
@@ -275,6 +383,7 @@ class Handling:
             )
         except BaseException as error:
             by = error.by if isinstance(error, Dropped) else "error" if isinstance(error, Exception) else "sender"
+            self._residents.kind(agent_id).dropped += 1
             if self._trace is not None:
                 to = context.answering(agent_id)
                 self._trace.dropped(answer, to, context.sender, "response", by=by, why=str(error))
@@ -286,12 +395,24 @@ class Handling:
 
     def _drop(self, envelope: Envelope, recipient: AgentId | TopicId, *, by: str, why: str) -> None:
         """Count and note that somebody will not get a message."""
-        kind = self._residents.kinds.get(recipient.type) if isinstance(recipient, AgentId) else None
-        if kind is not None:
-            kind.dropped += 1
+        for agent_id in (recipient,) if isinstance(recipient, AgentId) else self._hearers(envelope, recipient):
+            kind = None if agent_id is None else self._residents.kinds.get(agent_id.type)
+            if kind is None:
+                self._dropped += 1
+            else:
+                kind.dropped += 1
         if self._trace is not None:
             sort: Any = "publish" if envelope.turn is None else "send"
             self._trace.dropped(envelope.sent, envelope.context, recipient, sort, by=by, why=why)
+
+    def _hearers(self, envelope: Envelope, topic_id: TopicId) -> Sequence[AgentId | None]:
+        """Return who would have heard a message; None for nobody that is known."""
+        try:
+            heard_by = self._routes.recipients(topic_id)
+        except Exception:  # a subscription of the user's
+            return (None,)
+        not_meant = (*envelope.refused, envelope.context.sender)  # the refused are counted already
+        return [agent_id for agent_id in heard_by if agent_id not in not_meant] if heard_by else (None,)
 
     def _refuse(self, envelope: Envelope, error: BaseException) -> None:
         """End a message that will not be delivered; who sent it is told."""
@@ -314,8 +435,8 @@ class Handling:
         self._over()
 
 
-async def _routed(resident: Resident, message: Any, context: Delivery, here_: Here) -> Any:
+async def _routed(resident: Resident, message: Any, context: Delivery, here: Here) -> Any:
     route = resident.route(message, context)
-    result = await InContext(copy_context(), here_, route.call(resident.agent, message, context))
+    result = await InContext(copy_context(), here, route.call(resident.agent, message, context))
     route.check(result)
     return result

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol, final
 
 from agentnb.core import AgentId
-from agentnb.exceptions import MessageDroppedException
+from agentnb.exceptions import MessageDroppedException, UserError
 from agentnb.runtimes.base import MessageContext
+from agentnb.runtimes.routed import check_async
 
 
 @final
@@ -20,7 +22,7 @@ class InterventionHandler(Protocol):
     """Sees every message on its way.
 
     Each method returns the message to go on with, or `DropMessage`. Of several handlers each is given what the one
-    before it returned, in their order.
+    before it returned, in their order. A method that a handler lacks lets everything pass.
     """
 
     async def on_send(self, message: Any, *, message_context: MessageContext, recipient: AgentId) -> Any:
@@ -61,11 +63,40 @@ class Dropped(MessageDroppedException):
         self.by = by
 
 
+_METHODS = ("on_send", "on_publish", "on_response")
+
+
+def _methods_of(handler: Any) -> frozenset[str]:
+    """Return which methods a handler has; what it lacks lets everything pass."""
+    if inspect.isclass(handler):
+        raise UserError(
+            f"{handler.__name__} is a class; give an instance: intervention_handlers=[{handler.__name__}()]."
+        )
+    name = type(handler).__name__
+    methods: set[str] = set()
+    for method in _METHODS:
+        found = getattr(handler, method, None)
+        # A body inherited from the protocol says nothing.
+        if found is None or getattr(found, "__func__", None) is getattr(InterventionHandler, method):
+            continue
+        check_async(found, f"{name}.{method}", f"{method}(self, message, …)")
+        methods.add(method)
+    if not methods:
+        raise UserError(f"{name} is no intervention handler: it has none of {', '.join(_METHODS)}.")
+    return frozenset(methods)
+
+
 class Interventions:
-    """Several handlers as one."""
+    """Several handlers as one.
+
+    Raises:
+        ValueError: If one of them is no handler; the message names it.
+    """
 
     def __init__(self, handlers: Sequence[InterventionHandler]) -> None:
-        self._handlers = tuple(handlers)
+        if not isinstance(handlers, Iterable):
+            raise UserError(f"intervention_handlers is a {type(handlers).__name__}; give a list: [handler].")
+        self._handlers = [(handler, _methods_of(handler)) for handler in handlers]
 
     def __bool__(self) -> bool:
         return bool(self._handlers)
@@ -84,7 +115,9 @@ class Interventions:
         Raises:
             MessageDroppedException: If one drops it; the message names the handler.
         """
-        for handler in self._handlers:
+        for handler, methods in self._handlers:
+            if method not in methods:
+                continue
             name = type(handler).__name__
             result = await getattr(handler, method)(message, **about)
             if result is DropMessage or isinstance(result, DropMessage):

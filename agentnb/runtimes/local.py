@@ -6,27 +6,30 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import copy_context
+from threading import get_ident
 from typing import Any, TypeVar, overload
 
 from agentnb.core import AgentId, AgentMetadata, AgentType, CancellationToken
-from agentnb.exceptions import RuntimeFault, UserError
+from agentnb.exceptions import UserError
 from agentnb.runlog import RunLog
 from agentnb.runtimes.base import Agent, AnswerT, Delivery, Request, Subscription
 from agentnb.runtimes.capacity import Capacity
 from agentnb.runtimes.contexts import here
 from agentnb.runtimes.delivery import InContext, finish
 from agentnb.runtimes.handling import DEPTH
+from agentnb.runtimes.home import at_home, carried
 from agentnb.runtimes.intervention import InterventionHandler
-from agentnb.runtimes.post import Post
+from agentnb.runtimes.life import HANDLING, Life
+from agentnb.runtimes.post import checked_token
+from agentnb.runtimes.residents import Resident
 from agentnb.runtimes.serialization import MessageSerializer, SerializationRegistry
 from agentnb.runtimes.statistics import Statistics, statistics_of
 from agentnb.runtimes.subscriptions import type_name
-from agentnb.runtimes.trace import Trace
 
 T = TypeVar("T", bound=Agent)
 
 
-class SingleThreadedAgentRuntime(Post):
+class SingleThreadedAgentRuntime(Life):
     """Carries messages between agents of one event loop.
 
     ```python
@@ -39,6 +42,9 @@ class SingleThreadedAgentRuntime(Post):
     Messages are begun in the order they were sent; two messages to one agent run interleaved, unless its `Capacity`
     says otherwise. While nobody intercepts or watches and nothing waits, a direct send awaits the handler in the
     sender's task: no queue, no task.
+
+    It works in the event loop it is started in. What other threads send or publish from loops of their own is handled
+    there; once that loop is closed, `start()` moves the runtime to another, with what was published and waits.
 
     Args:
         intervention_handlers: See every message, in this order; each is given what the one before it returned.
@@ -58,13 +64,14 @@ class SingleThreadedAgentRuntime(Post):
         log: RunLog | None = None,
         observable: bool = True,
     ) -> None:
-        super().__init__(intervention_handlers or (), ignore_errors=ignore_unhandled_exceptions)
-        self._tracer_provider = tracer_provider
-        self._log = log
-        self._observable = observable
+        super().__init__(
+            intervention_handlers or (),
+            ignore_errors=ignore_unhandled_exceptions,
+            tracer_provider=tracer_provider,
+            log=log,
+            observable=observable,
+        )
         self._registry = SerializationRegistry()
-        self._direct = False
-        self._look_for_watchers()
 
     @property
     def log(self) -> RunLog | None:
@@ -72,9 +79,14 @@ class SingleThreadedAgentRuntime(Post):
         return self._log
 
     @property
+    def running(self) -> bool:
+        """Whether it is started."""
+        return self._running
+
+    @property
     def unprocessed_messages_count(self) -> int:
         """Messages that wait."""
-        return len(self._waiting)
+        return len(self._waiting) + len(self._from_afar)
 
     def statistics(self) -> Statistics:
         """Return counts, in all and for each agent type."""
@@ -83,7 +95,7 @@ class SingleThreadedAgentRuntime(Post):
             to = envelope.recipient
             heard_by = (to,) if isinstance(to, AgentId) else self._routes.recipients(to)
             queued.update(agent_id.type for agent_id in heard_by)
-        return statistics_of(self._residents.kinds, queued, len(self._waiting))
+        return statistics_of(self._residents.kinds, queued, self.unprocessed_messages_count, self._dropped)
 
     # -- agents ---------------------------------------------------------------------------------------------------
 
@@ -130,8 +142,12 @@ class SingleThreadedAgentRuntime(Post):
         """Return the id of an agent; `lazy=False` makes the agent now."""
         agent_id = id_or_type if isinstance(id_or_type, AgentId) else AgentId(id_or_type, key)
         if not lazy:
-            await self._residents.get(agent_id)
+            await self._resident(agent_id)
         return agent_id
+
+    @at_home
+    async def _resident(self, agent_id: AgentId) -> Resident:
+        return await self._residents.get(agent_id)
 
     async def try_get_underlying_agent_instance(self, id: AgentId, type: type[T] = Agent) -> T:  # type: ignore[assignment]
         """Return an agent's object.
@@ -140,27 +156,31 @@ class SingleThreadedAgentRuntime(Post):
             LookupError: If its type is not registered.
             TypeError: If it is of another class.
         """
-        agent = (await self._residents.get(id)).agent
+        agent = (await self._resident(id)).agent
         if not isinstance(agent, type):
             raise TypeError(f"The agent {id} is a {agent.__class__.__name__}, not a {type.__name__}.")
         return agent
 
     async def agent_metadata(self, agent: AgentId) -> AgentMetadata:
         """Return type, key and description of an agent."""
-        return (await self._residents.get(agent)).agent.metadata
+        return (await self._resident(agent)).agent.metadata
 
+    @at_home
     async def agent_save_state(self, agent: AgentId) -> Mapping[str, Any]:
         """Return the state of one agent."""
         return await (await self._residents.get(agent)).agent.save_state()
 
+    @at_home
     async def agent_load_state(self, agent: AgentId, state: Mapping[str, Any]) -> None:
         """Load the state of one agent."""
         await (await self._residents.get(agent)).agent.load_state(state)
 
+    @at_home
     async def save_state(self) -> Mapping[str, Any]:
         """Return the state of every agent made so far, by `type/key`."""
         return {str(resident.id): dict(await resident.agent.save_state()) for resident in self._residents}
 
+    @at_home
     async def load_state(self, state: Mapping[str, Any]) -> None:
         """Load the state of every listed agent whose type is registered; others are left out."""
         for key, value in state.items():
@@ -233,14 +253,19 @@ class SingleThreadedAgentRuntime(Post):
         token = cancellation_token
         if (
             resident is None
-            or not self._direct
+            or self._direct_in != get_ident()
             or self._unbegun
             or self._waiting
             or depth > DEPTH
             or resident.mailbox is not None
-            or (above is not None and above.holds)
-            or (token is not None and token.is_cancelled())
+            or (above is not None and above.task is not None)
+            or (token is not None and checked_token(token).is_cancelled())
         ):
+            if token is not None:
+                checked_token(token)
+            if (home := self._elsewhere()) is not None:
+                again: Any = {"sender": sender, "cancellation_token": token, "message_id": message_id}
+                return await carried(self.send_message(message, recipient, **again), home)
             context = Delivery(sender, None, True, token, message_id)
             return await self._send_in_order(message, recipient, context, depth, token)
         # The slots one by one: a call of `Delivery(…)` is an eighth of the whole send.
@@ -264,6 +289,7 @@ class SingleThreadedAgentRuntime(Post):
                 raise
         if token is not None and route.suspends:
             # The token may free the sender while the handler works: that takes a task.
+            self._elsewhere()
             return await self._send_in_order(message, recipient, context, depth, token)
         self._open += 1
         kind.in_flight += 1
@@ -286,138 +312,8 @@ class SingleThreadedAgentRuntime(Post):
         finally:
             kind.in_flight -= 1
             self._open -= 1
-            if self._watchers and (self._eager or not self._open):
+            if self._watchers and (self._eager or self._open <= 0):
                 self._wake()
 
-    # -- life -----------------------------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Begin to carry messages.
-
-        Raises:
-            RuntimeError: If it is started already.
-        """
-        if self._running:
-            raise RuntimeFault("The runtime is started already.")
-        if self._waiting:
-            asyncio.get_running_loop()  # without one nothing can begin: said before anything changes
-        self._running = True
-        self._look_for_watchers()
-        if self._trace is not None:
-            self._trace.started()
-        self._direct = self._direct_allowed and not self._interventions and self._trace is None
-        if self._waiting:
-            self._start_pump()
-
-    def _look_for_watchers(self) -> None:
-        if not Trace.wanted(self._log, self._tracer_provider, observable=self._observable):
-            self._trace = None
-        elif self._trace is None:
-            self._trace = Trace(self._log, self._tracer_provider)
-        self._residents.on_made = None if self._trace is None else self._trace.made
-
-    async def process_next(self) -> None:
-        """Begin to deliver one message, waiting for one if there is none; for stepping instead of `start()`.
-
-        Its handlers go on by themselves where they wait for something.
-
-        Raises:
-            Exception: The first error of a publish handler so far, unless `ignore_unhandled_exceptions`.
-        """
-        self._raise_unhandled()
-        while not self._waiting:
-            await self._wait(eager=True)
-        await self._begin(self._waiting.popleft())
-        await asyncio.sleep(0)
-        self._raise_unhandled()
-
-    async def stop(self) -> None:
-        """End at once: waiting messages are discarded, their senders told, handlers of published messages cancelled.
-
-        A handler whose sender waits for the answer belongs to the sender and goes on.
-
-        Raises:
-            RuntimeError: If it is not started.
-            Exception: The first error of a publish handler, unless `ignore_unhandled_exceptions`.
-        """
-        self._check_started()
-        self._running = self._direct = False
-        if self._pumping is not None and self._pumping is not asyncio.current_task():
-            self._pumping.cancel()
-            await asyncio.wait([self._pumping])
-            self._pumping = None  # one that had not begun could not say so itself
-        self._discard()
-        await asyncio.sleep(0)  # who was given the word takes a first step, and can clean up
-        left = [
-            task
-            for task, answer in self._tasks.items()
-            if (answer is None or answer.done()) and task is not asyncio.current_task()
-        ]
-        for task in left:
-            task.cancel()
-        if left:
-            await asyncio.wait(left)
-        self._ended()
-
-    async def stop_when_idle(self) -> None:
-        """End when every message, and every message they caused, is handled.
-
-        Raises:
-            RuntimeError: If it is not started.
-            Exception: The first error of a publish handler, unless `ignore_unhandled_exceptions`.
-        """
-        self._check_started()
-        while self._open and self._running:
-            await self._wait(eager=False)
-        if not self._open:
-            self._waiting.clear()  # what is left there was cancelled before its turn
-        self._running = self._direct = False
-        self._ended()
-
-    async def stop_when(self, condition: Callable[[], bool]) -> None:
-        """End as `stop` does once a condition holds; it is asked whenever a message is handled, and every 50 ms.
-
-        Raises:
-            RuntimeError: If it is not started.
-        """
-        self._check_started()
-        while self._running and not condition():
-            try:
-                async with asyncio.timeout(0.05):
-                    await self._wait(eager=True)
-            except TimeoutError:
-                pass  # a condition may look at more than messages
-        if self._running:
-            await self.stop()
-
-    async def close(self) -> None:
-        """End, and close every agent; senders whose messages still wait for `start` are told."""
-        try:
-            if self._running:
-                await self.stop()
-            self._discard()
-        finally:
-            await self._residents.stop_making()
-            for resident in self._residents:
-                try:
-                    await resident.agent.close()
-                except Exception as error:  # the others are closed all the same
-                    self._errors.append(error)
-            self._raise_unhandled()
-
-    def _ended(self) -> None:
-        if self._trace is not None:
-            self._trace.stopped(self._errors[0] if self._errors else None)
-        self._raise_unhandled()
-
-    def _raise_unhandled(self) -> None:
-        errors, self._errors = self._errors, []
-        if not errors:
-            return
-        for other in errors[1:]:
-            errors[0].add_note(f"Another agent failed too: {type(other).__name__}: {other}")
-        raise errors[0]
-
-    def _check_started(self) -> None:
-        if not self._running:
-            raise RuntimeFault("The runtime is not started; call start() first.")
+HANDLING.update({SingleThreadedAgentRuntime.send_message.__code__})

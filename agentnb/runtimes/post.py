@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextvars import Context
+from contextvars import Context, copy_context
+from functools import partial
+from threading import get_ident
 from typing import Any, cast
 
 from agentnb.core import AgentId, CancellationToken, TopicId
-from agentnb.exceptions import AgentBusy, MessageDroppedException, UndeliverableException, UserError
+from agentnb.exceptions import AgentBusy, MessageDroppedException, RuntimeFault, UndeliverableException, UserError
 from agentnb.runtimes.base import Delivery
 from agentnb.runtimes.capacity import Mailbox
-from agentnb.runtimes.delivery import Envelope, finish
+from agentnb.runtimes.circles import Wait, at_work_here
+from agentnb.runtimes.contexts import here
+from agentnb.runtimes.delivery import Envelope, finish, first_step
 from agentnb.runtimes.handling import DEPTH, STOPPED, Handling
+from agentnb.runtimes.home import carried
 
 _logger = logging.getLogger("autogen_core")
+
+LEFT = (asyncio.CancelledError, GeneratorExit)
+
+
+def checked_token(token: Any) -> CancellationToken:
+    """Return a cancellation token; anything else is refused."""
+    if not isinstance(token, CancellationToken):
+        raise UserError(f"cancellation_token is {token!r}; give a CancellationToken(), or leave it out.")
+    return token
 
 
 class Post(Handling):
@@ -29,7 +43,7 @@ class Post(Handling):
         self, message: Any, recipient: AgentId, context: Delivery, depth: int, token: CancellationToken | None
     ) -> Any:
         kind = self._residents.kind(recipient)
-        turn: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        turn: asyncio.Future[Any] = cast(asyncio.AbstractEventLoop, self._home).create_future()
         envelope = Envelope(message, context, recipient, turn)
         envelope.apart = token is not None or depth > DEPTH
         if self._trace is not None:
@@ -37,14 +51,21 @@ class Post(Handling):
                 self._trace.at_rest()
             envelope.sent = self._trace.sent(message, context, recipient, "send")
         mailbox = self._residents.mailbox(recipient, kind)
+        above = at_work_here(here.get())
+        wait = None
         self._open += 1
         try:
+            if above is not None:
+                wait = above.waits = envelope.wait = Wait(mailbox, token)
             if mailbox is not None:
-                self._check_waits_for_itself(envelope, mailbox)
+                if wait is not None:
+                    self._check_circle(envelope, mailbox)
                 envelope.rooms = {recipient: mailbox}
                 await self._admit(envelope, recipient, mailbox, token)
             if token is not None:
                 token.link_future(turn)
+            if wait is not None:
+                wait.until = turn
             if self._must_wait(envelope):
                 self._put(envelope)
             else:
@@ -54,10 +75,14 @@ class Post(Handling):
             except BaseException as error:
                 self._left(envelope, recipient, turn, mailbox, error)
                 raise
+            if wait is not None:
+                wait.wants = wait.until = None
             if not envelope.apart:
                 return await self._handle(envelope, recipient, message, depth, mailbox)
             return await self._answer_from_task(envelope, recipient, message, mailbox, token)
         finally:
+            if above is not None:
+                above.waits = None
             self._over()
 
     def _must_wait(self, envelope: Envelope) -> bool:
@@ -98,42 +123,85 @@ class Post(Handling):
         """
         if not isinstance(topic_id, TopicId):
             raise UserError(f"publish_message needs a TopicId, not {topic_id!r}; write TopicId('news', 'default').")
-        envelope = Envelope(message, Delivery(sender, topic_id, False, cancellation_token, message_id), topic_id, None)
+        if cancellation_token is not None:
+            checked_token(cancellation_token)
+        context = Delivery(sender, topic_id, False, cancellation_token, message_id)
+        home = self._home
+        # Not asked which loop this is where the thread says enough.
+        home = self._elsewhere() if home is None or self._thread != get_ident() or home.is_closed() else None
+        if home is None and not self._bounded:
+            self._put(self._accepted(message, context, topic_id))
+        elif home is None:
+            await self._publish_bounded(self._accepted(message, context, topic_id), topic_id, cancellation_token)
+        elif self._bounded:
+            again: Any = {"sender": sender, "cancellation_token": cancellation_token, "message_id": message_id}
+            await carried(self.publish_message(message, topic_id, **again), home)
+        else:
+            variables = copy_context()
+            self._carry(lambda: self._put(variables.run(partial(self._accepted, message, context, topic_id))), home)
+
+    def _accepted(self, message: Any, context: Delivery, topic_id: TopicId) -> Envelope:
+        """Take on a message that is published."""
+        envelope = Envelope(message, context, topic_id, None)
         if self._trace is not None:
             if not self._open:
                 self._trace.at_rest()
-            envelope.sent = self._trace.sent(message, envelope.context, topic_id, "publish")
+            envelope.sent = self._trace.sent(message, context, topic_id, "publish")
         self._open += 1
-        if not self._bounded:
-            self._put(envelope)
-            return
-        refusals: list[AgentBusy] = []
-        envelope.rooms = {}
+        return envelope
+
+    async def _publish_bounded(self, envelope: Envelope, topic_id: TopicId, token: CancellationToken | None) -> None:
+        above = at_work_here(here.get())
+        if above is not None:
+            above.waits = envelope.wait = Wait(None, token)
         try:
-            for agent_id in self._routes.recipients(topic_id):
-                kind = self._residents.kinds.get(agent_id.type)
-                mailbox = None if kind is None or agent_id == sender else self._residents.mailbox(agent_id, kind)
-                if mailbox is None:
-                    continue
-                if mailbox.capacity.on_full == "wait" and mailbox.taken >= mailbox.capacity.bound:
-                    self._check_waits_for_itself(envelope, mailbox)
-                envelope.rooms[agent_id] = mailbox
-                try:
-                    await self._admit(envelope, agent_id, mailbox, cancellation_token)
-                except MessageDroppedException:
-                    envelope.refused = (*envelope.refused, agent_id)
-                except AgentBusy as error:
-                    envelope.refused = (*envelope.refused, agent_id)
-                    refusals.append(error)
+            refusals = await self._take_rooms(envelope, topic_id, token)
         except BaseException as error:
             self._release(envelope)
-            by = "stop" if isinstance(error, UndeliverableException) else "sender"
+            by = "sender"
+            if isinstance(error, RuntimeFault):
+                by = "stop" if isinstance(error, UndeliverableException) else "capacity"
             self._drop(envelope, topic_id, by=by, why=str(error) or "The sender left.")
             self._over()
             raise
+        finally:
+            if above is not None:
+                above.waits = None
         self._put(envelope)
         if refusals:
             raise refusals[0]
+
+    async def _take_rooms(
+        self, envelope: Envelope, topic_id: TopicId, token: CancellationToken | None
+    ) -> list[AgentBusy]:
+        """Take a place in the mailbox of everybody who hears a topic, and return what those say who refuse."""
+        refusals: list[AgentBusy] = []
+        envelope.rooms = {}
+        wanted: dict[AgentId, Mailbox] = {}
+        for agent_id in self._routes.recipients(topic_id):
+            kind = self._residents.kinds.get(agent_id.type)
+            mailbox = None if kind is None else self._residents.mailbox(agent_id, kind)
+            if mailbox is not None and agent_id != envelope.context.sender:
+                wanted[agent_id] = mailbox
+        while left := [one for one in wanted if one not in envelope.rooms and one not in envelope.refused]:
+            full = [one for one in left if wanted[one].capacity.on_full == "wait" and not wanted[one].has_room]
+            # Nobody waits with a place in hand: two who publish could wait for each other's.
+            for agent_id in [one for one in envelope.rooms if full and wanted[one].capacity.on_full == "wait"]:
+                envelope.rooms.pop(agent_id).release()
+            agent_id = (full or left)[0]
+            mailbox = wanted[agent_id]
+            if full and envelope.wait is not None:
+                envelope.wait.wants, envelope.wait.until = mailbox, None
+                self._check_circle(envelope, mailbox)
+            envelope.rooms[agent_id] = mailbox
+            try:
+                await self._admit(envelope, agent_id, mailbox, token)
+            except MessageDroppedException:
+                envelope.refused = (*envelope.refused, agent_id)
+            except AgentBusy as error:
+                envelope.refused = (*envelope.refused, agent_id)
+                refusals.append(error)
+        return refusals
 
     # -- order ----------------------------------------------------------------------------------------------------
 
@@ -146,16 +214,27 @@ class Post(Handling):
 
     def _start_pump(self) -> None:
         # An empty context: the pump is nobody's, each message brings the variables of its sender.
-        self._pumping = asyncio.get_running_loop().create_task(self._pump(), context=Context())
+        pump = self._pump()
+        pump.send(None)
+        self._pumping = cast(asyncio.AbstractEventLoop, self._home).create_task(pump, context=Context())
 
     async def _pump(self) -> None:
         try:
+            await first_step()
+            while self._again and self._running:
+                self._open -= 1
+                self._start(*self._again.popleft())
             while self._waiting and self._running:
                 await self._begin(self._waiting.popleft())
-        finally:
+        except LEFT:
+            self._pumping = None  # stopped, or cancelled with its loop; what comes next starts another
+            raise
+        except BaseException:
             self._pumping = None
             if self._waiting and self._running:
                 self._start_pump()  # an interrupt came out of a handler; the others are not lost
+            raise
+        self._pumping = None
 
     async def _begin(self, envelope: Envelope) -> None:
         """Bring a message to those it is for; they begin in the order of these calls."""
@@ -202,13 +281,13 @@ class Post(Handling):
         if mailbox is None:
             begin()
         else:
-            mailbox.enter(begin, lambda: self._refuse(envelope, UndeliverableException(STOPPED)))
+            mailbox.enter(begin, lambda: self._refuse(envelope, UndeliverableException(STOPPED)), lasts=False)
 
     async def _begin_published(self, envelope: Envelope, message: Any) -> None:
         context, refused = envelope.context, envelope.refused
         sender = None if context.sender is None else context.sender.pair
         made, copy, watched = self._made, envelope.variables.copy, self._trace is not None
-        alone = begins = True
+        alone, begins, numbers = True, True, self._numbers
         plan = route = None
         for agent_id in self._routes.recipients(cast(TopicId, envelope.recipient)):
             pair = agent_id.pair
@@ -230,7 +309,10 @@ class Post(Handling):
             if not alone or route.suspends:
                 # Once one hearer has a task the rest of them keep their order behind it, in tasks too.
                 alone = False
-                self._spawn(self._hear_plainly(resident, route, envelope, message), envelope)
+                number = next(numbers)
+                self._spawn(
+                    number, resident.kind.name, self._hear_plainly(number, resident, route, envelope, message), envelope
+                )
                 continue
             if begins and self._unbegun > 1:
                 await asyncio.sleep(0)  # those before this message take their first step
@@ -261,21 +343,11 @@ class Post(Handling):
     def _start(self, envelope: Envelope, agent_id: AgentId, message: Any) -> None:
         mailbox = self._mailbox_of(envelope, agent_id)
         if mailbox is None:
-            self._spawn(self._hear(envelope, agent_id, message, None), envelope)
+            number = next(self._numbers)
+            self._spawn(number, agent_id.type, self._hear(number, envelope, agent_id, message, None), envelope)
             return
         self._open += 1  # until its task counts for it
-
-        def begin() -> bool:
-            self._spawn(self._hear(envelope, agent_id, message, mailbox), envelope)
-            self._over()
-            return True
-
-        def refuse() -> None:
-            mailbox.release()
-            self._drop(envelope, agent_id, by="stop", why=STOPPED)
-            self._over()
-
-        mailbox.enter(begin, refuse)
+        mailbox.enter(*self._ways(envelope, agent_id, message, mailbox), lasts=True)
 
     # -- idle -------------------------------------------------------------------------------------------------------
 
@@ -297,5 +369,9 @@ class Post(Handling):
         # Only then the rest: the room they give back would let those in who wait outside.
         for mailbox in mailboxes:
             mailbox.discard()
+        while self._again:
+            envelope, agent_id, _ = self._again.popleft()
+            self._drop(envelope, agent_id, by="stop", why=STOPPED)
+            self._over()
         while self._waiting:
             self._refuse(self._waiting.popleft(), UndeliverableException(STOPPED))

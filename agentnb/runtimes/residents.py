@@ -47,6 +47,22 @@ class Plan:
                 self.otherwise = Route(cls.on_unhandled_message)
 
 
+def _shown(thing: Any) -> str:
+    """Return how an error names what is given for something else."""
+    if inspect.isclass(thing):
+        return f"the class {thing.__name__}"
+    return (
+        repr(thing)
+        if isinstance(thing, (str, int, float, list, tuple, dict, type(None)))
+        else (f"a {type(thing).__name__}")
+    )
+
+
+def _check_capacity(name: str, capacity: Any) -> None:
+    if capacity is not None and not isinstance(capacity, Capacity):
+        raise UserError(f"The capacity of {name!r} is {capacity!r}; give a Capacity, as in Capacity(concurrency=1).")
+
+
 _plans: weakref.WeakKeyDictionary[type[Any], Plan] = weakref.WeakKeyDictionary()
 
 
@@ -159,13 +175,26 @@ class Residents:
         self, name: str, factory: Callable[[], Any], expected: type[Any] | None, capacity: Capacity | None
     ) -> None:
         """Say how the agents of a type are made; `ValueError` if the type is known."""
+        AgentId(name, "")  # a type that no id can have is refused here
         if name in self.kinds:
             raise UserError(f"The agent type {name!r} is registered already.")
-        AgentId(name, "")  # a type that no id can have is refused here
+        if not callable(factory) or isinstance(factory, BaseAgent):
+            raise UserError(
+                f"The factory of {name!r} is {_shown(factory)}, which makes no agents; give a function, as in "
+                "`lambda: Writer(…)`, or register an object with `await agent.register_instance(runtime, agent_id)`."
+            )
+        _check_capacity(name, capacity)
         self.kinds[name] = Kind(name, factory=factory, expected=expected, capacity=capacity)
 
     async def add_instance(self, agent: Agent, agent_id: AgentId, capacity: Capacity | None) -> None:
         """Take in an agent that exists; `ValueError` if its id is taken or its type is of another kind."""
+        if not isinstance(agent_id, AgentId):
+            raise UserError(
+                f"register_agent_instance needs an AgentId, not {agent_id!r}; write AgentId('type', 'key')."
+            )
+        if inspect.isclass(agent) or not (hasattr(agent, "on_message") and hasattr(agent, "bind_id_and_runtime")):
+            raise UserError(f"register_agent_instance needs an agent, made by its class, not {_shown(agent)}.")
+        _check_capacity(agent_id.type, capacity)
         if agent_id.pair in self.made:
             raise UserError(f"The agent id {agent_id} is registered already.")
         kind = self.kinds.get(agent_id.type)
@@ -218,7 +247,11 @@ class Residents:
             RuntimeError: If its type holds ready-made agents and this is none of them.
             Exception: Whatever the factory raises; the next call tries again.
         """
-        resident = self.made.get(agent_id.pair)
+        try:
+            resident = self.made.get(agent_id.pair)
+        except AttributeError:
+            text = f"{agent_id!r} is no AgentId; write AgentId('type', 'key') or AgentId.from_str('type/key')."
+            raise UserError(text) from None
         if resident is not None:
             return resident
         kind = self.kind(agent_id)
@@ -228,7 +261,7 @@ class Residents:
                 f"The agent {agent_id} was never registered; its type holds ready-made agents only ({known})."
             )
         making = self._making.get(agent_id.pair)
-        if making is None:
+        if making is None or making.task.get_loop().is_closed():
             # Two first messages at once must make one agent, and a sender that leaves must not unmake it.
             making = self._making[agent_id.pair] = _Making(asyncio.create_task(self._make(agent_id, kind)))
             making.task.add_done_callback(functools.partial(self._over, agent_id, making))

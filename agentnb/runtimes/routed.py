@@ -164,9 +164,26 @@ def annotated_types(function: Callable[..., Any], parameter: str) -> tuple[list[
     return taken, returned
 
 
+def check_async(function: Any, what: str, call: str) -> None:
+    """Refuse a function that returns nothing to await; one that wraps another, or may return anything, is let be.
+
+    Raises:
+        ValueError: If it is surely none; the message says how to write it.
+    """
+    plain = inspect.isfunction(function) or inspect.ismethod(function)
+    if not plain or inspect.iscoroutinefunction(function) or hasattr(function, "__wrapped__"):
+        return
+    returns = getattr(function, "__annotations__", {}).get("return")
+    if returns is Any or any(word in str(returns) for word in ("Any", "Awaitable", "Coroutine", "Future", "Task")):
+        return
+    raise UserError(f"{what} is no coroutine function; write `async def {call}`.")
+
+
 def _decorator(func: Any, *, strict: bool, match: Match[Any] | None, rpc: bool | None) -> Any:
     def decorate(func: Any) -> Any:
         taken, returned = annotated_types(func, "message")
+        name = getattr(func, "__name__", "handler")
+        check_async(func, f"The handler {func.__qualname__}", f"{name}(self, message: …, ctx: MessageContext)")
         produces = None if Any in returned else frozenset(returned)
         if rpc is False:
             produces = frozenset([type(None)])

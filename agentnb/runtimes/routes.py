@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import OrderedDict
 from typing import Any
 
@@ -35,6 +36,11 @@ class Routes:
             ValueError: If an equal one is there already.
         """
         says = _says(subscription)
+        if says is None and (inspect.isclass(subscription) or not isinstance(subscription, Subscription)):
+            raise UserError(
+                f"add_subscription needs a subscription, not {subscription!r}; "
+                "write TypeSubscription('news', 'writer')."
+            )
         if (
             subscription.id in self._ids
             or says in self._said
@@ -100,6 +106,12 @@ class Routes:
             matching.sort(key=lambda subscription: self._order[subscription.id])
         # Heard by several ways, a message still comes once.
         recipients = tuple(dict.fromkeys(subscription.map_to_agent(topic_id) for subscription in matching))
+        for agent_id in recipients if self._others else ():
+            if not isinstance(agent_id, AgentId):
+                raise UserError(
+                    f"A subscription maps the topic {topic_id} to {agent_id!r}, which is no AgentId; its map_to_agent "
+                    "must return AgentId('type', 'key')."
+                )
         self._known[key] = (self._changes, recipients)
         if len(self._known) > _KNOWN:
             self._known.popitem(last=False)

@@ -6,6 +6,7 @@ Within one process messages are passed on as the objects they are. Only what lea
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 import types
 import warnings
@@ -171,8 +172,17 @@ class SerializationRegistry:
         self._serializers: dict[tuple[str, str], list[MessageSerializer[Any]]] = {}
 
     def add_serializer(self, serializer: MessageSerializer[Any] | Sequence[MessageSerializer[Any]]) -> None:
-        """Add one serializer, or several; a second one for a class replaces the first."""
+        """Add one serializer, or several; a second one for a class replaces the first.
+
+        Raises:
+            ValueError: If something else is given.
+        """
         for one in serializer if isinstance(serializer, Sequence) else (serializer,):
+            if inspect.isclass(one) or not isinstance(one, MessageSerializer):
+                raise UserError(
+                    f"add_message_serializer needs a MessageSerializer, or a list of them, not {one!r}; "
+                    "try_get_known_serializers_for_type(MyMessage) makes those of a class."
+                )
             known = self._serializers.setdefault((one.type_name, one.data_content_type), [])
             others = [other for other in known if _named_apart(other, one)]
             if others and len(others) == len(known):

@@ -20,6 +20,8 @@ class AgentStatistics(NamedTuple):
     """Handlers at work."""
     delivered: int
     dropped: int
+    """Messages its agents were to have and did not get, for whatever reason: an intervention, `stop()`, a full mailbox,
+    a sender that left; and answers of its agents that did not reach who asked."""
     failed: int
     """Handlers that raised, or were cancelled."""
     full: int
@@ -35,6 +37,7 @@ class Statistics(NamedTuple):
     in_flight: int
     delivered: int
     dropped: int
+    """As for the types, a published message once for each who would have heard it; and once one that nobody would."""
     failed: int
     by_type: dict[str, AgentStatistics]
 
@@ -43,13 +46,16 @@ class Statistics(NamedTuple):
         return [agent._asdict() for agent in self.by_type.values()]
 
 
-def statistics_of(kinds: Mapping[str, Kind], queued: Mapping[str, int], in_queue: int) -> Statistics:
+def statistics_of(
+    kinds: Mapping[str, Kind], queued: Mapping[str, int], in_queue: int, dropped_for_nobody: int
+) -> Statistics:
     """Count what the agents of a runtime do.
 
     Args:
         kinds: The agent types.
         queued: Messages in the runtime's queue, by the type they are for.
         in_queue: Messages in the runtime's queue.
+        dropped_for_nobody: Dropped messages that no agent of a known type would have heard.
     """
     rows = {name: _row(kind, queued.get(name, 0)) for name, kind in kinds.items()}
     held = sum(mailbox.held for kind in kinds.values() for mailbox in kind.mailboxes.values())
@@ -57,7 +63,7 @@ def statistics_of(kinds: Mapping[str, Kind], queued: Mapping[str, int], in_queue
         waiting=in_queue + held,
         in_flight=sum(row.in_flight for row in rows.values()),
         delivered=sum(row.delivered for row in rows.values()),
-        dropped=sum(row.dropped for row in rows.values()),
+        dropped=sum(row.dropped for row in rows.values()) + dropped_for_nobody,
         failed=sum(row.failed for row in rows.values()),
         by_type=rows,
     )

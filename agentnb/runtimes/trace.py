@@ -71,6 +71,7 @@ class Trace:
 
     def started(self) -> None:
         """Open a run."""
+        announce(self.log)  # those who have come since it was made, such as a tracer that was set up meanwhile
         self._began = monotonic()
         self._handled = 0
         self._started = self.log.append(

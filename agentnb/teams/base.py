@@ -7,10 +7,14 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
+from agentnb.core import CancellationToken
 from agentnb.exceptions import RuntimeFault
 from agentnb.messages import BaseAgentEvent, BaseChatMessage, StopMessage
 
 Item = BaseAgentEvent | BaseChatMessage
+
+LIMIT = "limit"
+"""In a policy's `StopMessage.metadata`: a limit ends the run, which no guard can put off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,8 @@ class TeamView:
     """Who spoke in the last round."""
     task: Sequence[BaseChatMessage] = ()
     """The task of this run; empty where a run goes on without one."""
+    cancellation_token: CancellationToken | None = None
+    """Ends the run; a policy that is awaited when it is cancelled is cancelled too."""
     floor: Floor = field(default_factory=_NoFloor, repr=False, compare=False)
     """What else a policy may do."""
 

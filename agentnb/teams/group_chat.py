@@ -1,9 +1,7 @@
-"""The one loop behind every team: choose who speaks, give them the word, see whether it is over."""
+"""Every team: who takes part, what they have said, and their life between runs."""
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -11,16 +9,14 @@ from pydantic import ValidationError
 
 from agentnb.base import ChatAgent, Team, TerminationCondition
 from agentnb.core import AgentId, CancellationToken, new_id
-from agentnb.exceptions import AgentFailed, HumanUnavailable, ModelError, RuntimeFault, ToolError, UserError
-from agentnb.messages import BaseChatMessage, MessageFactory, SelectSpeakerEvent, StopMessage, StructuredMessage
-from agentnb.runlog import ModelStarted, Participant, Run, SpeakerChosen
-from agentnb.runlog.log import scope
+from agentnb.exceptions import RuntimeFault, UserError
+from agentnb.messages import BaseChatMessage, MessageFactory, SelectorEvent, StructuredMessage
+from agentnb.runlog import Participant, Run
 from agentnb.runtimes import AgentRuntime, SingleThreadedAgentRuntime
-from agentnb.teams.base import Choice, Chosen, Item, RememberingPolicy, SpeakerPolicy, TeamView
-from agentnb.teams.seat import Seat, Turn
+from agentnb.teams.base import Item, RememberingPolicy, SpeakerPolicy
+from agentnb.teams.conversation import Conversation
+from agentnb.teams.seat import Seat
 from agentnb.teams.thread import Thread
-
-Said = list[Item]
 
 # Conditions of runs that go on, by identity, with the name of their team.
 _in_use: dict[int, str] = {}
@@ -67,6 +63,8 @@ class BaseGroupChat(Team):
         if len(set(names)) != len(names):
             twice = sorted({name for name in names if names.count(name) > 1})
             raise UserError(f"Two participants are named {', '.join(map(repr, twice))}; names must differ.")
+        if self.manager_name in names:
+            raise UserError(f"No participant may be named {self.manager_name!r}: that is who chooses the speakers.")
         if max_turns is not None and max_turns < 1:
             raise UserError(f"max_turns is {max_turns}; it must be at least 1, or None for no limit.")
         self._name = name or type(self).__name__
@@ -81,6 +79,7 @@ class BaseGroupChat(Team):
         self._seats = {participant.name: Seat(participant) for participant in participants}
         self._names = tuple(names)
         self._factory = MessageFactory()
+        self._factory.register(SelectorEvent)  # said by a selector within a team, or within an agent
         for message_type in custom_message_types or ():
             self._factory.register(message_type)
         for participant in participants:
@@ -158,7 +157,7 @@ class BaseGroupChat(Team):
         try:
             self._occupy(conditions)
             await self._seat()
-            run.stop_reason = await self._converse(task, run, cancellation_token, echo)
+            run.stop_reason = await Conversation(self, task, run, cancellation_token).hold(echo=echo)
         finally:
             for condition in conditions:
                 if _in_use.get(id(condition)) == self._id:
@@ -190,150 +189,6 @@ class BaseGroupChat(Team):
 
     def _seat_id(self, name: str) -> AgentId:
         return AgentId(f"{name}_{self._id}", self._id)
-
-    async def _converse(
-        self, task: list[BaseChatMessage], run: Run, token: CancellationToken | None, echo: bool
-    ) -> str:
-        if self._condition is not None and self._condition.terminated:
-            return "the termination condition had fired before the run began; reset it first"
-        for message in task:
-            self._check_task(message)
-        floor = _Floor(self, run)
-        policy = self._policy if isinstance(self._policy, RememberingPolicy) else None
-        if policy is not None:
-            await policy.begin(self._view(task, floor))
-        for message in task:
-            run.say(message, show=echo)
-        self._thread.add(task, None)
-        asks = policy is None or policy.asks_condition_of_task
-        try:
-            reason = await self._over(task) if task and asks else None
-            rounds = 0
-            while reason is None:
-                await self._may_go_on(run, token)
-                choice = await self._next(run, task, floor)
-                if isinstance(choice, StopMessage):
-                    return choice.content
-                said, turns = await self._speak(choice.names, run, token)
-                self._turns += 1
-                rounds += 1
-                self._last_speakers = choice.names
-                ended = await policy.heard(self._view(task, floor), turns) if policy is not None else None
-                by_policy = floor.take()
-                reason = ended.content if ended else await self._over([*by_policy, *said] if asks else said)
-                if reason is None and self._max_turns is not None and rounds >= self._max_turns:
-                    reason = f"the limit of {self._max_turns} turns was reached"
-            return reason
-        finally:
-            # However a run ends, the next one's condition starts anew.
-            if self._condition is not None:
-                await self._condition.reset()
-            if policy is not None:
-                await policy.over()
-
-    async def _may_go_on(self, run: Run, token: CancellationToken | None) -> None:
-        if token is not None and token.is_cancelled():
-            raise asyncio.CancelledError("The cancellation token was cancelled.")
-        if run.gate.closed:
-            waiting = asyncio.ensure_future(run.gate.passed())
-            if token is not None:
-                token.link_future(waiting)
-            await waiting
-
-    def _view(self, task: Sequence[BaseChatMessage], floor: _Floor) -> TeamView:
-        return TeamView(
-            self._names, self._thread.messages, self._turns, self._descriptions, self._last_speakers, task, floor
-        )
-
-    async def _over(self, said: Sequence[Item]) -> str | None:
-        stop = await self._condition(said) if self._condition is not None else None
-        return stop.content if stop is not None else None
-
-    async def _next(self, run: Run, task: Sequence[BaseChatMessage], floor: _Floor) -> Choice | StopMessage:
-        before = len(run.log)
-        with scope(run.log, run.started.id, self.manager_name):
-            chosen: Any = self._policy(self._view(task, floor))
-            if inspect.isawaitable(chosen):
-                chosen = await chosen
-        if isinstance(chosen, StopMessage):
-            return chosen
-        choice = _choice(chosen)
-        unknown = [name for name in choice.names if name not in self._seats]
-        if unknown or not choice.names:
-            raise UserError(
-                f"The next speaker of {self.name!r} is {', '.join(map(repr, unknown)) or 'nobody'}; "
-                f"it must be one of {', '.join(map(repr, self._names))}."
-            )
-        facts = run.log.since(before)
-        run.log.append(
-            SpeakerChosen(
-                names=choice.names,
-                why=choice.why,
-                rule=choice.rule,
-                candidates=choice.candidates,
-                answer=choice.answer,
-                attempts=choice.attempts,
-                asked=tuple(fact.seq for fact in facts if isinstance(fact.body, ModelStarted)),
-            )
-        )
-        if self._emit:
-            run.say(SelectSpeakerEvent(content=list(choice.names), source=self.manager_name))
-        return choice
-
-    async def _speak(
-        self, names: Sequence[str], run: Run, token: CancellationToken | None
-    ) -> tuple[Said, dict[str, Said]]:
-        if len(names) == 1:
-            said = await self._turn(names[0], run, token)
-            self._thread.add(said, names[0])
-            return said, {names[0]: said}
-        try:
-            async with asyncio.TaskGroup() as group:
-                turns = {name: group.create_task(self._turn(name, run, token)) for name in dict.fromkeys(names)}
-        except BaseExceptionGroup as failed:
-            # One failure ends the round, and the others with it: the first says why.
-            raise failed.exceptions[0] from failed.exceptions[0].__cause__
-        for name, turn in turns.items():
-            self._thread.add(turn.result(), name)
-        return [message for turn in turns.values() for message in turn.result()], {
-            name: turn.result() for name, turn in turns.items()
-        }
-
-    async def _turn(self, name: str, run: Run, token: CancellationToken | None) -> Said:
-        turn = Turn(self._thread.take(name), run, token or CancellationToken())
-        speaking = self._runtime.send_message(turn, self._seat_id(name))
-        try:
-            if token is None:
-                said: Said = await speaking
-            else:
-                # Only a task can be ended from outside; without a token the turn needs none.
-                task = asyncio.ensure_future(speaking)
-                token.link_future(task)
-                said = await task
-        except (ModelError, ToolError, HumanUnavailable, AgentFailed):
-            raise
-        except Exception as error:
-            raise AgentFailed(f"The agent {name!r} failed: {type(error).__name__}: {error}") from error
-        for message in said:
-            self._check(name, message)
-        return said
-
-    def _knows(self, message: Item) -> bool:
-        return self._factory.is_registered(type(message)) or isinstance(message, StructuredMessage)
-
-    def _check(self, name: str, message: Item) -> None:
-        if not self._knows(message):
-            raise AgentFailed(
-                f"The agent {name!r} said a {type(message).__name__}, which the team does not know. "
-                f"Pass custom_message_types=[{type(message).__name__}] to {type(self).__name__}."
-            )
-
-    def _check_task(self, message: BaseChatMessage) -> None:
-        if not self._knows(message):
-            raise UserError(
-                f"The task holds a {type(message).__name__}, which the team does not know. "
-                f"Pass custom_message_types=[{type(message).__name__}] to {type(self).__name__}."
-            )
 
     async def _forget(self) -> None:
         for seat in self._seats.values():
@@ -425,19 +280,26 @@ class BaseGroupChat(Team):
             **await self._policy_state(),
         }
         state = {"type": "TeamState", "version": "1.0.0", "agent_states": agents}
-        if self._condition is not None:
+        if self._condition is not None and self._run is not None:  # between runs it has counted nothing
             state["termination_condition"] = self._condition.save_state()
         return state
 
     async def _policy_state(self) -> dict[str, Any]:
         if isinstance(self._policy, RememberingPolicy):
             return {"type": self._policy.state_type, **await self._policy.save_state()}
-        return {"type": "BaseGroupChatManagerState"}
+        return {
+            "type": "BaseGroupChatManagerState",
+            "turns": self._turns,
+            "last_speakers": list(self._last_speakers),
+        }
 
     async def _load_policy_state(self, state: Mapping[str, Any]) -> None:
-        self._turns = 0
         if isinstance(self._policy, RememberingPolicy):
             await self._policy.load_state(state)
+
+    def _turns_of(self, state: Mapping[str, Any], turns: int) -> int:
+        """Return the count of rounds a saved state stands for; `turns` is 0 where it was saved by AutoGen."""
+        return turns
 
     async def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on from a saved state, also one of another team whose participants have the same names.
@@ -458,43 +320,17 @@ class BaseGroupChat(Team):
             said = list(agents[self.manager_name]["message_thread"])
             thread = [self._factory.create(data) for data in said]
             buffers = {name: list(agents[name]["message_buffer"]) for name in self._names}
+            counted = state.get("termination_condition")
+            if counted is not None and self._condition is not None:
+                self._condition._check_state(counted)  # before anything is changed
             for name, seat in self._seats.items():
                 await seat.agent.load_state(agents[name]["agent_state"])
-            if self._condition is not None and "termination_condition" in state:
-                self._condition.load_state(state["termination_condition"])
-            await self._load_policy_state(agents[self.manager_name])
+            if counted is not None and self._condition is not None:
+                self._condition.load_state(counted)
+            manager = agents[self.manager_name]
+            turns, last = int(manager.get("turns", 0)), tuple(manager.get("last_speakers", ()))
+            await self._load_policy_state(manager)
         except (KeyError, TypeError, AttributeError, ValidationError) as error:
             raise UserError(f"The state cannot be read: {type(error).__name__}: {error}") from error
         self._thread.load(thread, said, buffers)
-
-
-def _choice(chosen: Chosen) -> Choice:
-    if isinstance(chosen, Choice):
-        return chosen
-    return Choice((chosen,) if isinstance(chosen, str) else tuple(chosen))  # type: ignore[arg-type]
-
-
-class _Floor:
-    """What a team's policy may do while a run goes on."""
-
-    def __init__(self, team: BaseGroupChat, run: Run) -> None:
-        self._team = team
-        self._run = run
-        self._said: Said = []
-
-    def say(self, message: Item, *, heard: bool = True) -> None:
-        self._run.say(message)
-        if heard:
-            self._team._thread.add([message], self._team.manager_name)
-            self._said.append(message)
-
-    def chunk(self, piece: Item) -> None:
-        self._run.chunk(piece)
-
-    async def forget(self) -> None:
-        await self._team._forget()
-
-    def take(self) -> Said:
-        """Return what was said since the last time."""
-        said, self._said = self._said, []
-        return said
+        self._turns, self._last_speakers = self._turns_of(manager, turns), last

@@ -55,5 +55,6 @@ class RoundRobinGroupChat(BaseGroupChat):
     async def _policy_state(self) -> dict[str, Any]:
         return {"type": "RoundRobinManagerState", "next_speaker_index": self._turns % len(self._names)}
 
-    async def _load_policy_state(self, state: Mapping[str, Any]) -> None:
-        self._turns = int(state.get("next_speaker_index", 0))
+    def _turns_of(self, state: Mapping[str, Any], turns: int) -> int:
+        index = int(state.get("next_speaker_index", 0))
+        return turns if turns % len(self._names) == index else index

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,12 @@ class Seat(BaseAgent):
         super().__init__(agent.description)
         self.agent = agent
 
+    async def save_state(self) -> Mapping[str, Any]:
+        return await self.agent.save_state()
+
+    async def load_state(self, state: Mapping[str, Any]) -> None:
+        await self.agent.load_state(state)
+
     async def on_message_impl(self, message: Any, ctx: MessageContext) -> Said:
         if not isinstance(message, Turn):
             raise CantHandleException(f"The seat of {self.agent.name!r} takes turns, not {type(message).__name__}.")
@@ -48,13 +55,14 @@ async def _team_turn(team: Team, turn: Turn) -> Said:
     said: Said = []
 
     def hear(item: Any) -> None:
-        whole = not isinstance(item, ModelClientStreamingChunkEvent)
-        turn.run.relay(item, stored=whole)
-        if whole:
+        if isinstance(item, ModelClientStreamingChunkEvent):
+            turn.run.chunk(item)
+        else:
+            turn.run.say(item)
             said.append(item)
 
     async with turn.run.turn(team.name):
         # A team with nothing new to hear goes on where it stands.
         task = list(turn.messages) or None
-        await team._run_task(task, turn.cancellation_token, False, None, sink=hear, gate=turn.run.gate)
+        await team._run_task(task, turn.cancellation_token, False, None, sink=hear, gate=turn.run.gate, logged=True)
     return said

@@ -16,6 +16,7 @@ from typing import Any
 from agentnb.core import well_formed
 from agentnb.messages import (
     AssistantMessage,
+    BaseChatMessage,
     CreateResult,
     FunctionCall,
     FunctionExecutionResultMessage,
@@ -35,6 +36,7 @@ from agentnb.runlog import (
     Participant,
     RunLog,
     RunStarted,
+    Said,
     ToolFinished,
     ToolStarted,
 )
@@ -84,8 +86,50 @@ def captures_content() -> bool:
 
 
 def is_agent(body: RunStarted) -> bool:
-    """Tell whether a run is that of a single agent."""
-    return len(body.participants) == 1 and body.participants[0].name == body.runner
+    """Tell whether a run is that of a single agent, not of a team that has the name of its only one."""
+    if len(body.participants) != 1 or body.participants[0].name != body.runner:
+        return False
+    return body.participants[0].role in ("", body.runner_type)
+
+
+class Work:
+    """What an agent's models were asked and answered while its span is open."""
+
+    def __init__(self) -> None:
+        self._models: dict[str, None] = {}
+        self._tokens: list[int] | None = None
+        self._reason: str | None = None
+        self._answer: BaseChatMessage | None = None
+
+    def add(self, event: Event, body: ModelFinished | Said) -> None:
+        """Take note of a call that ended, or of what the agent said."""
+        if isinstance(body, Said):
+            if isinstance(body.message, BaseChatMessage):
+                self._answer = body.message
+            return
+        self._models[_model(body.model)] = None
+        if body.result is not None:
+            self._reason = body.result.finish_reason
+        if event.usage is not None:  # else another client within this one has it
+            before = self._tokens or [0, 0]
+            new = (event.usage.prompt_tokens or 0, event.usage.completion_tokens or 0)
+            self._tokens = [sum(pair) for pair in zip(before, new, strict=True)]
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The attributes that are known when the span ends."""
+        attributes: dict[str, Any] = {}
+        if len(self._models) == 1:
+            attributes["gen_ai.request.model"] = next(iter(self._models))
+        if self._tokens is not None:
+            attributes["gen_ai.usage.input_tokens"], attributes["gen_ai.usage.output_tokens"] = self._tokens
+        if self._reason is not None:
+            attributes["gen_ai.response.finish_reasons"] = [self._reason]
+        if self._answer is not None and captures_content():
+            parts = _parts(self._answer.to_model_message().content)
+            said = {"role": "assistant", "name": self._answer.source, "parts": parts, "finish_reason": "stop"}
+            attributes["gen_ai.output.messages"] = _json([said])
+        return attributes
 
 
 def of_run(log: RunLog, body: RunStarted) -> Opening:
@@ -104,6 +148,12 @@ def of_turn(log: RunLog, agent: Participant) -> Opening:
     """Return the span of an agent at work."""
     attributes = _agent("invoke_agent", agent.name, "", agent.description)
     return Opening(f"invoke_agent {agent.name}", "INTERNAL", attributes | {"gen_ai.conversation.id": log.id})
+
+
+def of_participant(log: RunLog, agent: Participant) -> Opening:
+    """Return the span of an agent that takes part in a conversation for the first time."""
+    attributes = _agent("create_agent", agent.name, "", agent.description)
+    return Opening(f"create_agent {agent.name}", "CLIENT", attributes | {"gen_ai.conversation.id": log.id})
 
 
 def of_making(body: AgentMade) -> tuple[Opening, Closing]:
@@ -145,7 +195,7 @@ def model_closing(body: ModelFinished) -> Closing:
     if result is None:
         return _closing({}, body.error or "")
     attributes: dict[str, Any] = {
-        "gen_ai.response.model": body.model.partition(":")[2] or body.model,
+        "gen_ai.response.model": _model(body.model),
         "gen_ai.response.finish_reasons": [result.finish_reason],
         "gen_ai.usage.input_tokens": result.usage.prompt_tokens,
         "gen_ai.usage.output_tokens": result.usage.completion_tokens,
@@ -208,6 +258,10 @@ def memory_closing(body: MemoryFinished) -> Closing:
     """Return how the span of a memory at work ends."""
     found = _MEMORY[body.action] == "search_memory" and body.error is None
     return _closing({"gen_ai.memory.record.count": body.found} if found else {}, body.error)
+
+
+def _model(name: str) -> str:
+    return name.partition(":")[2] or name
 
 
 def _closing(attributes: dict[str, Any], error: str | None) -> Closing:

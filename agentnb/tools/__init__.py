@@ -7,6 +7,7 @@ from agentnb.models.base import ToolSchema
 from agentnb.tools.base import BaseStreamTool, BaseTool, BaseToolWithState, StreamTool, Tool, ToolOverride
 from agentnb.tools.function import FunctionTool, FunctionToolConfig
 from agentnb.tools.static import StaticStreamWorkbench, StaticWorkbench
+from agentnb.tools.task_runner import AgentTool, TeamTool
 from agentnb.tools.workbench import (
     ImageResultContent,
     StreamWorkbench,
@@ -16,6 +17,7 @@ from agentnb.tools.workbench import (
 )
 
 __all__ = [
+    "AgentTool",
     "BaseStreamTool",
     "BaseTool",
     "BaseToolWithState",
@@ -27,6 +29,7 @@ __all__ = [
     "StaticWorkbench",
     "StreamTool",
     "StreamWorkbench",
+    "TeamTool",
     "TextResultContent",
     "Tool",
     "ToolOverride",

@@ -6,7 +6,6 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from functools import cached_property
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast, get_origin, runtime_checkable
 
 from pydantic import BaseModel
@@ -14,6 +13,8 @@ from pydantic import BaseModel
 from agentnb.core import CancellationToken, Component, parameters_schema
 from agentnb.exceptions import ToolError, UserError
 from agentnb.models.base import ToolSchema
+from agentnb.runlog.recorded import wrap
+from agentnb.tools.recorded import tool_run, tool_run_stream
 
 ArgsT = TypeVar("ArgsT", bound=BaseModel, contravariant=True)
 ReturnT = TypeVar("ReturnT", covariant=True)
@@ -79,7 +80,7 @@ class ToolOverride(BaseModel, defer_build=True):
 
 
 class BaseTool(Component, ABC, Generic[ArgsT, ReturnT]):
-    """A tool with typed arguments; subclasses write `run`.
+    """A tool with typed arguments; subclasses write `run`. Its calls are recorded without their doing.
 
     ```python
     class Weather(BaseTool[Place, str]):
@@ -91,6 +92,12 @@ class BaseTool(Component, ABC, Generic[ArgsT, ReturnT]):
     """
 
     component_type: ClassVar[str] = "tool"
+
+    _schema: ToolSchema | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        wrap(cls, run_json=tool_run, run_json_stream=tool_run_stream)
 
     def __init__(
         self,
@@ -114,13 +121,18 @@ class BaseTool(Component, ABC, Generic[ArgsT, ReturnT]):
     def description(self) -> str:
         return self._description
 
-    @cached_property
+    @property
     def schema(self) -> ToolSchema:
         """Name, description and parameters, as the model reads them; built once.
 
         Raises:
             ValueError: If the tool is strict and an argument may be left out or added.
         """
+        if self._schema is None:
+            self._schema = self._made_schema()
+        return self._schema
+
+    def _made_schema(self) -> ToolSchema:
         parameters = parameters_schema(self._args_type)
         optional = sorted(set(parameters["properties"]) - set(parameters["required"]))
         if self._strict and optional:
@@ -160,7 +172,7 @@ class BaseTool(Component, ABC, Generic[ArgsT, ReturnT]):
     async def run_json(
         self, args: Mapping[str, Any], cancellation_token: CancellationToken, call_id: str | None = None
     ) -> Any:
-        """Check the arguments and run.
+        """Check the arguments and run; the call is recorded.
 
         Raises:
             pydantic.ValidationError: If the arguments do not fit.
@@ -173,6 +185,9 @@ class BaseTool(Component, ABC, Generic[ArgsT, ReturnT]):
 
     async def load_state_json(self, state: Mapping[str, Any]) -> None:
         """Go on from a saved state; a tool without one has nothing to do."""
+
+
+wrap(BaseTool, run_json=tool_run)
 
 
 class BaseToolWithState(BaseTool[ArgsT, ReturnT], ABC, Generic[ArgsT, ReturnT, StateT]):

@@ -6,13 +6,14 @@ import asyncio
 import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 from pydantic import BaseModel
 
-from agentnb.core import CancellationToken, ComponentModel
+from agentnb.core import CancellationToken
 from agentnb.exceptions import ToolError, ToolNotFound, UserError
 from agentnb.models.base import ToolSchema
+from agentnb.models.reliable import Abort
 from agentnb.runlog.recorded import error_text
 from agentnb.tools.base import BaseStreamTool, StreamTool, Tool, ToolOverride
 from agentnb.tools.workbench import StreamWorkbench, TextResultContent, ToolResult, Workbench
@@ -45,10 +46,15 @@ class StaticWorkbench(Workbench):
             name, and still by its own.
 
     Raises:
-        ValueError: If two tools have one name, or an override gives a name that is taken.
+        ValueError: If something else is given than tools and overrides, two tools have one name, or an override gives
+            a name that is taken.
     """
 
+    component_defaults: ClassVar[Mapping[str, Any]] = {"tool_overrides": {}}
+
     def __init__(self, tools: Sequence[Tool], tool_overrides: Mapping[str, ToolOverride] | None = None) -> None:
+        _check_tools(tools)
+        _check_overrides(tool_overrides)
         self._tools = {tool.name: tool for tool in tools}
         if len(self._tools) != len(tools):
             names = [tool.name for tool in tools]
@@ -72,12 +78,6 @@ class StaticWorkbench(Workbench):
                     )
                 self._by_name[override.name] = self._tools[own]
         self._at_start: Mapping[str, Any] | None = None
-
-    def dump_component(self) -> ComponentModel:
-        model = super().dump_component()
-        if "tools" in model.config:
-            model.config.setdefault("tool_overrides", {})
-        return model
 
     async def list_tools(self) -> list[ToolSchema]:
         return [self._shown(name, tool.schema) for name, tool in self._tools.items()]
@@ -212,15 +212,39 @@ class StaticStreamWorkbench(StaticWorkbench, StreamWorkbench):
 _NOTHING: Any = object()
 
 
+def _check_tools(tools: Any) -> None:
+    if isinstance(tools, str | bytes | Mapping) or not isinstance(tools, Sequence):
+        raise UserError(f"A workbench takes a list of tools, not {tools!r:.80}; put what is one into a list: [tool].")
+    for tool in tools:
+        # By what is called, not by class: a tool of another library may lack what is of no use here.
+        if isinstance(getattr(tool, "name", None), str) and callable(getattr(tool, "run_json", None)):
+            continue
+        called = getattr(tool, "__name__", None)
+        way_out = "Give a Tool." if called is None else f"Wrap it: FunctionTool({called}, description='...')."
+        raise UserError(f"A workbench takes tools, and {tool!r:.80} is none. {way_out}")
+
+
+def _check_overrides(overrides: Any) -> None:
+    if overrides is None:
+        return
+    if not isinstance(overrides, Mapping):
+        raise UserError(
+            f"tool_overrides is {overrides!r:.80}; it must be a dict: {{'fetch': ToolOverride(name='read_page')}}."
+        )
+    for own, override in overrides.items():
+        if not isinstance(override, ToolOverride):
+            meant = f"ToolOverride(**{override!r:.80})" if isinstance(override, dict) else "ToolOverride(name='...')"
+            raise UserError(f"tool_overrides[{own!r}] is {override!r:.80}; it must be a ToolOverride: write {meant}.")
+
+
 async def _run(
     tool: Tool, arguments: Mapping[str, Any] | None, token: CancellationToken | None, call_id: str | None
 ) -> Any:
     if token is None:
         return await tool.run_json(arguments or {}, CancellationToken(), call_id)
-    # A task, because a tool that never looks at its token shall end with it all the same.
-    running = asyncio.ensure_future(_contained(tool.run_json, arguments or {}, token, call_id))
-    token.link_future(running)
-    value, exited = await running
+    # A tool that never looks at its token shall end with it all the same.
+    with Abort(token) as abort:
+        value, exited = await abort.wait(_contained(tool.run_json, arguments or {}, token, call_id))
     if exited is not None:
         raise exited
     return value

@@ -321,7 +321,12 @@ _SUMMARIES: dict[str, Callable[[Any], str]] = {
     "turn.finished": lambda body: f"{body.agent}: {body.outcome}",
     "message": lambda body: message_text(body.message),
     "state": lambda body: body.agent,
-    "speaker": lambda body: ", ".join(body.names) + (f" ({body.why})" if body.why else ""),
+    "speaker": lambda body: ", ".join(body.names) + (f" ({body.why or body.rule})" if body.why or body.rule else ""),
+    "pause": lambda body: body.state,
+    "relay": lambda body: f"message {body.said} of the run within",
+    "verdict": lambda body: f"{body.check} {'allows' if body.allowed else 'refuses'} {body.act}: {body.reason}".rstrip(
+        ": "
+    ),
     "context": lambda body: body.role,
     "model.started": lambda body: body.model,
     "model.finished": lambda body: body.error or (_answer(body.result) if body.result else ""),

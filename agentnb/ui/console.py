@@ -6,12 +6,13 @@ import asyncio
 import inspect
 import os
 import sys
-from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Any, TextIO, TypeVar, cast
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, nullcontext
+from dataclasses import dataclass
+from typing import Any, TextIO, TypeVar
 
 from agentnb.base import Response, TaskResult
-from agentnb.core import CancellationToken, monotonic
+from agentnb.core import monotonic
 from agentnb.exceptions import UserError
 from agentnb.messages import (
     BaseAgentEvent,
@@ -24,6 +25,7 @@ from agentnb.messages import (
 from agentnb.runlog import Event, RunLog
 from agentnb.transcripts import message_text
 from agentnb.ui.bundle import part_text, plain_header, plain_item
+from agentnb.ui.inputs import UserInputManager
 from agentnb.ui.items import ItemFold
 from agentnb.ui.markup import plain_text
 from agentnb.ui.ops import Item, Op
@@ -31,62 +33,6 @@ from agentnb.ui.ops import Item, Op
 T = TypeVar("T", bound=TaskResult | Response)
 
 RULE = "-" * 10
-
-InputFunc = Callable[[str], str] | Callable[[str, CancellationToken | None], Awaitable[str]]
-
-
-class UserInputManager:
-    """Lets a question wait until the Console has shown what led to it.
-
-    ```python
-    inputs = UserInputManager(input)
-    agent = UserProxyAgent("user", input_func=inputs.get_wrapped_callback())
-    await Console(agent.run_stream(task="hello"), user_input_manager=inputs)
-    ```
-
-    A notification that comes before its question is remembered, so it works for an agent alone as for a team.
-
-    Args:
-        callback: Asks the person: a function of the prompt, or a coroutine function of the prompt and the
-            cancellation token.
-    """
-
-    def __init__(self, callback: InputFunc) -> None:
-        self._callback = callback
-        self._shown: deque[str] = deque()
-        self._waiting: deque[asyncio.Future[None]] = deque()
-
-    def get_wrapped_callback(self) -> Callable[[str, CancellationToken | None], Awaitable[str]]:
-        """Return the input function to give to the agent that asks."""
-
-        async def ask(prompt: str, cancellation_token: CancellationToken | None = None) -> str:
-            await self._next_shown()
-            if inspect.iscoroutinefunction(self._callback):
-                return cast(str, await self._callback(prompt, cancellation_token))
-            return cast(str, await asyncio.to_thread(cast(Callable[[str], str], self._callback), prompt))
-
-        return ask
-
-    async def _next_shown(self) -> None:
-        if self._shown:
-            self._shown.popleft()
-            return
-        shown: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(shown)
-        try:
-            await shown
-        finally:
-            if shown in self._waiting:
-                self._waiting.remove(shown)
-
-    def notify_event_received(self, request_id: str) -> None:
-        """Say that everything before this request has been shown; the Console does."""
-        while self._waiting:
-            shown = self._waiting.popleft()
-            if not shown.done():
-                shown.set_result(None)
-                return
-        self._shown.append(request_id)
 
 
 async def Console(
@@ -98,6 +44,8 @@ async def Console(
 ) -> T:
     """Print what `run_stream` or `on_messages_stream` yields, and return the last result.
 
+    Cancelled, or with a terminal that is gone, it ends the run it prints.
+
     Args:
         stream: What to print.
         no_inline_images: Name images instead of drawing them; only iTerm2 on a terminal can draw.
@@ -105,22 +53,51 @@ async def Console(
         user_input_manager: Told of each question once what led to it is printed.
 
     Raises:
-        ValueError: If the stream ends without a result.
+        ValueError: If the stream ends without a result, or is none.
     """
+    if not hasattr(stream, "__aiter__"):
+        if inspect.iscoroutine(stream):
+            stream.close()
+        raise UserError(f"Console prints a stream, not {stream!r:.80}. Give it run_stream(task=…), without await.")
     printer = _Printer(no_inline_images=no_inline_images, stats=output_stats)
     result: T | None = None
-    async for item in stream:
-        if isinstance(item, TaskResult | Response):
-            result = item
-            await printer.result(item)
-        elif isinstance(item, UserInputRequestedEvent):
-            if user_input_manager is not None:
-                user_input_manager.notify_event_received(item.request_id)
-        else:
-            await printer.message(item)
+    try:
+        # Closed even if this is cancelled while it prints: the run would else go on unseen.
+        async with aclosing(stream) if hasattr(stream, "aclose") else nullcontext(stream) as items:
+            async for item in items:
+                if isinstance(item, TaskResult | Response):
+                    result = item
+                    await printer.result(item)
+                elif isinstance(item, UserInputRequestedEvent):
+                    await printer.close_line()
+                    if user_input_manager is not None:
+                        user_input_manager.notify_event_received(item.request_id)
+                else:
+                    await printer.message(item)
+    except BaseException:
+        printer.break_off()
+        raise
     if result is None:
         raise UserError("The stream ended without a TaskResult or Response. Give Console the stream of a whole run.")
     return result
+
+
+@dataclass(slots=True)
+class _Stream:
+    """A message whose pieces were printed as they came."""
+
+    source: str
+    message_id: str | None
+    text: str = ""
+    broken: bool = False
+    """Whether something else was printed between its pieces."""
+
+    def is_of(self, message: BaseChatMessage, *, just_now: bool) -> bool:
+        if self.broken or message.source != self.source:
+            return False
+        if self.message_id is None and just_now:
+            return True
+        return self.message_id == message.id or self.text.strip() == message_text(message).strip()
 
 
 class _Printer:
@@ -131,52 +108,72 @@ class _Printer:
         self._stats = stats
         self._began = monotonic()
         self._total = RequestUsage(prompt_tokens=0, completion_tokens=0)
-        self._streaming: str | None = None
+        self._streams: list[_Stream] = []
+        self._open: _Stream | None = None
+        """The stream whose line is not ended."""
 
     async def message(self, message: BaseAgentEvent | BaseChatMessage) -> None:
         if isinstance(message, ModelClientStreamingChunkEvent):
-            header = "" if self._streaming is not None else self._header(message)
-            self._streaming = message.source
-            await self._print(header + message.to_text(), end="")
-            return
-        if self._streaming is not None:
-            streamed, self._streaming = self._streaming, None
-            if isinstance(message, BaseChatMessage) and message.source == streamed:
-                await self._print("\n" + self._count(message), end="")
-                return
-            await self._print("")
-        await self._print(f"{self._header(message)}{self._text(message)}\n{self._count(message)}", end="")
+            await self._piece(message)
+        else:
+            await self._whole(message, f"{type(message).__name__} ({message.source})")
+
+    async def _piece(self, piece: ModelClientStreamingChunkEvent) -> None:
+        key = (piece.source, piece.full_message_id)
+        stream = next((known for known in self._streams if (known.source, known.message_id) == key), None)
+        header = ""
+        if stream is None or stream is not self._open:
+            header = f"{RULE} {type(piece).__name__} ({piece.source}) {RULE}\n"
+            await self.close_line()
+        if stream is None:
+            stream = _Stream(*key)
+            self._streams.append(stream)
+        elif stream is not self._open:
+            stream.broken = True
+        stream.text += piece.content
+        self._open = stream
+        await self._print(header + piece.to_text())
+
+    async def _whole(self, message: BaseAgentEvent | BaseChatMessage, title: str) -> None:
+        streamed = False
+        if isinstance(message, BaseChatMessage):
+            streamed = any(stream.is_of(message, just_now=stream is self._open) for stream in self._streams)
+            self._streams = [stream for stream in self._streams if stream.source != message.source]
+        await self.close_line()
+        body = "" if streamed else f"{RULE} {title} {RULE}\n{self._text(message)}\n"
+        await self._print(body + self._count(message))
 
     async def result(self, result: TaskResult | Response) -> None:
         if isinstance(result, Response):
-            message = result.chat_message
-            if self._streaming is not None:
-                self._streaming = None
-                await self._print("\n" + self._count(message), end="")
-            else:
-                text = f"{RULE} {message.source} {RULE}\n{self._text(message)}\n{self._count(message)}"
-                await self._print(text, end="")
-            said = ("inner messages", len(result.inner_messages or ()))
-            reason = None
+            await self._whole(result.chat_message, result.chat_message.source)
+            facts = [f"Number of inner messages: {len(result.inner_messages or ())}"]
         else:
-            if self._streaming is not None:
-                self._streaming = None
-                await self._print("")
-            said = ("messages", len(result.messages))
-            reason = result.stop_reason
+            await self.close_line()
+            facts = [f"Number of messages: {len(result.messages)}", f"Finish reason: {result.stop_reason}"]
         if self._stats:
             lines = [
                 f"{RULE} Summary {RULE}",
-                f"Number of {said[0]}: {said[1]}",
-                *([f"Finish reason: {reason}"] if isinstance(result, TaskResult) else []),
+                *facts,
                 f"Total prompt tokens: {self._total.prompt_tokens}",
                 f"Total completion tokens: {self._total.completion_tokens}",
                 f"Duration: {monotonic() - self._began:.2f} seconds",
             ]
-            await self._print("\n".join(lines))
+            await self._print("\n".join(lines) + "\n")
 
-    def _header(self, message: Any) -> str:
-        return f"{RULE} {type(message).__name__} ({message.source}) {RULE}\n"
+    async def close_line(self) -> None:
+        """End the line of a message that is being streamed."""
+        if self._open is not None:
+            self._open = None
+            await self._print("\n")
+
+    def break_off(self) -> None:
+        """End the line in which the stream broke off, if that can still be printed."""
+        if self._open is not None:
+            self._open = None
+            try:
+                write(sys.stdout, "\n")
+            except (OSError, ValueError):
+                pass  # the terminal is gone: what went wrong is on its way up already
 
     def _text(self, message: Any) -> str:
         if isinstance(message, MultiModalMessage):
@@ -195,9 +192,20 @@ class _Printer:
             return ""
         return f"[Prompt tokens: {usage.prompt_tokens}, Completion tokens: {usage.completion_tokens}]\n"
 
-    async def _print(self, text: str, end: str = "\n") -> None:
+    async def _print(self, text: str) -> None:
         # A terminal that is slow, or whose reader paused it, must not hold up the run.
-        await asyncio.to_thread(print, text, end=end, flush=True)
+        if text:
+            await asyncio.to_thread(write, sys.stdout, text)
+
+
+def write(out: TextIO, text: str) -> None:
+    """Print text as it stands, with a `?` for what the terminal's encoding does not know."""
+    try:
+        out.write(text)
+    except UnicodeEncodeError:
+        encoding = out.encoding or "ascii"
+        out.write(text.encode(encoding, "replace").decode(encoding))
+    out.flush()
 
 
 class ConsoleFollower:
@@ -293,13 +301,7 @@ class ConsoleFollower:
         return self._file if self._file is not None else sys.stdout
 
     def _write(self, text: str) -> None:
-        out = self._out
-        try:
-            out.write(text)
-        except UnicodeEncodeError:  # a terminal that is not UTF-8
-            encoding = out.encoding or "ascii"
-            out.write(text.encode(encoding, "replace").decode(encoding))
-        out.flush()
+        write(self._out, text)
 
 
 _LIVE = ("running", "waiting", "stopping")

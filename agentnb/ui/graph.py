@@ -6,14 +6,19 @@ are no cycles to break, and the same log gives the same picture.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
+from typing import Protocol
 
 from agentnb.ui import strokes
-from agentnb.ui.actors import Actors, Link, Node
-from agentnb.ui.cards import card, node_size
+from agentnb.ui.actors import Link, Node
+from agentnb.ui.cards import Rect, card, node_size
 from agentnb.ui.strokes import DROPPED, FAILED, INK, LINE, SOFT, WAITS, Point, spot
+
+Entry = tuple[Callable[[float, float], str], str]
+"""A sign of the legend, drawn from its left middle, and what it means."""
 
 LANE = 21.0
 """Pixels between two ways side by side."""
@@ -21,6 +26,22 @@ WIDE = 1040.0
 """A picture wider than this is drawn from top to bottom, if that is narrower."""
 MARGIN = 14.0
 APART = 22.0
+
+
+class Contents(Protocol):
+    """What is drawn; nodes in the order of their first appearance."""
+
+    @property
+    def nodes(self) -> Sequence[Node]: ...
+    @property
+    def links(self) -> Sequence[Link]: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def remark(self) -> str: ...
+    @property
+    def hues(self) -> Mapping[str, str]: ...
+    def facts(self) -> list[str]: ...
 
 
 @dataclass(slots=True)
@@ -46,20 +67,20 @@ class _Way:
     stops: list[_Place]
 
 
-def graph_svg(actors: Actors) -> str:
-    """Return the graph as SVG text."""
-    drawings = [_Drawing(actors, down=down) for down in (False, True)]
+def graph_svg(contents: Contents, kind: type[Drawing] | None = None) -> str:
+    """Return the graph as SVG text; `kind` says how nodes and ways look, by default as of actors."""
+    drawings = [(kind or Drawing)(contents, down=down) for down in (False, True)]
     drawing = drawings[0] if drawings[0].width <= max(WIDE, drawings[1].width) else drawings[1]
     return drawing.svg()
 
 
-class _Drawing:
+class Drawing:
     """The graph laid out from left to right, or from top to bottom."""
 
-    def __init__(self, actors: Actors, *, down: bool) -> None:
-        self.actors = actors
+    def __init__(self, contents: Contents, *, down: bool) -> None:
+        self.contents = contents
         self.down = down
-        self.places = {node.name: _Place(node.name, 0, node) for node in actors.nodes}
+        self.places = {node.name: _Place(node.name, 0, node) for node in contents.nodes}
         self.ways = self._ways()
         self.layers = self._layers()
         self._sizes()
@@ -74,7 +95,7 @@ class _Drawing:
     def _ways(self) -> list[_Way]:
         rank = {name: place for place, name in enumerate(self.places)}
         pairs: dict[tuple[str, str], list[Link]] = {}
-        for link in self.actors.links:
+        for link in self.contents.links:
             first, last = sorted((link.source, link.target), key=rank.__getitem__)
             pairs.setdefault((first, last), []).append(link)
         for first, last in sorted(pairs, key=lambda pair: (rank[pair[0]], rank[pair[1]])):
@@ -162,7 +183,7 @@ class _Drawing:
         ]
         if self.down:
             return 64.0 + 14.0 * min(len(crossing), 6)
-        return 48.0 + max((strokes.pill_size(link_texts(link))[0] + 32 * _marked(link) for link in crossing), default=0)
+        return 48.0 + max((strokes.pill_size(self.texts(link))[0] + 32 * _marked(link) for link in crossing), default=0)
 
     # -- lines ----------------------------------------------------------------------------------------------------
 
@@ -174,11 +195,11 @@ class _Drawing:
         for way in self.ways:
             for lane, link in enumerate(way.links):
                 self._link(way, lane, link, ports, taken, lines, labels)
-        hues = dict(self.actors.hues)
+        hues = dict(self.contents.hues)
         nodes = []
         for place in self.places.values():
             assert place.node is not None
-            nodes.append(card(place.node, self._rect(place), hues, self._numbers(place.node)))
+            nodes.append(self.card(place.node, self._rect(place), hues))
         foot, height = self._foot()
         # Labels and loops may reach over the edge of all nodes.
         left = min([0.0, *(x - 6 for x, _, _, _ in taken)])
@@ -187,8 +208,8 @@ class _Drawing:
         return strokes.svg(
             right - left,
             self.height + height - top,
-            self.actors.title,
-            self.actors.facts(),
+            self.contents.title,
+            self.contents.facts(),
             [*lines, *nodes, *labels, *foot],
             corner=(left, top),
         )
@@ -242,14 +263,13 @@ class _Drawing:
             pieces = [self._piece(one, other) for one, other in pairwise(points)]
             if not forward:
                 pieces = [(d, c, b, a) for a, b, c, d in reversed(pieces)]
-        colour = FAILED if link.failed else DROPPED if link.dropped else LINE
+        colour, thick, dash = self.stroke(link)
         tip, back = pieces[-1][3], pieces[-1][2]
         way_of = _direction(back, tip)
         end = (tip[0] - way_of[0] * 6, tip[1] - way_of[1] * 6)
         d = f"M{spot(pieces[0][0])}" + "".join(f"C{spot(b)} {spot(c)} {spot(e)}" for _, b, c, e in pieces[:-1])
         d += f"C{spot(pieces[-1][1])} {spot(pieces[-1][2])} {spot(end)}"
-        thick = 1.4 + min(link.count, 100) ** 0.5 * 0.14
-        lines.append(strokes.line(d, stroke=colour, thick=thick, dash="5 4" if link.sort == "response" else ""))
+        lines.append(strokes.line(d, stroke=colour, thick=thick, dash=dash))
         lines.append(strokes.head(tip, way_of, fill=colour, size=9))
         if link.dropped:
             mark = (tip[0] - way_of[0] * 16, tip[1] - way_of[1] * 16)
@@ -257,7 +277,7 @@ class _Drawing:
         if link.failed:
             shift = 30 if link.dropped else 18
             labels.append(strokes.cross((tip[0] - way_of[0] * shift, tip[1] - way_of[1] * shift)))
-        texts = link_texts(link)
+        texts = self.texts(link)
         if texts:
             labels.append(strokes.pill(self._free(pieces, strokes.pill_size(texts), taken), texts))
 
@@ -295,27 +315,44 @@ class _Drawing:
         taken.append((x - width / 2, y - height / 2, width, height))
         return x, y
 
-    def _numbers(self, node: Node) -> str:
-        links = self.actors.links
+    # -- looks ----------------------------------------------------------------------------------------------------
+
+    def card(self, node: Node, rect: Rect, hues: dict[str, str]) -> str:
+        """Return a node."""
+        links = self.contents.links
         got = sum(link.count for link in links if link.target == node.name)
         sent = sum(link.count for link in links if link.source == node.name)
-        return f"{got} in, {sent} out"
+        return card(node, rect, hues, f"{got} in, {sent} out")
 
-    def _foot(self) -> tuple[list[str], float]:
-        """Return the legend, with signs that occur only, and its height."""
-        links = self.actors.links
-        entries: list[tuple[Callable[[float, float], str], str]] = []
+    def stroke(self, link: Link) -> tuple[str, float, str]:
+        """Return the colour, thickness and dashes of a way."""
+        colour = FAILED if link.failed else DROPPED if link.dropped else LINE
+        return colour, 1.4 + min(link.count, 100) ** 0.5 * 0.14, "5 4" if link.sort == "response" else ""
+
+    def texts(self, link: Link) -> list[tuple[str, str]]:
+        """Return a way's label in pieces, each with its colour."""
+        return link_texts(link)
+
+    def legend(self) -> list[Entry]:
+        """Return the signs that occur."""
+        links = self.contents.links
+        entries: list[Entry] = []
         if any(link.sort != "response" for link in links):
-            entries.append((lambda x, y: _arrow(x, y, ""), "message"))
+            entries.append((arrow, "message"))
         if any(link.sort == "response" for link in links):
-            entries.append((lambda x, y: _arrow(x, y, "5 4"), "answer"))
+            entries.append((partial(arrow, dash="5 4"), "answer"))
         if any(link.failed for link in links):
             entries.append((lambda x, y: strokes.cross((x + 13, y), size=4), "handler failed"))
         if any(link.dropped for link in links):
             entries.append((lambda x, y: strokes.bar((x + 13, y)), "dropped"))
+        return entries
+
+    def _foot(self) -> tuple[list[str], float]:
+        """Return the legend and the remarks, and their height."""
+        entries = self.legend()
         width = 24.0 + sum(38 + strokes.text_width(text, 11) for _, text in entries)
         self.width = max(self.width, width + 2 * MARGIN)
-        remarks = [part for part in self.actors.remark.split("; ") if part]
+        remarks = [part for part in self.contents.remark.split("; ") if part]
         y = self.height + 6
         pieces = [strokes.box(MARGIN, y, width, 24, round=12)] if entries else []
         x = MARGIN + 14
@@ -370,8 +407,10 @@ def _meet(one: tuple[float, float, float, float], other: tuple[float, float, flo
     )
 
 
-def _arrow(x: float, y: float, dash: str) -> str:
-    return strokes.line(f"M{spot((x, y))}L{spot((x + 20, y))}", dash=dash) + strokes.head((x + 26, y), (1.0, 0.0))
+def arrow(x: float, y: float, *, stroke: str = LINE, dash: str = "") -> str:
+    """Return a short arrow for the legend."""
+    shaft = strokes.line(f"M{spot((x, y))}L{spot((x + 20, y))}", stroke=stroke, dash=dash)
+    return shaft + strokes.head((x + 26, y), (1.0, 0.0), fill=stroke)
 
 
 def _marked(link: Link) -> bool:

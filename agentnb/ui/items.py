@@ -206,7 +206,8 @@ class ItemFold(Transcript):
         self._stop_asking(message.source)
         item = chat_item(message)
         label = [item.pop("label")]
-        if self._opening.get(event.parent or ""):
+        # A plan that the team's manager announces comes before the first turn as well, but from itself.
+        if self._opening.get(event.parent or "") and event.source != message.source:
             item |= {"kind": "task", "format": "plain"}
         if message.metadata.get("kind") == "data":
             item |= {"kind": "event", "format": "code", "open": False}

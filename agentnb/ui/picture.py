@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import copy_context
 from itertools import islice
 from typing import Any, Literal
@@ -117,24 +117,31 @@ def _bundle(fold: DeliveryFold, view: View, last: int) -> dict[str, Any]:
 
 def _html(fold: DeliveryFold, view: View, last: int, drawing: str) -> str:
     content = actors(fold)
-    data = base64.b64encode(drawing.encode()).decode()
-    cell = "padding:1px 12px 1px 0; text-align:left; vertical-align:top"
     if view == "sequence":
         rows = "".join(f'<li style="margin:0">{escape_html(fact)}</li>' for fact in sequence_facts(fold, last=last))
         listing = f'<ol style="margin:4px 0 4px 24px; padding:0">{rows}</ol>'
     else:
-        rows = "".join(
-            "<tr>" + "".join(f'<td style="{cell}">{escape_html(str(item))}</td>' for item in row) + "</tr>"
-            for row in content.rows()
-        )
-        listing = f'<table style="border-collapse:collapse; margin:4px 0">{rows}</table>' + "".join(
-            f"<div>{escape_html(remark)}</div>" for remark in content.asides()
-        )
-    what = "Sequence" if view == "sequence" else "Actors"
+        remarks = "".join(f"<div>{escape_html(remark)}</div>" for remark in content.asides())
+        listing = rows_html(content.rows()) + remarks
+    return picture_html("Sequence" if view == "sequence" else "Actors", content.title, drawing, listing)
+
+
+def rows_html(rows: Iterable[Sequence[object]]) -> str:
+    """Return what a picture shows as a table."""
+    cell = "padding:1px 12px 1px 0; text-align:left; vertical-align:top"
+    lines = "".join(
+        "<tr>" + "".join(f'<td style="{cell}">{escape_html(str(item))}</td>' for item in row) + "</tr>" for row in rows
+    )
+    return f'<table style="border-collapse:collapse; margin:4px 0">{lines}</table>'
+
+
+def picture_html(what: str, title: str, drawing: str, listing: str) -> str:
+    """Return a drawing as an image that carries its own data, with `listing`, safe markup, folded beneath it."""
+    data = base64.b64encode(drawing.encode()).decode()
     return (
-        f'<div style="line-height:1.4"><img alt="{what}: {escape_html(content.title)}; the same in words below" '
+        f'<div style="line-height:1.4"><img alt="{what}: {escape_html(title)}; the same in words below" '
         f'style="max-width:100%; height:auto" src="data:image/svg+xml;base64,{data}">'
-        f'<details style="font-size:0.88em"><summary style="cursor:pointer; color:#808080">{escape_html(content.title)}'
+        f'<details style="font-size:0.88em"><summary style="cursor:pointer; color:#808080">{escape_html(title)}'
         f"</summary>{listing}</details></div>"
     )
 

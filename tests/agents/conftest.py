@@ -48,10 +48,12 @@ class Watched(ScriptedChatCompletionClient):
     def __init__(self, script: Sequence[Any], **options: Any) -> None:
         super().__init__(script, **options)
         self.choices: list[ToolChoice] = []
+        self.options: list[dict[str, Any]] = []
         self.closed = False
 
     async def create(self, messages: Sequence[LLMMessage], **options: Any) -> CreateResult:
         self.choices.append(options.get("tool_choice", "auto"))
+        self.options.append(options)
         return await super().create(messages, **options)
 
     async def close(self) -> None:

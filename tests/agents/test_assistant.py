@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -18,6 +18,7 @@ from agentnb.core import CancellationToken
 from agentnb.exceptions import ModelResponseInvalid, ModelUnreachable
 from agentnb.messages import (
     AssistantMessage,
+    CreateResult,
     FunctionExecutionResult,
     FunctionExecutionResultMessage,
     HandoffMessage,
@@ -149,10 +150,64 @@ async def test_reflection_streams_its_pieces_after_the_results() -> None:
     assert {item.full_message_id for item in items[2:4]} == {final(items).id}
 
 
+def thinking(content: str, thought: str) -> Any:
+    """Stream a thought between its marks, then the answer."""
+
+    class Thinking(ScriptedChatCompletionClient):
+        async def create_stream(self, messages: Any, **options: Any) -> AsyncGenerator[str | CreateResult, None]:
+            for piece in ("<think>", *thought.split(), "</think>", *content.split()):
+                yield piece
+            yield answer(content, thought)
+
+    return Thinking(["unused"])
+
+
+async def test_pieces_of_a_thought_carry_the_id_of_the_thought_and_those_of_the_answer_its_own() -> None:
+    """AutoGen announces every piece with the thought's id, so that no piece of the answer finds its message."""
+    items = await turn(AssistantAgent("ana", thinking("yes sir", "let me see"), model_client_stream=True), "hi")
+
+    assert names(items) == [*["ModelClientStreamingChunkEvent"] * 7, "ThoughtEvent", "Response(TextMessage)"]
+    assert [item.full_message_id for item in items[:7]] == [items[7].id] * 5 + [final(items).id] * 2
+    assert items[7].id != final(items).id
+
+
+async def test_a_thought_that_was_not_streamed_leaves_the_announced_id_to_the_answer() -> None:
+    client = ScriptedChatCompletionClient([answer("yes sir", "hm")])
+    items = await turn(AssistantAgent("ana", client, model_client_stream=True), "hi")
+
+    assert names(items) == [*["ModelClientStreamingChunkEvent"] * 2, "ThoughtEvent", "Response(TextMessage)"]
+    assert {item.full_message_id for item in items[:2]} == {final(items).id}
+
+
+async def test_reflection_streams_its_pieces_then_its_thought() -> None:
+    client = ScriptedChatCompletionClient([[OSLO], answer("so cold", "brr")])
+    agent = AssistantAgent("ana", client, tools=[weather], reflect_on_tool_use=True, model_client_stream=True)
+    items = await turn(agent, "hi")
+
+    assert names(items) == [
+        "ToolCallRequestEvent",
+        "ToolCallExecutionEvent",
+        "ModelClientStreamingChunkEvent",
+        "ModelClientStreamingChunkEvent",
+        "ThoughtEvent",
+        "Response(TextMessage)",
+    ]
+
+
+async def test_every_request_announces_ids_of_its_own() -> None:
+    client = ScriptedChatCompletionClient([answer("one", None), answer("two", None)])
+    agent = AssistantAgent("ana", client, model_client_stream=True)
+    first, second = await turn(agent, "a"), await turn(agent, "b")
+
+    assert first[0].full_message_id != second[0].full_message_id
+
+
 async def test_reflection_that_calls_tools_again_is_the_models_error() -> None:
     agent = AssistantAgent("ana", Watched([answer([OSLO]), answer([OSLO])]), tools=[weather], reflect_on_tool_use=True)
 
-    with pytest.raises(ModelResponseInvalid, match="put tool results into words but called tools again"):
+    with pytest.raises(
+        ModelResponseInvalid, match="'ana' for an answer in words, without tools, but called tools again: weather"
+    ):
         await turn(agent, "hi")
 
 
@@ -173,11 +228,30 @@ async def test_several_iterations_go_on_until_the_model_has_words() -> None:
 
 
 async def test_when_the_iterations_are_used_up_the_last_results_are_the_answer() -> None:
-    client = Watched([answer([OSLO]), answer([call("weather", '{"city": "Rome"}', "c2")])])
+    rome = call("weather", '{"city": "Rome"}', "c2")
+    client = Watched([answer([OSLO]), answer([rome], "and Rome?")])
     items = await turn(AssistantAgent("ana", client, tools=[weather], max_tool_iterations=2), "hi")
 
-    assert names(items)[-1] == "Response(ToolCallSummaryMessage)"
+    assert names(items) == [
+        "ToolCallRequestEvent",
+        "ToolCallExecutionEvent",
+        "ThoughtEvent",
+        "ToolCallRequestEvent",
+        "ToolCallExecutionEvent",
+        "Response(ToolCallSummaryMessage)",
+    ]
     assert final(items).content == "4 °C in Rome"
+    assert final(items).tool_calls == [rome]
+    assert [result.call_id for result in final(items).results] == ["c2"]
+
+
+async def test_when_the_iterations_are_used_up_reflection_speaks_of_all_results() -> None:
+    client = Watched([answer([OSLO]), answer([OSLO]), answer("cold")])
+    agent = AssistantAgent("ana", client, tools=[weather], max_tool_iterations=2, reflect_on_tool_use=True)
+    items = await turn(agent, "hi")
+
+    assert names(items) == [*["ToolCallRequestEvent", "ToolCallExecutionEvent"] * 2, "Response(TextMessage)"]
+    assert client.tools_offered == [["weather"], ["weather"], []]
 
 
 # -- tools ------------------------------------------------------------------------------------------------------------
@@ -205,6 +279,16 @@ async def test_what_goes_wrong_with_a_call_is_an_answer_to_the_model(wish: Any, 
     assert (result.call_id, result.name) == (wish.id, wish.name)
     assert final(items).content == "sorry"
     assert client.asked[1][-1] == FunctionExecutionResultMessage(content=[result])
+
+
+async def test_an_empty_list_of_calls_is_an_answer_without_words() -> None:
+    client = Watched([answer([]), "two"])
+    agent = AssistantAgent("ana", client, tools=[weather], system_message=None)
+    items = await turn(agent, "a")
+    await turn(agent, "b")
+
+    assert (names(items), final(items).content) == (["Response(TextMessage)"], "")
+    assert [message.content for message in client.asked[1]] == ["a", "", "b"]
 
 
 async def test_a_call_without_arguments_is_a_call_with_none() -> None:
@@ -486,6 +570,11 @@ async def test_closing_an_agent_closes_its_model() -> None:
         ({"tools": [weather, FunctionTool(weather, description="")]}, "Two tools are named 'weather'"),
         ({"tools": ["weather"]}, "'weather' is no tool"),
         ({"max_tool_iterations": 0}, "max_tool_iterations is 0"),
+        (
+            {"tool_call_summary_format": "{answer}"},
+            "no field 'answer' \\(known: arguments, is_error, result, tool_name",
+        ),
+        ({"tool_call_summary_format": '{"r": {result}}'}, "tool_call_summary_format is"),
     ],
 )
 def test_tools_that_do_not_go_together_are_refused(options: Any, says: str) -> None:
@@ -501,16 +590,13 @@ def test_a_model_that_cannot_call_tools_is_given_none(options: Any) -> None:
         AssistantAgent("ana", client, **options)
 
 
-def test_functions_become_tools_with_their_docstring() -> None:
-    result = asyncio.run(_listed())
+async def test_functions_become_tools_with_their_docstring() -> None:
+    client = Watched(["x"])
+    await turn(AssistantAgent("ana", client, tools=[weather]), "hi")
 
-    assert [(tool["name"], tool["description"]) for tool in result] == [("weather", "Tell the weather.")]
-
-
-async def _listed() -> list[Any]:
-    client = Watched([answer("x")])
-    agent = AssistantAgent("ana", client, tools=[weather])
-    return await agent._loop._workbenches[0].list_tools()
+    assert [(tool["name"], tool["description"]) for tool in client.options[0]["tools"]] == [
+        ("weather", "Tell the weather.")
+    ]
 
 
 def test_what_an_agent_may_say_is_known() -> None:

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from typing import Any
+from typing import Any, Self
 
 import pytest
+from pydantic import BaseModel
 
 from agentnb.agents import BaseChatAgent
 from agentnb.base import Response
-from agentnb.core import CancellationToken
+from agentnb.core import CancellationToken, Component
 from agentnb.exceptions import AgentFailed
-from agentnb.messages import BaseChatMessage, TextMessage, ThoughtEvent
+from agentnb.messages import (
+    BaseChatMessage,
+    HandoffMessage,
+    ModelClientStreamingChunkEvent,
+    StopMessage,
+    TextMessage,
+    ThoughtEvent,
+)
 from agentnb.runlog import RunFinished, RunLog
+from agentnb.teams import RoundRobinGroupChat
 from tests.agents.conftest import names, turn
 from tests.runlog.clients import arrival
 
@@ -48,6 +57,23 @@ class Yields(Echo):
     ) -> AsyncGenerator[Any, None]:
         for item in self.items:
             yield item
+
+
+class ConfiguredConfig(BaseModel):
+    called: str
+
+
+class Configured(Echo, Component[ConfiguredConfig]):
+    """Is written as AutoGen's agents are."""
+
+    component_config_schema = ConfiguredConfig
+
+    def _to_config(self) -> ConfiguredConfig:
+        return ConfiguredConfig(called=self.name)
+
+    @classmethod
+    def _from_config(cls, config: ConfiguredConfig) -> Self:
+        return cls(config.called)
 
 
 class Deaf(Echo):
@@ -154,6 +180,78 @@ async def test_a_token_cancelled_before_the_run_ends_it_at_once() -> None:
 
     with pytest.raises(asyncio.CancelledError):
         await Deaf().run(task="hi", cancellation_token=token)
+
+
+def pieces(text: str) -> list[ModelClientStreamingChunkEvent]:
+    return [ModelClientStreamingChunkEvent(content=piece, source="echo") for piece in text]
+
+
+@pytest.mark.parametrize("echo", [True, False])
+async def test_a_stream_is_the_task_what_happens_the_answer_and_the_result_without_pieces(echo: bool) -> None:
+    thought = ThoughtEvent(content="hm", source="echo")
+    said = Response(chat_message=TextMessage(content="ab", source="echo"))
+    agent = Yields(thought, *pieces("ab"), said)
+    items = [item async for item in agent.run_stream(task="hi", output_task_messages=echo)]
+
+    task = ["TextMessage"] if echo else []
+    result: Any = items[-1]
+    assert names(items) == [
+        *task,
+        "ThoughtEvent",
+        *["ModelClientStreamingChunkEvent"] * 2,
+        "TextMessage",
+        "TaskResult",
+    ]
+    assert names(result.messages) == [*task, "ThoughtEvent", "TextMessage"]
+    assert result.stop_reason is None
+
+
+async def test_a_stream_shows_what_happens_when_it_happens() -> None:
+    class Slow(Echo):
+        async def on_messages_stream(
+            self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
+        ) -> AsyncGenerator[Any, None]:
+            yield ThoughtEvent(content="hm", source=self.name)
+            await asyncio.Event().wait()
+
+    stream = Slow().run_stream(task="hi")
+
+    assert [(await anext(stream)).to_text() for _ in range(2)] == ["hi", "hm"]  # type: ignore[union-attr]
+    await stream.aclose()
+
+
+async def test_messages_of_any_kind_are_handed_to_the_agent_as_they_are() -> None:
+    agent = Echo()
+    task = [StopMessage(content="stop", source="ana"), HandoffMessage(content="over", target="echo", source="ana")]
+    await agent.run(task=task)
+
+    assert agent.got == [task]
+
+
+async def test_an_agent_of_ten_lines_works_in_a_team() -> None:
+    result = await RoundRobinGroupChat([Echo("ana"), Echo("ben")], max_turns=2).run(task="hi")
+
+    assert [(m.source, m.to_text()) for m in result.messages] == [
+        ("user", "hi"),
+        *[("ana", "hm"), ("ana", "hi")],
+        *[("ben", "hm"), ("ben", "hi hi")],
+    ]
+
+
+async def test_hooks_that_an_agent_does_not_have_do_nothing() -> None:
+    agent, token = Echo(), CancellationToken()
+    await agent.on_pause(token)
+    await agent.on_resume(token)
+    await agent.close()
+
+    assert agent.component_type == "agent"
+    assert not agent.asks_person
+
+
+async def test_an_agent_with_a_config_class_of_autogens_kind_is_written_by_it() -> None:
+    model = Configured("ana").dump_component()
+
+    assert (model.component_type, model.config) == ("agent", {"called": "ana"})
 
 
 def test_an_agent_runs_in_a_script() -> None:

@@ -5,59 +5,29 @@ from __future__ import annotations
 import asyncio
 import textwrap
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentnb.agents import ApprovalRequest, ApprovalResponse, CodeExecutorAgent, approve_all, code_blocks
+from agentnb.agents import CodeExecutorAgent, approve_all, ask_person, code_blocks
 from agentnb.base import Response
 from agentnb.code_executors.base import CodeExecutor
 from agentnb.core import CancellationToken
 from agentnb.exceptions import KernelDied, KernelStartFailed, KernelTimeout
-from agentnb.messages import CodeBlock, CodeResult, StopMessage, TextMessage, UserMessage
-from agentnb.runlog import CodeStarted, RunLog
+from agentnb.messages import CodeBlock, CodeResult, StopMessage, TextMessage
 from tests.agents.conftest import names, turn
+from tests.agents.executors import Processes, Recorder, agent, fenced
 
 LANGUAGES = CodeExecutorAgent.DEFAULT_SUPPORTED_LANGUAGES
 
 
-class Recorder(CodeExecutor):
-    """Gives one result, or raises it, and keeps what it was given."""
-
-    def __init__(self, gives: CodeResult | BaseException | None = None) -> None:
-        self.gives = gives or CodeResult(exit_code=0, output="42\n")
-        self.ran: list[CodeBlock] = []
-        self.shared: dict[str, Any] = {}
-        self.stopped = False
-
-    async def execute_code_blocks(
-        self, code_blocks: Sequence[CodeBlock], cancellation_token: CancellationToken
-    ) -> CodeResult:
-        self.ran += code_blocks
-        if isinstance(self.gives, BaseException):
-            raise self.gives
-        return self.gives
-
-    async def share(self, variables: Mapping[str, Any]) -> bool:
-        self.shared.update(variables)
-        return True
-
-    async def start(self) -> None: ...
-    async def stop(self) -> None:
-        self.stopped = True
-
-    async def restart(self) -> None: ...
-
-
-def agent(executor: CodeExecutor, **options: Any) -> CodeExecutorAgent:
-    return CodeExecutorAgent("kernel", executor, **{"approval_func": approve_all, **options})
-
-
-def fenced(code: str, language: str = "python") -> str:
-    return f"```{language}\n{code}\n```"
+@pytest.fixture(autouse=True)
+def trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENTNB_TRUSTED_NAMESPACES", "tests")
 
 
 async def said(executor: CodeExecutor, text: str, **options: Any) -> TextMessage:
@@ -196,6 +166,15 @@ async def test_a_kernel_that_dies_is_an_answer_with_what_the_code_had_shown() ->
     assert message.content.endswith("so far\nThe kernel died.")
 
 
+async def test_fenced_python_and_sh_run(tmp_path: Path) -> None:
+    text = f"First\n{fenced('print(6 * 7)')}\nthen\n{fenced('echo from the shell > left.txt; cat left.txt', 'sh')}"
+
+    message = await said(Processes(str(tmp_path)), text)
+
+    assert message.content == "42\nfrom the shell\n"
+    assert (tmp_path / "left.txt").read_text() == "from the shell\n"
+
+
 async def test_code_of_all_new_messages_runs_in_their_order() -> None:
     executor = Recorder()
     messages = [TextMessage(content=fenced(str(n)), source="ana") for n in (1, 2)]
@@ -222,44 +201,7 @@ async def test_other_languages_may_be_supported() -> None:
     assert executor.ran == [CodeBlock(code="mean(x)\n", language="r")]
 
 
-# -- approval ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("is_async", [False, True])
-async def test_what_is_denied_does_not_run_and_the_reason_is_told(is_async: bool) -> None:
-    executor, asked = Recorder(), []
-
-    def deny(request: ApprovalRequest) -> ApprovalResponse:
-        asked.append(request)
-        return ApprovalResponse(approved=False, reason="it deletes files")
-
-    async def deny_later(request: ApprovalRequest) -> ApprovalResponse:
-        await asyncio.sleep(0)
-        return deny(request)
-
-    text = fenced("a") + "\n" + fenced("b", "sh")
-    log = RunLog()
-    kernel = agent(executor, approval_func=deny_later if is_async else deny)
-    result = await kernel.run(task=text, log=log)
-
-    assert executor.ran == []
-    assert not [event for event in log if isinstance(event.body, CodeStarted)]
-    assert "was not approved and did not run: it deletes files" in result.messages[-1].to_text()
-    assert asked == [
-        ApprovalRequest(code="```python\na\n```\n\n```sh\nb\n```", context=[UserMessage(content=text, source="user")])
-    ]
-
-
-async def test_what_is_approved_runs() -> None:
-    executor = Recorder()
-
-    def approve(request: ApprovalRequest) -> ApprovalResponse:
-        return ApprovalResponse(approved="rm" not in request.code, reason="")
-
-    await turn(agent(executor, approval_func=approve), fenced("1"))
-    await turn(agent(executor, approval_func=approve), fenced("rm -r", "sh"))
-
-    assert [block.code for block in executor.ran] == ["1\n"]
+# -- the rest ---------------------------------------------------------------------------------------------------------
 
 
 def test_without_an_approval_function_there_is_a_warning_at_the_callers_line() -> None:
@@ -273,9 +215,6 @@ def test_saying_that_all_is_approved_is_no_cause_for_a_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         agent(Recorder())
-
-
-# -- the rest ---------------------------------------------------------------------------------------------------------
 
 
 def test_what_is_no_executor_is_refused() -> None:
@@ -326,3 +265,63 @@ async def test_an_answer_is_a_response_without_inner_messages() -> None:
 
     assert isinstance(item, Response)
     assert not item.inner_messages
+
+
+async def test_without_a_model_resetting_and_state_are_those_of_an_agent_without_state() -> None:
+    kernel = agent(Recorder())
+    await kernel.on_reset(CancellationToken())
+
+    assert await kernel.save_state() == {"type": "BaseState", "version": "1.0.0"}
+    assert kernel.description == CodeExecutorAgent.DEFAULT_TERMINAL_DESCRIPTION
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"max_retries_on_error": -1}, r"of 'kernel' is -1; it must be 0 or more"),
+        ({"max_retries_on_error": 2}, r"of 'kernel' is 2, which needs .* there is no model_client"),
+    ],
+)
+def test_retries_that_cannot_be_are_refused(options: Any, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        agent(Recorder(), **options)
+
+
+# -- configs ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_agent_is_made_again_from_its_config(tmp_path: Path) -> None:
+    kernel = agent(Processes(str(tmp_path)), sources=["ana"], supported_languages=["sh"], approval_func=ask_person)
+    model = kernel.dump_component()
+    again = CodeExecutorAgent.load_component(model)
+
+    assert (model.provider, model.component_type, model.version) == ("agentnb.agents.CodeExecutorAgent", "agent", 1)
+    assert model.config["approval_func"] == "agentnb.agents.ask_person"
+    assert again.asks_person
+    assert again.dump_component() == model
+
+
+def test_autogens_config_is_read(tmp_path: Path) -> None:
+    executor = Processes(str(tmp_path)).dump_component().model_dump(exclude_none=True)
+    config = {
+        "name": "kernel",
+        "code_executor": executor,
+        "model_client": None,
+        "description": None,
+        "sources": None,
+        "system_message": "Write code.",
+        "model_client_stream": False,
+        "model_context": None,
+        "supported_languages": ["python", "sh"],
+    }
+    data = {
+        "provider": "autogen_agentchat.agents.CodeExecutorAgent",
+        "component_type": "agent",
+        "version": 1,
+        "component_version": 1,
+        "config": config,
+    }
+
+    with pytest.warns(UserWarning, match="will run code unasked"):
+        kernel = CodeExecutorAgent.load_component(data)
+    assert (kernel.name, kernel.description) == ("kernel", CodeExecutorAgent.DEFAULT_TERMINAL_DESCRIPTION)

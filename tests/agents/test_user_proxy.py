@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 import threading
 from typing import Any
@@ -200,6 +201,127 @@ async def test_cancelling_ends_the_wait_for_a_person(way: str) -> None:
 
     assert log.open_questions == ()
     assert not [body for body in questions(log) if isinstance(body, InputAnswered)]
+
+
+async def test_an_input_function_that_has_nothing_more_to_give_is_an_error_and_no_endless_wait() -> None:
+    answers = iter(["only this"])
+    agent = UserProxyAgent("me", input_func=lambda prompt: next(answers))
+    await turn(agent, "?")
+
+    with pytest.raises(RuntimeError, match="The input of 'me' failed: StopIteration"):
+        await asyncio.wait_for(turn(agent, "?"), 5)
+
+
+async def test_an_error_without_a_text_is_named_by_its_class() -> None:
+    def closed(prompt: str) -> str:
+        raise EOFError
+
+    with pytest.raises(RuntimeError, match="The input of 'me' failed: EOFError"):
+        await turn(UserProxyAgent("me", input_func=closed), "?")
+
+
+@pytest.mark.parametrize("given", [None, 3], ids=repr)
+async def test_an_input_that_is_no_text_is_an_error(given: Any) -> None:
+    log = RunLog()
+
+    with pytest.raises(RuntimeError, match=f"The input of 'me' failed: it gave {given}, which is no text"):
+        await UserProxyAgent("me", input_func=lambda prompt: given).run(task="?", log=log)
+    assert questions(log) == []
+
+
+async def test_a_plain_function_that_makes_a_coroutine_is_awaited() -> None:
+    async def later(prompt: str) -> str:
+        return f"{prompt}later"
+
+    items = await turn(UserProxyAgent("me", input_func=lambda prompt: later("")), "?")  # type: ignore[arg-type]
+
+    assert items[-1].chat_message.content == "later"
+
+
+async def test_a_cancellation_within_the_input_function_passes_through() -> None:
+    async def cancelled(prompt: str, cancellation_token: CancellationToken | None) -> str:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await turn(UserProxyAgent("me", input_func=cancelled), "?")
+
+
+async def test_a_token_ends_an_input_function_that_pays_no_heed_to_it() -> None:
+    asked, token = asyncio.Event(), CancellationToken()
+
+    async def deaf(prompt: str, cancellation_token: CancellationToken | None) -> str:
+        asked.set()
+        await asyncio.Event().wait()
+        return ""
+
+    running = asyncio.ensure_future(turn(UserProxyAgent("me", input_func=deaf), "?", token=token))
+    await asked.wait()
+    token.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(running, 5)
+
+
+def test_a_program_whose_question_was_withdrawn_can_end() -> None:
+    """The threads of `asyncio.to_thread` would keep it waiting for a line nobody will type."""
+    program = """
+import asyncio, threading
+from agentnb.agents import UserProxyAgent
+from agentnb.core import CancellationToken
+
+async def main():
+    token, asked = CancellationToken(), threading.Event()
+    def wait(prompt):
+        asked.set()
+        threading.Event().wait()
+    running = asyncio.ensure_future(UserProxyAgent("me", input_func=wait).run(task="?", cancellation_token=token))
+    await asyncio.to_thread(asked.wait)
+    token.cancel()
+    await asyncio.wait([running])
+    print("cancelled" if running.cancelled() else running.exception())
+
+asyncio.run(main())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+
+    assert done.stdout == "cancelled\n"
+
+
+# -- configs ----------------------------------------------------------------------------------------------------------
+
+
+def reply(prompt: str) -> str:
+    """Answer as the tests do."""
+    return "from a module"
+
+
+def test_an_agent_that_asks_a_person_is_made_again_from_its_config() -> None:
+    model = UserProxyAgent("me", description="A reader").dump_component()
+    data = model.model_dump() | {"provider": "autogen_agentchat.agents.UserProxyAgent"}
+    data["config"]["input_func"] = None
+
+    assert model.config == {"name": "me", "description": "A reader"}
+    assert UserProxyAgent.load_component(data).dump_component() == model
+
+
+async def test_an_input_function_of_a_module_is_written_by_its_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENTNB_TRUSTED_NAMESPACES", "tests")
+    model = UserProxyAgent("me", input_func=reply).dump_component()
+    again = UserProxyAgent.load_component(model)
+
+    assert model.config["input_func"] == f"{__name__}.reply"
+    assert (await turn(again, "?"))[-1].chat_message.content == "from a module"
+    assert again.dump_component() == model
+    assert not again.asks_person
+
+
+def test_an_input_function_without_a_path_is_left_out_of_the_config_with_a_warning() -> None:
+    agent = UserProxyAgent("me", input_func=lambda prompt: "")
+
+    with pytest.warns(UserWarning, match="input_func of 'me' is left out of its config") as caught:
+        model = agent.dump_component()
+    assert model.config == {"name": "me"}
+    assert caught[0].filename == __file__
 
 
 async def test_a_person_keeps_no_state() -> None:

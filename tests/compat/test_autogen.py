@@ -18,12 +18,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry import trace
 
 import agentnb
 import agentnb.models
 from agentnb.compat import autogen
-from agentnb.compat.paths import MODULES, ROOTS
+from agentnb.compat.paths import MODULES, ROOTS, there
 from agentnb.exceptions import UserError
+from agentnb.runlog import observed
+from tests.telemetry.conftest import Spans
+
+OPENAI, AZURE = "autogen_ext.models.openai", "AzureOpenAIChatCompletionClient"
 
 
 @pytest.fixture
@@ -43,14 +48,118 @@ def test_importing_the_module_changes_nothing() -> None:
     assert done.stdout == "True\n"
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_every_module_of_the_table_can_be_imported(hook: None, module: str) -> None:
+@pytest.mark.parametrize("module", [module for module in MODULES if there(module)])
+def test_every_module_of_the_table_that_is_there_can_be_imported(hook: None, module: str) -> None:
+    assert importlib.util.find_spec(module) is not None
     assert _import(module).__name__ == module
+
+
+def test_a_probe_for_a_module_that_is_not_there_finds_nothing_and_raises_nothing(hook: None) -> None:
+    unknown = ["autogen_core.nope", "autogen_core.Nope", "autogen_agentchat.teams.nope"]
+    found = {module for module in MODULES if there(module)}
+    later = [
+        module
+        for module in set(MODULES) - found
+        if module.rpartition(".")[0] in found and not [other for other in found if other.startswith(f"{module}.")]
+    ]
+
+    assert [name for name in [*unknown, *later] if importlib.util.find_spec(name) is not None] == []
+    for name in later:
+        assert not hasattr(_import(name.rpartition(".")[0]), name.rpartition(".")[2])
+        with pytest.raises(ModuleNotFoundError, match=f"does not have {name} yet"):
+            _import(name)
 
 
 def test_the_objects_are_agentnbs_own(hook: None) -> None:
     assert _import("autogen_core").AgentId is agentnb.AgentId
     assert isinstance(agentnb.AgentId("a", "b"), _import("autogen_core._agent_id").AgentId)
+
+
+@pytest.mark.parametrize(
+    ("private", "public"),
+    [
+        ("autogen_agentchat.agents._assistant_agent.AssistantAgent", "agentnb.agents.AssistantAgent"),
+        (
+            "autogen_agentchat.agents._assistant_agent.AssistantAgentConfig",
+            "agentnb.agents.assistant.AssistantAgentConfig",
+        ),
+        ("autogen_agentchat.agents._base_chat_agent.BaseChatAgent", "agentnb.agents.BaseChatAgent"),
+        ("autogen_agentchat.agents._code_executor_agent.RetryDecision", "agentnb.agents.code_writer.RetryDecision"),
+        ("autogen_agentchat.agents._message_filter_agent.PerSourceFilter", "agentnb.agents.PerSourceFilter"),
+        ("autogen_agentchat.agents._society_of_mind_agent.SocietyOfMindAgent", "agentnb.agents.SocietyOfMindAgent"),
+        ("autogen_agentchat.agents._user_proxy_agent.InputFuncType", "agentnb.agents.user_proxy.InputFuncType"),
+        ("autogen_agentchat.base._chat_agent.Response", "agentnb.base.Response"),
+        ("autogen_agentchat.base._handoff.Handoff", "agentnb.base.Handoff"),
+        ("autogen_agentchat.base._termination.TerminatedException", "agentnb.base.TerminatedException"),
+        ("autogen_agentchat.conditions._terminations.TimeoutTermination", "agentnb.conditions.TimeoutTermination"),
+        ("autogen_agentchat.teams._group_chat._base_group_chat.BaseGroupChat", "agentnb.teams.BaseGroupChat"),
+        ("autogen_agentchat.teams._group_chat._graph._digraph_group_chat.GraphFlow", "agentnb.teams.GraphFlow"),
+        ("autogen_agentchat.teams._group_chat._graph._graph_builder.DiGraphBuilder", "agentnb.teams.DiGraphBuilder"),
+        (
+            "autogen_agentchat.teams._group_chat._magentic_one._magentic_one_group_chat.MagenticOneGroupChat",
+            "agentnb.teams.MagenticOneGroupChat",
+        ),
+        (
+            "autogen_agentchat.teams._group_chat._magentic_one._prompts.ORCHESTRATOR_FINAL_ANSWER_PROMPT",
+            "agentnb.teams.magentic_prompts.FINAL_ANSWER",
+        ),
+        (
+            "autogen_agentchat.teams._group_chat._selector_group_chat.SelectorFuncType",
+            "agentnb.teams.selector.SelectorFuncType",
+        ),
+        ("autogen_agentchat.teams._group_chat._swarm_group_chat.Swarm", "agentnb.teams.Swarm"),
+        ("autogen_agentchat.tools._agent.AgentTool", "agentnb.tools.AgentTool"),
+        ("autogen_agentchat.tools._task_runner_tool.TaskRunnerTool", "agentnb.tools.task_runner.TaskRunnerTool"),
+        ("autogen_agentchat.ui._console.UserInputManager", "agentnb.ui.UserInputManager"),
+        ("autogen_agentchat.utils._utils.content_to_str", "agentnb.messages.content_to_str"),
+    ],
+)
+def test_what_programs_take_from_private_modules_is_the_same_object(hook: None, private: str, public: str) -> None:
+    assert pkgutil.resolve_name(private) is pkgutil.resolve_name(public)
+
+
+@pytest.mark.parametrize(
+    ("module", "names"),
+    [
+        (
+            "agents",
+            "BaseChatAgent AssistantAgent CodeExecutorAgent SocietyOfMindAgent UserProxyAgent MessageFilterAgent "
+            "MessageFilterConfig PerSourceFilter ApprovalRequest ApprovalResponse ApprovalFuncType",
+        ),
+        (
+            "base",
+            "ChatAgent Response Team TerminatedException TerminationCondition AndTerminationCondition "
+            "OrTerminationCondition TaskResult TaskRunner Handoff",
+        ),
+        (
+            "messages",
+            "AgentEvent BaseMessage ChatMessage BaseChatMessage BaseAgentEvent BaseTextChatMessage "
+            "StructuredContentType StructuredMessage StructuredMessageFactory HandoffMessage MultiModalMessage "
+            "StopMessage TextMessage ToolCallExecutionEvent ToolCallRequestEvent ToolCallSummaryMessage "
+            "MemoryQueryEvent UserInputRequestedEvent ModelClientStreamingChunkEvent ThoughtEvent SelectSpeakerEvent "
+            "MessageFactory CodeGenerationEvent CodeExecutionEvent SelectorEvent",
+        ),
+        (
+            "teams",
+            "BaseGroupChat RoundRobinGroupChat SelectorGroupChat Swarm MagenticOneGroupChat DiGraphBuilder DiGraph "
+            "DiGraphNode DiGraphEdge GraphFlow",
+        ),
+        (
+            "conditions",
+            "MaxMessageTermination TextMentionTermination StopMessageTermination TokenUsageTermination "
+            "HandoffTermination TimeoutTermination ExternalTermination SourceMatchTermination "
+            "TextMessageTermination FunctionCallTermination FunctionalTermination",
+        ),
+        ("tools", "AgentTool TeamTool"),
+        ("ui", "Console UserInputManager"),
+        ("utils", "content_to_str remove_images"),
+    ],
+)
+def test_every_name_that_autogens_agentchat_exports_is_there(hook: None, module: str, names: str) -> None:
+    room = _import(f"autogen_agentchat.{module}")
+
+    assert sorted(room.__all__) == sorted(names.split())
+    assert all(hasattr(room, name) for name in names.split())
 
 
 def test_submodules_are_reached_by_dots_without_being_imported(hook: None) -> None:
@@ -65,17 +174,28 @@ def test_a_star_brings_what_all_lists(hook: None) -> None:
     names: dict[str, Any] = {}
     exec("from autogen_agentchat.teams import *", names)
 
-    assert set(names) - {"__builtins__"} == {"BaseGroupChat", "RoundRobinGroupChat"}
+    assert set(names) - {"__builtins__"} == {
+        "BaseGroupChat",
+        "DiGraph",
+        "DiGraphBuilder",
+        "DiGraphEdge",
+        "DiGraphNode",
+        "GraphFlow",
+        "MagenticOneGroupChat",
+        "RoundRobinGroupChat",
+        "SelectorGroupChat",
+        "Swarm",
+    }
     assert "RoutedAgent" in _import("autogen_core").__all__
 
 
 @pytest.mark.parametrize(
     ("statement", "says"),
     [
-        ("from autogen_agentchat.teams import Swarm", "does not have autogen_agentchat.teams.Swarm yet"),
-        ("from autogen_agentchat.teams import Swarm", "There is: .*RoundRobinGroupChat"),
-        ("from autogen_ext.tools.mcp import McpWorkbench, mcp_server_tools", "does not have autogen_ext.tools.mcp.Mcp"),
-        ("import autogen_agentchat.teams as t; t.Swarm", "does not have autogen_agentchat.teams.Swarm yet"),
+        (f"from {OPENAI} import {AZURE}", f"does not have {OPENAI}.{AZURE} yet"),
+        (f"from {OPENAI} import {AZURE}", "There is: .*OpenAIChatCompletionClient"),
+        ("from autogen_ext.tools.mcp import McpWorkbench", "does not have autogen_ext.tools.mcp yet"),
+        (f"import {OPENAI} as t; t.{AZURE}", f"does not have {OPENAI}.{AZURE} yet"),
         (
             "from autogen_core import RouteAgent",
             "knows no autogen_core.RouteAgent.* There is: autogen_core.RoutedAgent",
@@ -192,6 +312,35 @@ async def test_autogens_event_logger_is_fed_to_who_knows_it_by_name_only(hook: N
         logger.setLevel(logging.NOTSET)
 
     assert seen == ["Message"] * 4
+
+
+async def test_a_runtime_without_argument_draws_spans_for_the_global_provider(
+    hook: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spans = Spans()
+    core, tools = _import("autogen_core"), _import("autogen_core.tools")
+    watched_before = observed()
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: spans.provider)
+
+    async def answer(agent: Any, message: str, ctx: Any) -> str:
+        return message
+
+    def count(text: str) -> int:
+        return len(text)
+
+    runtime = core.SingleThreadedAgentRuntime()
+    await core.ClosureAgent.register_closure(runtime, "echo", answer)
+    runtime.start()
+    await runtime.send_message("hello", core.AgentId("echo", "default"))
+    await runtime.stop_when_idle()
+    await tools.FunctionTool(count, "Count.").run_json({"text": "abc"}, core.CancellationToken())
+
+    messages = ["autogen ack", *(f"autogen {what} echo.(default)-A" for what in ("create", "process", "send"))]
+    assert not watched_before
+    assert spans.names == [*messages, "create_agent echo", "execute_tool count"]
+
+    autogen.uninstall()
+    assert not observed()
 
 
 @pytest.fixture

@@ -127,10 +127,13 @@ def test_a_file_that_is_no_python_is_left_alone_and_reported(program: Path, data
 
 
 def test_what_needs_a_hand_gives_exit_code_1(program: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    program.write_text("from autogen_agentchat.teams import Swarm\n")
+    program.write_text("from autogen_ext.models.openai import AzureOpenAIChatCompletionClient\n")
 
     assert main(["migrate", str(program)]) == 1
-    assert f"{program}:1:37: BY HAND: autogen_agentchat.teams.Swarm (not there yet" in capsys.readouterr().out
+    assert (
+        f"{program}:1:39: BY HAND: autogen_ext.models.openai.AzureOpenAIChatCompletionClient (not there yet"
+        in capsys.readouterr().out
+    )
 
 
 def test_what_only_differs_gives_exit_code_0(program: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -138,7 +138,6 @@ def test_most_classes_can_be_made_of_plain_data() -> None:
 
     assert {
         "AndTerminationCondition",
-        "AssistantAgent",
         "BufferedChatCompletionContext",
         "CodeExecutorAgent",
         "InMemoryStore",

@@ -155,8 +155,10 @@ def test_none_survives_where_leaving_it_out_would_mean_something_else() -> None:
 def test_an_agent_without_a_system_message_stays_without() -> None:
     agent = AssistantAgent("ana", ReplayChatCompletionClient(["a"]), system_message=None)
 
-    assert again(agent).dump_component() == agent.dump_component()
-    assert agent.dump_component().config["system_message"] is None
+    made = again(agent)
+
+    assert made.dump_component() == agent.dump_component()
+    assert made._system_message is None
 
 
 def test_arguments_by_place_by_name_and_left_over_come_back() -> None:

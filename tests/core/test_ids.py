@@ -89,3 +89,16 @@ def test_a_text_without_a_slash_is_no_id(read: type) -> None:
 def test_a_topic_id_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         TopicId("a", "b").type = "c"  # type: ignore[misc]
+
+
+def test_a_type_that_is_no_text_is_refused_and_named() -> None:
+    for make in (lambda: AgentId(5, "k"), lambda: AgentType(5), lambda: TopicId(5, "s")):  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="type is a text, not 5; write "):
+            make()
+
+
+def test_the_type_of_a_type_is_that_type() -> None:
+    nested = AgentType(AgentType("writer"))  # type: ignore[arg-type]
+
+    assert nested == AgentType("writer")
+    assert AgentId(nested, "k") == AgentId("writer", "k")

@@ -25,6 +25,7 @@ from agentnb.messages import (
     FunctionExecutionResultMessage,
     HandoffMessage,
     Image,
+    LLMMessage,
     MemoryContent,
     MemoryMimeType,
     MemoryQueryEvent,
@@ -43,6 +44,8 @@ from agentnb.messages import (
     ToolCallSummaryMessage,
     UserInputRequestedEvent,
     UserMessage,
+    content_to_str,
+    remove_images,
 )
 from tests.strategies import messages
 
@@ -189,3 +192,23 @@ def test_each_message_has_an_id_and_a_time_of_its_own() -> None:
     assert one.created_at.tzinfo is UTC
     assert one.metadata == {}
     assert one.metadata is not two.metadata
+
+
+def test_contents_of_every_kind_are_text_for_those_who_see_no_pictures() -> None:
+    assert content_to_str("hi") == "hi"
+    assert content_to_str(Weather(city="Oslo", degrees=4)) == '{"city":"Oslo","degrees":4.0}'
+    assert content_to_str(["a", RED, "b"]) == "a\n<image>\nb"
+
+
+def test_pictures_are_taken_out_of_copies_and_other_messages_stay_the_same_objects() -> None:
+    picture = UserMessage(content=["look", RED], source="u")
+    others: list[LLMMessage] = [
+        UserMessage(content="hi", source="u"),
+        AssistantMessage(content=[CALL], source="a"),
+        SystemMessage(content="s"),
+    ]
+    without = remove_images([picture, *others])
+
+    assert without[0] == UserMessage(content="look\n<image>", source="u")
+    assert picture.content == ["look", RED]
+    assert all(one is other for one, other in zip(without[1:], others, strict=True))

@@ -93,6 +93,18 @@ def test_an_unknown_type_lists_the_known_ones_and_the_way_out() -> None:
         MessageFactory().create({"type": "Poem"})
 
 
+@pytest.mark.parametrize("odd", [3, ["TextMessage"], {"a": 1}])
+def test_a_type_that_is_no_name_is_unknown(odd: Any) -> None:
+    with pytest.raises(ValueError, match="Unknown message type"):
+        MessageFactory().create({"type": odd, "content": "x", "source": "a"})
+    assert isinstance(read_message({"type": odd, "content": "x", "source": "a"}), UnknownMessage)
+
+
+def test_data_that_does_not_fit_its_type_is_refused() -> None:
+    with pytest.raises(ValueError, match="source"):
+        MessageFactory().create({"type": "TextMessage", "content": "x"})
+
+
 def test_the_unions_read_by_type() -> None:
     text, thought = TextMessage(content="x", source="a"), ThoughtEvent(content="x", source="a")
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentnb.messages import AssistantMessage, LLMMessage, SystemMessage
+from agentnb.messages import AssistantMessage, LLMMessage, SystemMessage, TextMessage
 from agentnb.model_context import (
     BufferedChatCompletionContext,
     ChatCompletionContext,
@@ -40,6 +41,28 @@ async def test_a_context_shows_first_messages_and_added_ones(make: Make) -> None
     context = await filled(make([FIRST]), [user("a"), user("b")])
 
     assert await context.get_messages() == [FIRST, user("a"), user("b")]
+
+
+@pytest.mark.parametrize(
+    ("message", "says"),
+    [
+        ("x", r"such as UserMessage, not 'x'; write UserMessage\(content='x', source='user'\)"),
+        ({"role": "user"}, r"not {'role': 'user'}; write UserMessage\(content='\.\.\.'"),
+        (TextMessage(content="x", source="user"), r"not TextMessage\(.*; add `message.to_model_message\(\)`"),
+    ],
+)
+async def test_something_that_is_no_message_is_refused_where_it_is_given(message: Any, says: str) -> None:
+    context = UnboundedChatCompletionContext([FIRST])
+    with pytest.raises(ValueError, match=says):
+        await context.add_message(message)
+    with pytest.raises(ValueError, match=says):
+        await context.replace_message(FIRST, message)
+    with pytest.raises(ValueError, match=says):
+        BufferedChatCompletionContext(2, [message])
+
+    assert await context.get_messages() == [FIRST]
+    with pytest.raises(ValueError, match="initial_messages is 'x'; it must be a list of messages"):
+        UnboundedChatCompletionContext("x")  # type: ignore[arg-type]
 
 
 @each_context

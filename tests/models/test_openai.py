@@ -340,7 +340,7 @@ async def test_written_messages_are_forgotten_with_the_messages(make: Make, open
     for i in range(5):
         await client.create([UserMessage(content=f"{i}", source="user")])
 
-    assert len(client._writer._written) <= 1
+    assert len(client._writer._conversations) <= 1
 
 
 async def test_a_lone_surrogate_does_not_stop_a_request(make: Make, openai_server: OpenAIServer) -> None:

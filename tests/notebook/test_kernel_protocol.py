@@ -415,3 +415,16 @@ def test_time_above_the_magic_says_what_is_wrong(kernel: Kernel) -> None:
     told = cell.printed + str(cell.error)
     assert "must be the first line of its cell" in told
     assert "SyntaxError" not in told
+
+
+def test_a_run_that_a_cell_awaits_by_itself_asks_by_a_line_of_input(kernel: Kernel) -> None:
+    kernel.do("from agentnb.agents import UserProxyAgent")
+    cell = kernel.run("result = await UserProxyAgent('you').run(task='Which island?')")
+
+    assert "Enter your answer" in waiting_question(kernel)
+    kernel.reply("Biscoe")
+    cell.finish()
+
+    assert cell.error is None
+    assert kernel.value("[m.to_text() for m in result.messages]") == "['Which island?', '', 'Biscoe']"
+    assert kernel.value("[e.body.by for e in result.log if e.kind == 'input.answered']") == "['stdin']"

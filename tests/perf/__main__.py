@@ -1,7 +1,7 @@
-"""`make perf`: the actor core, team turns, log appends, imports, kernel blocks.
+"""`make perf`: the actor core, team turns, model calls, the tool loop, log appends, imports, kernel blocks.
 
 `make perf PEER=PATH` measures AutoGen in the same run, in turns, where PATH is the Python of an environment that holds
-autogen-agentchat. Ratios hold from machine to machine; µs do not.
+autogen-agentchat and, for model calls, autogen-ext[openai]. Ratios hold from machine to machine; µs do not.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.perf import core, imports, kernels, logs, teams
+from tests.perf import calls, core, imports, kernels, logs, teams, tools
 from tests.perf.bench import FULL, QUICK, Effort, Figure, table
 
 Benchmarks = Callable[[str | None, Effort], Coroutine[Any, Any, list[Figure]]]
@@ -26,6 +26,8 @@ Benchmarks = Callable[[str | None, Effort], Coroutine[Any, Any, list[Figure]]]
 SUBJECTS: dict[str, Benchmarks] = {
     "core": core.run,
     "teams": teams.run,
+    "calls": calls.run,
+    "tools": tools.run,
     "logs": logs.run,
     "imports": imports.run,
     "kernels": kernels.run,

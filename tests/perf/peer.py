@@ -1,4 +1,4 @@
-"""The contestants of the core's benchmarks: the same worker, run by two interpreters."""
+"""The contestants of a benchmark: the same program, run by two interpreters."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 WORKER = Path(__file__).with_name("worker.py")
+TALKER = Path(__file__).with_name("talker.py")
 ROOT = WORKER.parents[2]
 
 
@@ -18,11 +19,12 @@ class Contestant:
 
     Args:
         python: Its interpreter; the peer's is that of an environment with AutoGen, None means agentnb and this one.
+        program: What it runs.
     """
 
-    def __init__(self, python: str | None = None) -> None:
-        # Neither may find the files beside the worker as modules of its own.
-        command = [sys.executable, "-P", str(WORKER), "--agentnb"] if python is None else [python, "-I", str(WORKER)]
+    def __init__(self, python: str | None = None, program: Path = WORKER) -> None:
+        # Neither may find the files beside the program as modules of its own.
+        command = [sys.executable, "-P", str(program), "--agentnb"] if python is None else [python, "-I", str(program)]
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,

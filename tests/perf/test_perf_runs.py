@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.perf import core
+from tests.perf import calls, core, teams, tools
 from tests.perf.__main__ import main
 from tests.perf.bench import Effort, Target, figure, table
 from tests.perf.peer import Contestant
@@ -26,6 +26,20 @@ def test_the_quick_form_prints_every_row_of_the_core(capsys: pytest.CaptureFixtu
     assert all(isinstance(row["ours"], float) for row in written)
     assert [row["name"] for row in written] == [line.split(" | ")[0][2:] for line in printed.splitlines()[2:]]
     assert {row["met"] for row in written if row["target"] and row["target"]["of"] == "peer"} == {"no peer"}
+
+
+def test_the_quick_form_prints_every_row_of_teams_calls_and_tools(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["teams", "calls", "tools", "--quick"])
+
+    printed = capsys.readouterr().out
+    for row in (*teams.TURNS, *calls.CALLS, *tools.LOOPS):
+        assert f"| {row.label} |" in printed
+    for row in teams.LONG:
+        assert f"| {row.label.format(100)} |" in printed
+    assert "2 teams at once" in printed
+    assert "memory of a turn" in printed
+    assert "over our transport" in printed
+    assert "10 calls at once of 50 ms, plain functions (wall)" in printed
 
 
 class _Answers(Contestant):

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentnb.core import AgentId, CancellationToken, TopicId
+from agentnb.exceptions import BreakerOpen, MessageDroppedException, RuntimeFault
 from agentnb.runlog import RunLog
 from agentnb.runtimes import (
     Breaker,
@@ -65,6 +66,13 @@ class Fail:
 
 
 @dataclass(frozen=True)
+class Cancel:
+    """Cancel the tokens, or the tasks, of all sends so far, in this very turn of the loop."""
+
+    way: str
+
+
+@dataclass(frozen=True)
 class End:
     """Stop or come to rest, and start again."""
 
@@ -96,6 +104,7 @@ steps = st.one_of(
     st.builds(Send, st.integers(0, AGENTS - 1), does, cancels, st.booleans()),
     st.builds(Publish, st.integers(0, AGENTS - 1), does),
     turns,
+    st.builds(Cancel, st.sampled_from(["token", "task"])),
     st.builds(End, st.sampled_from(["stop", "stop_when_idle", "stop_when"])),
 )
 capacities = st.none() | st.builds(
@@ -177,6 +186,9 @@ class World:
         self.at_work: Counter[str] = Counter()
         self.heard: dict[tuple[object, str], list[int]] = defaultdict(list)
         self.tasks: list[asyncio.Task[Any]] = []
+        self.sends: list[asyncio.Task[Any]] = []
+        self.tokens: list[CancellationToken] = []
+        self.circles: list[str] = []
 
     async def populate(self) -> None:
         for number in range(AGENTS):
@@ -198,6 +210,9 @@ class World:
         self.asked[message.number] += 1
         try:
             return await via.send_message(message, AgentId(f"agent{step.to}", "k"), cancellation_token=token)
+        except RuntimeFault as fault:
+            self.circles += [str(fault)] if "circle" in str(fault) else []
+            raise
         finally:
             self.resolved[message.number] += 1
 
@@ -284,12 +299,20 @@ async def run(setup: Setup, program: list[Any]) -> World:
                 way, when = cancel or ("", 0)
                 token = CancellationToken() if way == "token" or step.passes_token else None
                 sending = begin(world.send(step, world, runtime, token))
+                world.sends.append(sending)
+                world.tokens += [] if token is None else [token]
                 if cancel:
                     begin(_later(when, token.cancel if token and way == "token" else sending.cancel))
             case Publish():
                 begin(world.do(step, -1, world, runtime, None))
             case Turns():
                 await world.do(step, -1, world, runtime, None)
+            case Cancel("token"):
+                for token in world.tokens:
+                    token.cancel()
+            case Cancel("task"):
+                for sending in world.sends:
+                    sending.cancel()
             case End("stop_when"):
                 await runtime.stop_when(partial(_third_time, itertools.count()))
                 runtime.start()
@@ -298,7 +321,19 @@ async def run(setup: Setup, program: list[Any]) -> World:
                 runtime.start()
     await asyncio.wait([asyncio.ensure_future(asyncio.gather(*world.tasks, return_exceptions=True))])
     await runtime.stop_when_idle()
+    runtime.start()
+    await answer_once_more(world)
+    await runtime.stop_when_idle()
     return world
+
+
+async def answer_once_more(world: World) -> None:
+    """Have every agent asked again: whatever happened before, it answers, or says why not."""
+    for number in range(AGENTS):
+        try:
+            await world.send(Send(number, ()), object(), world.runtime, None)
+        except (BreakerOpen, MessageDroppedException, Refused):
+            assert world.setup.interventions != (None,) or world.setup.capacities[number] is not None
 
 
 def check(world: World) -> None:
@@ -307,6 +342,7 @@ def check(world: World) -> None:
     statistics = runtime.statistics()
 
     assert world.asked == world.resolved
+    assert not world.circles  # agents send upwards only
     assert set(world.asked.values()) <= {1}
     assert not +world.at_work
     assert (runtime.unprocessed_messages_count, statistics.waiting, statistics.in_flight) == (0, 0, 0)
@@ -317,7 +353,7 @@ def check(world: World) -> None:
             assert row.delivered + row.failed == world.begun[name]
     for what in ("delivered", "dropped", "failed"):
         total = sum(getattr(row, what) for row in statistics.by_type.values())
-        assert getattr(statistics, what) == total
+        assert getattr(statistics, what) == total  # somebody hears every topic
     waits = any(capacity is not None for capacity in setup.capacities)
     for (sender, _), numbers in world.heard.items():
         # Tasks of the program that wait for room in different mailboxes are senders of their own.
@@ -378,3 +414,134 @@ def test_any_program_leaves_the_runtime_at_rest_and_nothing_lost(setup: Setup, p
     note(f"{setup.kind}, {'bounded' if any(setup.capacities) else 'free'}, {min(len(world.asked), 5)} sends")
 
     check(world)
+
+
+hurried = st.tuples(
+    st.builds(Send, st.just(0), st.sampled_from([(), (), (Turns(1),)]), st.none(), st.booleans()),
+    st.builds(Turns, st.integers(0, 4)),
+)
+cut_off = st.tuples(
+    st.lists(hurried, min_size=1, max_size=4).map(lambda pairs: [step for pair in pairs for step in pair]),
+    st.sampled_from(["token", "token", "task"]).map(Cancel),
+).map(lambda part: [*part[0], part[1], End("stop")])
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(["local", "queued", "watched"]), st.lists(cut_off, min_size=1, max_size=2))
+def test_cancels_and_stops_in_one_turn_leave_a_busy_agent_that_answers(kind: str, programs: list[list[Any]]) -> None:
+    setup = Setup(kind, (Capacity(concurrency=1),) * AGENTS, (True,) * AGENTS, (None,))
+
+    async def within() -> World:
+        async with asyncio.timeout(5):
+            return await run(setup, [step for program in programs for step in program])
+
+    check(asyncio.run(within()))
+
+
+# -- circles ----------------------------------------------------------------------------------------------------------
+
+NAMES = ("ana", "ben", "cleo")
+
+
+@dataclass(frozen=True)
+class Asks:
+    """Ask an agent, or tell a topic, in the same task; whoever gets it does the steps within."""
+
+    to: int
+    does: tuple[Any, ...]
+    tells: bool
+
+
+asks: st.SearchStrategy[tuple[Any, ...]] = st.recursive(
+    st.just(()),
+    lambda inner: st.lists(turns | st.builds(Asks, st.integers(0, 2), inner, st.booleans()), max_size=3).map(tuple),
+    max_leaves=8,
+)
+rooms = st.builds(Capacity, concurrency=st.sampled_from([1, 2]), queue=st.sampled_from([None, 0, 1]))
+
+
+class Unwarned(SingleThreadedAgentRuntime):
+    """Lets handlers wait for each other as long as they like."""
+
+    def _check_circle(self, envelope: Any, mailbox: Any) -> None: ...
+
+
+class Asker(RoutedAgent):
+    @rpc
+    async def answer(self, message: Message, ctx: MessageContext) -> int:
+        await self.do(message)
+        return 0
+
+    @event
+    async def hear(self, message: Message, ctx: MessageContext) -> None:
+        await self.do(message)
+
+    async def do(self, message: Message) -> None:
+        for step in message.does:
+            if isinstance(step, Turns):
+                for _ in range(step.number):
+                    await asyncio.sleep(0)
+                continue
+            inner = Message(0, self, step.does)
+            if step.tells:
+                await self.publish_message(inner, TopicId(f"topic{step.to}", "k"))
+            else:
+                await self.send_message(inner, AgentId(NAMES[step.to], "k"))
+
+
+async def circles_of(kind: type[SingleThreadedAgentRuntime], given: Any) -> tuple[bool, list[str]]:
+    """Run programs side by side; return whether all ended by themselves, and the circles that were named."""
+    capacities, programs = given
+    runtime = kind()
+    named: list[str] = []
+
+    class Notes(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            named.append(str(record.exc_info and record.exc_info[1]))
+
+    for name, capacity in zip(NAMES, capacities, strict=True):
+        await runtime.register_agent_instance(Asker("asks"), AgentId(name, "k"), capacity=capacity)
+    for topic in range(3):  # each in an order of its own
+        for number in range(2):
+            await runtime.add_subscription(TypeSubscription(f"topic{topic}", NAMES[(topic + number) % 3]))
+    logger, notes = logging.getLogger("autogen_core"), Notes()
+    logger.addHandler(notes)
+    logger.disabled = False
+    propagates, logger.propagate = logger.propagate, False
+    runtime.start()
+    try:
+        sends = [
+            asyncio.ensure_future(runtime.send_message(Message(0, None, does), AgentId(NAMES[number % 3], "k")))
+            for number, does in enumerate(programs)
+        ]
+        idle = asyncio.ensure_future(runtime.stop_when_idle())
+        for _ in range(1500):
+            await asyncio.sleep(0)
+            if idle.done():
+                break
+        ended = idle.done()
+        if not ended:
+            await runtime.stop()
+        idle.cancel()
+        for sending in sends:
+            sending.cancel()
+        results = await asyncio.gather(*sends, return_exceptions=True)
+    finally:
+        logger.removeHandler(notes)
+        logger.propagate = propagates
+    named += [str(result) for result in results if isinstance(result, RuntimeFault)]
+    return ended, [text for text in named if "in a circle" in text]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.tuples(st.tuples(*[st.none() | rooms] * 3), st.lists(asks, min_size=1, max_size=6)),
+)
+def test_a_circle_is_named_exactly_where_handlers_would_wait_for_ever(given: Any) -> None:
+    """With nobody to name it the same program hangs; where it does not hang, none is named."""
+    ended, named = asyncio.run(circles_of(SingleThreadedAgentRuntime, given))
+    ended_unwarned, _ = asyncio.run(circles_of(Unwarned, given))
+    note(f"{'ends' if ended_unwarned else 'hangs'} without a word")
+
+    assert ended
+    assert bool(named) is not ended_unwarned

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agentnb.core import well_formed
+from agentnb.core import EventId, well_formed
 from agentnb.exceptions import LogUnreadable
 from agentnb.messages import TextMessage
-from agentnb.runlog import Body, JsonLinesStore, LineReader, Noted, RunLog, Said, ToolStarted
+from agentnb.runlog import Body, Event, JsonLinesStore, LineReader, Noted, RunLog, Said, ToolStarted, Usage
 from tests.strategies import bodies
+
+EAST = timezone(timedelta(hours=5, minutes=30))
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -35,6 +38,29 @@ def test_every_fact_comes_back_from_the_file_as_it_was(
 
     assert again.id == log.id
     assert [_mended(e.model_dump()) for e in again] == [_mended(e.model_dump()) for e in log]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=bodies, source=st.text(max_size=20), at=st.datetimes(timezones=st.sampled_from((UTC, EAST))))
+def test_a_line_says_what_pydantic_would_write_of_its_fact(
+    body: Body, source: str, at: datetime, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("runs") / "run.jsonl"
+    usage = Usage(prompt_tokens=3, completion_tokens=4)
+    event = Event(id=EventId('a"1'), seq=1, parent=EventId("a:0"), at=at, source=source, usage=usage, body=body)
+    plain = event.model_copy(update={"parent": None, "usage": None, "took": 1e-7})
+    store = JsonLinesStore(path, "run")
+
+    for fact in (event, plain):
+        store.write(fact)
+    store.close()
+
+    read = LineReader(path).read()
+    assert [_mended(fact.model_dump()) for fact in read] == [_mended(fact.model_dump()) for fact in (event, plain)]
+    if all(len(line) < 10_000 and b"\\u" not in line for line in path.read_bytes().splitlines()):
+        written = [json.loads(line) for line in path.read_bytes().splitlines()[1:]]
+        expected = [json.loads(fact.model_dump_json(exclude_none=True)) for fact in (event, plain)]
+        assert [{**line, "at": None} for line in written] == [{**line, "at": None} for line in expected]
 
 
 def _mended(value: Any) -> Any:

@@ -10,7 +10,7 @@ import pytest
 from agentnb.core import AgentId, CancellationToken, TopicId
 from agentnb.exceptions import AgentBusy, BreakerOpen, MailboxFull, MessageDroppedException, UndeliverableException
 from agentnb.runlog import RunLog
-from agentnb.runtimes import Breaker, Capacity, MessageContext, SingleThreadedAgentRuntime, TypeSubscription
+from agentnb.runtimes import Breaker, Capacity, SingleThreadedAgentRuntime, TypeSubscription
 from tests.runtimes.conftest import ECHO, Actor, Gate, Hands, begun, place, settle, turns, watched
 
 NEWS = TopicId("news", "default")
@@ -324,60 +324,6 @@ async def test_an_agent_that_subscribes_after_the_publish_hears_it_and_counts_it
     await settle(runtime)
 
 
-# -- waiting for oneself ----------------------------------------------------------------------------------------------
-
-
-async def test_a_circle_of_sends_to_one_at_a_time_agents_is_an_error_and_no_deadlock(
-    runtime: SingleThreadedAgentRuntime,
-) -> None:
-    async def ask_ben(actor: Actor, message: Any, ctx: MessageContext) -> Any:
-        return await actor.send_message(message, AgentId("ben", "default"))
-
-    async def ask_ana(actor: Actor, message: Any, ctx: MessageContext) -> Any:
-        return await actor.send_message(message, AgentId("ana", "default"))
-
-    await place(runtime, "ana", ask_ben, capacity=Capacity())
-    await place(runtime, "ben", ask_ana)
-
-    async with asyncio.timeout(5):
-        with pytest.raises(RuntimeError, match=r"ana/default would wait for itself for ever.*Allow more"):
-            await runtime.send_message("x", AgentId("ana", "default"))
-        with pytest.raises(RuntimeError, match="ana/default would wait for itself"):
-            await runtime.send_message("x", AgentId("ben", "default"))
-    await settle(runtime)
-    assert runtime.statistics()[:2] == (0, 0)
-
-
-async def test_an_agent_with_hands_left_may_ask_itself(runtime: SingleThreadedAgentRuntime) -> None:
-    async def count(actor: Actor, message: int, ctx: MessageContext) -> int:
-        return 0 if message == 0 else 1 + await actor.send_message(message - 1, ECHO)
-
-    await place(runtime, "echo", count, capacity=Capacity(concurrency=3))
-
-    assert await runtime.send_message(2, ECHO) == 2
-    with pytest.raises(RuntimeError, match="allows 3 at once"):
-        await runtime.send_message(3, ECHO)
-    await settle(runtime)
-
-
-async def test_a_publish_that_would_wait_for_its_own_handler_is_an_error_and_no_deadlock(
-    runtime: SingleThreadedAgentRuntime,
-) -> None:
-    async def ask_ben(actor: Actor, message: Any, ctx: MessageContext) -> Any:
-        return await actor.send_message(message, AgentId("ben", "default"))
-
-    async def tell_all(actor: Actor, message: Any, ctx: MessageContext) -> Any:
-        await actor.publish_message(message, NEWS)
-
-    await place(runtime, "ana", ask_ben, hears="news", capacity=Capacity(queue=0))
-    await place(runtime, "ben", tell_all)
-
-    async with asyncio.timeout(5):
-        with pytest.raises(RuntimeError, match="ana/default would wait for itself for ever"):
-            await runtime.send_message("x", AgentId("ana", "default"))
-    await settle(runtime)
-
-
 # -- what is said about it --------------------------------------------------------------------------------------------
 
 
@@ -395,6 +341,32 @@ async def test_a_publish_that_would_wait_for_its_own_handler_is_an_error_and_no_
 def test_a_capacity_out_of_range_is_refused_and_names_the_value(bad: Any) -> None:
     with pytest.raises(ValueError, match=r"0|-1|explode"):
         bad()
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        ({"breaker": 3}, r"Capacity\.breaker is 3; give a Breaker, as in Breaker\(failures=3\)"),
+        ({"queue": 1.5}, r"Capacity\.queue is 1\.5; it must be a whole number"),
+        ({"concurrency": True}, r"Capacity\.concurrency is True; it must be a whole number"),
+        ({"concurrency": "2"}, r"Capacity\.concurrency is '2'; it must be a whole number, or None"),
+        ({"retry_after": "soon"}, r"Capacity\.retry_after is 'soon'; it must be a number of seconds"),
+        ({"on_full": ["wait"]}, r"Capacity\.on_full is \['wait'\]; it may be 'wait', 'drop' or 'fail'"),
+    ],
+)
+def test_a_capacity_of_the_wrong_kind_is_refused_where_it_is_made(bad: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Capacity(**bad)
+    with pytest.raises(ValueError, match=r"Breaker\.failures is '3'; it must be a whole number"):
+        Breaker(failures="3")  # type: ignore[arg-type]
+
+
+async def test_what_is_no_capacity_is_refused_at_registration(runtime: SingleThreadedAgentRuntime) -> None:
+    said = r"The capacity of 'echo' is 5; give a Capacity, as in Capacity\(concurrency=1\)"
+    with pytest.raises(ValueError, match=said):
+        await runtime.register_factory("echo", Actor, capacity=5)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=said):
+        await runtime.register_agent_instance(Actor(), ECHO, capacity=5)  # type: ignore[arg-type]
 
 
 async def test_statistics_tell_what_is_full_and_which_breaker_is_worst(

@@ -206,3 +206,17 @@ async def test_a_closure_has_no_state(runtime: SingleThreadedAgentRuntime) -> No
 
     assert await runtime.save_state() == {"closure/default": {}}
     await runtime.load_state({"closure/default": {}})
+
+
+async def test_a_closure_that_cannot_be_awaited_is_refused_at_registration(runtime: SingleThreadedAgentRuntime) -> None:
+    def collect(agent: ClosureContext, message: str, ctx: MessageContext) -> None: ...
+
+    with pytest.raises(ValueError, match=r"The closure .*collect is no coroutine function; write `async def collect\("):
+        await ClosureAgent.register_closure(runtime, "closure", collect)  # type: ignore[arg-type]
+
+
+async def test_a_policy_that_does_not_exist_is_refused_at_registration(runtime: SingleThreadedAgentRuntime) -> None:
+    async def collect(agent: ClosureContext, message: str, ctx: MessageContext) -> None: ...
+
+    with pytest.raises(ValueError, match="unknown_type_policy is 'foo'; it may be 'error', 'warn' or 'ignore'"):
+        await ClosureAgent.register_closure(runtime, "c", collect, unknown_type_policy="foo")  # type: ignore[arg-type]

@@ -431,3 +431,45 @@ def test_a_runtime_thrown_away_with_its_loop_says_nothing(caplog: pytest.LogCapt
         gc.collect()
 
     assert caplog.text == ""
+
+
+# -- before the first step ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("turn", range(6))
+@pytest.mark.parametrize("capacity", [None, Capacity(concurrency=1)], ids=["free", "bounded"])
+async def test_a_token_cancelled_right_before_a_stop_does_not_kill_the_agent(
+    runtime: SingleThreadedAgentRuntime, capacity: Capacity | None, turn: int
+) -> None:
+    """Its handler's task is cancelled before its first step, in which it could say that it is over."""
+    await place(runtime, "echo", capacity=capacity)
+    token = CancellationToken()
+    sends = [asyncio.ensure_future(runtime.send_message(0, ECHO))]
+    await asyncio.sleep(0)
+    sends.append(asyncio.ensure_future(runtime.send_message(1, ECHO, cancellation_token=token)))
+    await turns(turn)
+
+    token.cancel()
+    await runtime.stop()
+    runtime.start()
+
+    async with asyncio.timeout(5):
+        assert await runtime.send_message(2, ECHO) == "echo/default: 2"
+        await asyncio.wait(sends)
+        await settle(runtime)
+
+
+async def test_what_is_published_and_discarded_by_stop_is_counted_as_dropped(
+    runtime: SingleThreadedAgentRuntime,
+) -> None:
+    for name in ("ana", "ben"):
+        await place(runtime, name, hears="news")
+    for _ in range(3):
+        await runtime.publish_message("x", TopicId("news", "default"))
+
+    await runtime.stop()
+
+    statistics = runtime.statistics()
+    assert [row.dropped + row.delivered for row in statistics.by_type.values()] == [3, 3]
+    assert statistics.dropped == 6
+    runtime.start()

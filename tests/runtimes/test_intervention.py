@@ -288,3 +288,69 @@ async def test_a_stop_while_a_handler_thinks_tells_the_sender(make: Make) -> Non
     assert (gate.came, actor.got) == (["x"], [])
     runtime.start()
     await settle(runtime)
+
+
+# -- mistakes ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_handler_that_lacks_a_method_lets_those_messages_pass(make: Make) -> None:
+    class Sends:
+        async def on_send(self, message: Any, *, message_context: MessageContext, recipient: AgentId) -> Any:
+            return f"{message}!"
+
+    class ByProtocol(InterventionHandler):
+        async def on_send(self, message: Any, *, message_context: MessageContext, recipient: AgentId) -> Any:
+            return f"{message}?"
+
+    runtime = make(
+        intervention_handlers=[Sends(), ByProtocol()]  # type: ignore[abstract]
+    )
+    actor = await place(runtime, "echo", hears="news")
+    runtime.start()
+
+    assert await runtime.send_message("sent", ECHO) == "echo/default: sent!?"
+    await runtime.publish_message("published", TopicId("news", "default"))
+    await runtime.stop_when_idle()
+    assert actor.got == ["sent!?", "published"]
+
+
+def test_what_is_no_intervention_handler_is_refused_where_it_is_given(make_outside: Make) -> None:
+    class Watches(DefaultInterventionHandler): ...
+
+    class Hurries:
+        def on_send(self, message: str, *, message_context: MessageContext, recipient: AgentId) -> str:
+            return message
+
+    for wrong, said in (
+        ([Watches], r"Watches is a class; give an instance: intervention_handlers=\[Watches\(\)\]"),
+        ([Hurries()], r"Hurries\.on_send is no coroutine function; write `async def on_send\("),
+        ([object()], "object is no intervention handler: it has none of on_send, on_publish, on_response"),
+        (Watches(), r"intervention_handlers is a Watches; give a list: \[handler\]"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            make_outside(intervention_handlers=wrong)
+
+
+async def test_dropped_publishes_and_answers_are_counted_where_they_were_meant_to_go(make: Make) -> None:
+    class Drops(DefaultInterventionHandler):
+        async def on_publish(self, message: Any, *, message_context: MessageContext) -> Any:
+            return DropMessage
+
+        async def on_response(self, message: Any, *, sender: AgentId, recipient: AgentId | None) -> Any:
+            return DropMessage
+
+    runtime = make(intervention_handlers=[Drops()])
+    for name in ("ana", "ben"):
+        await place(runtime, name, hears="news")
+    runtime.start()
+
+    await runtime.publish_message("x", TopicId("news", "default"), sender=AgentId("ben", "default"))
+    await runtime.publish_message("x", TopicId("news", "default"))
+    await runtime.publish_message("nobody hears", TopicId("unheard", "default"))
+    with pytest.raises(MessageDroppedException):
+        await runtime.send_message("x", AgentId("ana", "default"))
+    await runtime.stop_when_idle()
+
+    statistics = runtime.statistics()
+    assert {name: row.dropped for name, row in statistics.by_type.items()} == {"ana": 3, "ben": 1}
+    assert (statistics.dropped, statistics.delivered) == (5, 1)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from agentnb.core import AgentId, TopicId
+from agentnb.core import AgentId, CancellationToken, TopicId
 from agentnb.exceptions import UndeliverableException
-from agentnb.runtimes import MessageContext, SingleThreadedAgentRuntime, TypeSubscription
+from agentnb.runtimes import DefaultInterventionHandler, MessageContext, SingleThreadedAgentRuntime, TypeSubscription
 from tests.runtimes.conftest import ECHO, Actor, Gate, Make, begun, place, settle, turns
 
 NEWS = TopicId("news", "default")
@@ -364,3 +364,62 @@ async def test_a_handler_sees_itself_at_work(runtime: SingleThreadedAgentRuntime
 
     assert seen == [(0, 1, 0, 0, 0)]
     assert runtime.statistics()[:5] == (0, 0, 1, 0, 0)
+
+
+# -- mistakes ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["sent", "sent with a token", "published", "intercepted"])
+async def test_waiting_for_the_end_within_a_handler_is_an_error_and_no_deadlock(make: Make, way: str) -> None:
+    errors: list[Exception] = []
+
+    async def end() -> None:
+        try:
+            await runtime.stop_when_idle()
+        except RuntimeError as error:
+            errors.append(error)
+
+    async def work(actor: Actor, message: Any, ctx: MessageContext) -> None:
+        await end()
+
+    class Ends(DefaultInterventionHandler):
+        async def on_publish(self, message: Any, *, message_context: MessageContext) -> Any:
+            await end()
+            return message
+
+    runtime = make(intervention_handlers=[Ends()] if way == "intercepted" else [])
+    await place(runtime, "echo", None if way == "intercepted" else work, hears="news")
+    runtime.start()
+    async with asyncio.timeout(5):
+        if way.startswith("sent"):
+            token = CancellationToken() if "token" in way else None
+            await runtime.send_message("x", ECHO, cancellation_token=token)
+        else:
+            await runtime.publish_message("x", NEWS)
+        await runtime.stop_when_idle()
+
+    assert [str(error)[:55] for error in errors] == ["stop_when_idle() was awaited within a handler, for whos"]
+
+
+async def test_a_task_a_handler_leaves_behind_may_wait_for_the_end(runtime: SingleThreadedAgentRuntime) -> None:
+    ends: list[asyncio.Task[None]] = []
+
+    async def work(actor: Actor, message: Any, ctx: MessageContext) -> None:
+        ends.append(asyncio.ensure_future(runtime.stop_when_idle()))
+
+    await place(runtime, "echo", work)
+    await runtime.send_message("x", ECHO)
+
+    await ends[0]
+
+
+async def test_a_token_that_is_none_is_refused(runtime: SingleThreadedAgentRuntime) -> None:
+    await place(runtime, "echo")
+    wrong: Any = "x"
+
+    for attempt in (
+        runtime.send_message("x", ECHO, cancellation_token=wrong),
+        runtime.publish_message("x", NEWS, cancellation_token=wrong),
+    ):
+        with pytest.raises(ValueError, match=r"cancellation_token is 'x'; give a CancellationToken\(\)"):
+            await attempt

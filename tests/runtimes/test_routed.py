@@ -510,3 +510,28 @@ async def test_a_message_type_without_a_serializer_is_refused_at_registration(
 
     with pytest.raises(ValueError, match="Agent handles Strange, for which no serializer is known"):
         await Agent.register(runtime, "agent", Agent)
+
+
+def test_a_handler_that_cannot_be_awaited_is_refused_where_it_is_decorated() -> None:
+    with pytest.raises(ValueError, match=r"The handler .*hear is no coroutine function; write `async def hear\(self"):
+
+        class Hurries(RoutedAgent):
+            @message_handler  # type: ignore[arg-type]
+            def hear(self, message: int, ctx: MessageContext) -> int:
+                return message
+
+
+async def test_a_plain_function_that_returns_something_to_await_is_a_handler(
+    runtime: SingleThreadedAgentRuntime,
+) -> None:
+    class Passes(RoutedAgent):
+        @message_handler
+        def hear(self, message: int, ctx: MessageContext) -> Any:
+            return self.later(message)
+
+        async def later(self, message: int) -> int:
+            return message + 1
+
+    await Passes.register(runtime, "passes", lambda: Passes("passes on"))
+
+    assert await runtime.send_message(1, AgentId("passes", "k")) == 2

@@ -367,3 +367,11 @@ def test_protobuf_is_not_imported_for_messages_that_are_none() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert done.stdout == "False\n"
+
+
+def test_what_is_no_serializer_is_refused_where_it_is_added() -> None:
+    registry = SerializationRegistry()
+    wrong: Any
+    for wrong in (5, [5], PydanticJsonMessageSerializer):
+        with pytest.raises(ValueError, match=r"needs a MessageSerializer, or a list of them, not .*try_get_known"):
+            registry.add_serializer(wrong)

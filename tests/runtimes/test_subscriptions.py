@@ -241,3 +241,30 @@ async def test_a_runtime_takes_and_drops_subscriptions(runtime: SingleThreadedAg
     await runtime.remove_subscription("1")
     with pytest.raises(ValueError, match="No subscription"):
         await runtime.remove_subscription("1")
+
+
+async def test_what_is_no_subscription_is_refused_where_it_is_added(runtime: SingleThreadedAgentRuntime) -> None:
+    for wrong in ("x", TypeSubscription):
+        with pytest.raises(
+            ValueError, match=r"add_subscription needs a subscription, not .*; write TypeSubscription\("
+        ):
+            await runtime.add_subscription(wrong)  # type: ignore[arg-type]
+
+
+async def test_a_subscription_that_maps_to_a_text_is_named(
+    runtime: SingleThreadedAgentRuntime, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Texts(TypeSubscription):
+        def is_match(self, topic_id: TopicId) -> bool:
+            return True
+
+        def map_to_agent(self, topic_id: TopicId) -> AgentId:
+            return "echo/default"  # type: ignore[return-value]
+
+    await runtime.add_subscription(Texts("news", "echo"))
+    await runtime.publish_message("x", TopicId("news", "default"))
+    await runtime.stop_when_idle()
+
+    assert "maps the topic news/default to 'echo/default', which is no AgentId" in caplog.text
+    assert runtime.statistics().dropped == 1
+    runtime.start()

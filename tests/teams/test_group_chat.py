@@ -95,12 +95,31 @@ async def test_events_and_pieces_are_not_given_to_others() -> None:
     assert [type(m).__name__ for m in result.messages] == ["TextMessage", "ThoughtEvent", "TextMessage", "TextMessage"]
 
 
-async def test_messages_said_on_the_way_are_given_to_others() -> None:
+async def test_messages_said_on_the_way_to_an_answer_are_for_those_who_watch() -> None:
     ana, ben = Speaker("ana", says_before=[user("by the way", source="ana")]), Speaker("ben")
 
-    await team(ana, ben).run(task="go")
+    result = await team(ana, ben).run(task="go")
 
-    assert ben.got == [["go", "by the way", "ana says"]]
+    assert ben.got == [["go", "ana says"]]
+    assert texts(result) == ["go", "by the way", "ana says", "ben says"]
+
+
+async def test_what_nobody_heard_is_not_heard_in_a_loaded_team_either() -> None:
+    def make() -> BaseGroupChat:
+        ana = Speaker("ana", says_before=[user("by the way", source="ana")])
+        return team(ana, Speaker("ben"), Speaker("cleo"), max_turns=1)
+
+    first, second = make(), make()
+    await first.run(task="go")
+
+    await second.load_state(await first.save_state())
+    await second.run()
+    await second.run()
+
+    ben, cleo = second.participants[1:]
+    assert isinstance(ben, Speaker)
+    assert isinstance(cleo, Speaker)
+    assert (ben.got, cleo.got) == ([["go", "ana says"]], [["go", "ana says", "ben says"]])
 
 
 names_ = st.lists(st.sampled_from(["ana", "ben", "cleo"]), min_size=1, max_size=12)

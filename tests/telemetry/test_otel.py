@@ -42,8 +42,8 @@ from agentnb.runlog import (
 from agentnb.runtimes import ClosureAgent, DefaultInterventionHandler, DropMessage, SingleThreadedAgentRuntime
 from agentnb.teams import RoundRobinGroupChat
 from agentnb.telemetry import export_log, follow_log, instrument, uninstrument
+from agentnb.telemetry.drawing import SILENCE_VARIABLE
 from agentnb.telemetry.genai import CONTENT_VARIABLE
-from agentnb.telemetry.otel import SILENCE_VARIABLE
 from tests.telemetry.conftest import Spans, model_call, publish, send, team_run, tool_call, trace_id
 
 GEN_AI, MESSAGING = "gen_ai.", "messaging."
@@ -84,6 +84,8 @@ def test_a_teams_run_is_one_trace_whose_tree_is_that_of_the_facts(spans: Spans, 
 
     assert {name: spans.parent(name) for name in spans.names} == {
         "invoke_workflow team": None,
+        "create_agent ana": "invoke_workflow team",
+        "create_agent ben": "invoke_workflow team",
         "invoke_agent ana": "invoke_workflow team",
         "chat gpt-4o-mini": "invoke_agent ana",
         "execute_tool add": "invoke_agent ana",
@@ -106,6 +108,17 @@ def test_spans_carry_the_attributes_of_the_conventions(spans: Spans, draw: Draw)
         "gen_ai.agent.name": "ana",
         "gen_ai.agent.description": "adds",
         "gen_ai.conversation.id": log.id,
+        "gen_ai.request.model": "gpt-4o-mini",
+        "gen_ai.response.finish_reasons": ("function_calls",),
+        "gen_ai.usage.input_tokens": 10,
+        "gen_ai.usage.output_tokens": 3,
+    }
+    assert spans.told("create_agent ana") == {
+        "gen_ai.operation.name": "create_agent",
+        "gen_ai.provider.name": "agentnb",
+        "gen_ai.agent.name": "ana",
+        "gen_ai.agent.description": "adds",
+        "gen_ai.conversation.id": log.id,
     }
     assert spans.told("chat gpt-4o-mini", GEN_AI) == {
         "gen_ai.operation.name": "chat",
@@ -124,8 +137,9 @@ def test_spans_carry_the_attributes_of_the_conventions(spans: Spans, draw: Draw)
         "gen_ai.tool.type": "function",
         "gen_ai.tool.call.id": "c1",
     }
-    assert spans["chat gpt-4o-mini"].kind is SpanKind.CLIENT
-    assert {span.kind for span in spans if not span.name.startswith("chat")} == {SpanKind.INTERNAL}
+    remote = ("chat", "create_agent")
+    assert {span.kind for span in spans if span.name.startswith(remote)} == {SpanKind.CLIENT}
+    assert {span.kind for span in spans if not span.name.startswith(remote)} == {SpanKind.INTERNAL}
 
 
 def test_times_are_those_of_the_facts(spans: Spans, draw: Draw) -> None:
@@ -210,7 +224,7 @@ def test_an_agent_that_is_asked_by_itself_is_one_span(spans: Spans) -> None:
         log.append(RunFinished(outcome="done"), parent=run)
 
     live(spans, write)
-    assert spans.names == ["execute_tool add", "invoke_agent ana"]
+    assert spans.names == ["create_agent ana", "execute_tool add", "invoke_agent ana"]
     assert spans.parent("execute_tool add") == "invoke_agent ana"
 
 
@@ -224,9 +238,10 @@ def test_what_fails_says_so_with_the_class_of_its_error(spans: Spans, draw: Draw
         log.append(RunFinished(outcome="failed", stop_reason="KeyError: x"), parent=run)
 
     draw(spans, write)
-    types = {name: spans.told(name)["error.type"] for name in spans.names}
+    failed = [name for name in spans.names if name != "create_agent ana"]
+    types = {name: spans.told(name)["error.type"] for name in failed}
     assert types == {"chat m": "ModelTimeout", "execute_tool add": "_OTHER", "invoke_workflow team": "KeyError"}
-    assert {span.status.status_code for span in spans} == {StatusCode.ERROR}
+    assert {spans[name].status.status_code for name in failed} == {StatusCode.ERROR}
     assert spans["chat m"].status.description == "ModelTimeout: late"
     (raised,) = spans["invoke_workflow team"].events
     assert (raised.name, (raised.attributes or {})["exception.type"]) == ("exception", "KeyError")
@@ -440,7 +455,7 @@ def test_the_switch_silences_messages_and_nothing_else(
         log.append(RunFinished(outcome="done"), parent=run)
 
     draw(spans, write)
-    assert spans.names == ["chat gpt-4o-mini", "execute_tool add", "invoke_workflow team"]
+    assert spans.names == ["chat gpt-4o-mini", "create_agent a", "execute_tool add", "invoke_workflow team"]
     assert spans.parent("chat gpt-4o-mini") == "invoke_workflow team"
 
 
@@ -582,9 +597,8 @@ async def test_a_team_that_runs_is_one_trace(spans: Spans) -> None:
     finally:
         uninstrument()
 
-    assert spans.names == ["chat scripted"] * 2 + ["invoke_agent ana", "invoke_agent ben"] + [
-        f"invoke_workflow {team.name}"
-    ]
+    agents = [f"{what} {name}" for what in ("create_agent", "invoke_agent") for name in ("ana", "ben")]
+    assert spans.names == ["chat scripted"] * 2 + agents + [f"invoke_workflow {team.name}"]
     assert len({trace_id(span) for span in spans}) == 1
     chats = [span for span in spans if span.name == "chat scripted"]
     assert all((span.attributes or {})["gen_ai.usage.output_tokens"] for span in chats)

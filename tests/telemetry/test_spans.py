@@ -11,7 +11,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from agentnb.core import AgentId
 from agentnb.runtimes.contexts import AgentInstantiationContext
 from agentnb.telemetry import trace_create_agent_span, trace_invoke_agent_span, trace_tool_span
-from agentnb.telemetry.otel import SILENCE_VARIABLE
+from agentnb.telemetry.drawing import SILENCE_VARIABLE
 from tests.telemetry.conftest import Spans
 
 

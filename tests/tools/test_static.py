@@ -121,6 +121,37 @@ def test_two_tools_of_one_name_are_refused() -> None:
         StaticWorkbench(tools)
 
 
+def plain(city: str) -> str:
+    return city
+
+
+@pytest.mark.parametrize(
+    ("tools", "says"),
+    [
+        ([plain], r"<function plain at .*> is none\. Wrap it: FunctionTool\(plain, description='\.\.\.'\)"),
+        (["plain"], r"takes tools, and 'plain' is none\. Give a Tool"),
+        (FunctionTool(plain, ""), r"a list of tools, not <.*FunctionTool.*>; put what is one into a list: \[tool\]"),
+        ("plain", "a list of tools, not 'plain'"),
+    ],
+)
+def test_something_that_is_no_tool_is_refused_where_it_is_given(tools: Any, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        StaticWorkbench(tools)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        ({"plain": {"name": "p"}}, r"tool_overrides\['plain'\] is {'name': 'p'}; .* ToolOverride\(\*\*{'name': 'p'}\)"),
+        ({"plain": "p"}, r"tool_overrides\['plain'\] is 'p'; it must be a ToolOverride: write ToolOverride\(name="),
+        (["plain"], r"tool_overrides is \['plain'\]; it must be a dict"),
+    ],
+)
+def test_an_override_that_is_none_is_refused_where_it_is_given(overrides: Any, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        StaticWorkbench([FunctionTool(plain, "")], tool_overrides=overrides)
+
+
 async def test_a_workbench_is_started_and_stopped_by_its_block(bench: StaticWorkbench) -> None:
     async with bench as started:
         assert started is bench

@@ -1,4 +1,5 @@
-"""What somebody writes who uses actors; checked by mypy --strict and pyright, and run by the tests."""
+"""What somebody writes who uses actors; checked by mypy --strict and pyright, strict too, and run by the tests."""
+# pyright: strict
 
 from __future__ import annotations
 
@@ -136,12 +137,13 @@ async def main() -> list[str]:
     text = await runtime.send_message(Describe(total), calculator, cancellation_token=CancellationToken())
     assert_type(text, str | None)
     half: Any = await runtime.send_message(3, calculator)
+    proxy = AgentProxy(calculator, runtime)
+    assert_type(await proxy.send_message(Add(1, 2), sender=calculator), int)
     await runtime.publish_message(Plain("hello"), DefaultTopicId(), sender=None, message_id="m")
     await runtime.stop_when_idle()
 
     agent = await runtime.try_get_underlying_agent_instance(calculator, Calculator)
     assert_type(agent, Calculator)
-    proxy = AgentProxy(calculator, runtime)
     assert_type(await proxy.metadata, AgentMetadata)
     statistics = runtime.statistics()
     assert_type(statistics, Statistics)

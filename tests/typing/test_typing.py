@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.typing import actors
+from tests.typing import actors, teams, tools
 
 ROOT = Path(__file__).parent.parent.parent
-USER_CODE = Path(actors.__file__)
+USER_CODE = [Path(str(module.__file__)) for module in (actors, tools, teams)]
 
 WRONG = """
 from __future__ import annotations
@@ -60,16 +60,27 @@ MISTAKES = [number for number, line in enumerate(WRONG.splitlines(), 1) if "  # 
 
 async def test_the_user_code_runs() -> None:
     assert await actors.main() == ["3", "4 apples", "1.5", "hello", "heard"]
+    assert await tools.main() == ['{"degrees": 4.0}', "to Oslo", "4", "population", "forecast"]
+    assert await teams.main() == [
+        "TextMessage of user",
+        "TextMessage of ana",
+        "ModelClientStreamingChunkEvent of ben",
+        "TextMessage of ben",
+        "3 messages",
+        *("user", "ben", "ana", "user", "ana"),
+        "TERMINATE",
+        "3",
+    ]
 
 
-def mypy(path: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", str(path)]
+def mypy(*paths: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", *map(str, paths)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def pyright(path: Path) -> list[tuple[int, str]]:
+def pyright(*paths: Path) -> list[tuple[int, str]]:
     """Return the line and text of each error."""
-    command = [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable, str(path)]
+    command = [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable, *map(str, paths)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     said = json.loads(done.stdout)["generalDiagnostics"]
     return [
@@ -80,7 +91,7 @@ def pyright(path: Path) -> list[tuple[int, str]]:
 
 
 def test_mypy_finds_nothing_in_user_code() -> None:
-    done = mypy(USER_CODE)
+    done = mypy(*USER_CODE)
 
     assert (done.stdout, done.returncode) == ("", 0)
 
@@ -97,8 +108,14 @@ def test_mypy_finds_the_mistakes(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_pyright_finds_nothing_in_user_code() -> None:
-    assert pyright(USER_CODE) == []
+def test_pyright_finds_nothing_in_user_code(tmp_path: Path) -> None:
+    # A file says itself that it is to be read strictly; without that line it is read as most people's is.
+    assert pyright(*USER_CODE) == []
+
+    plain = [tmp_path / path.name for path in USER_CODE]
+    for path, copy in zip(USER_CODE, plain, strict=True):
+        copy.write_text(path.read_text().replace("# pyright: strict\n", ""))
+    assert pyright(*plain) == []
 
 
 @pytest.mark.slow

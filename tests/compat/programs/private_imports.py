@@ -4,10 +4,20 @@
 import asyncio
 from dataclasses import dataclass
 
+import autogen_agentchat.teams as teams
 import autogen_core
 import autogen_core.models as models
+from autogen_agentchat.agents._assistant_agent import AssistantAgent, AssistantAgentConfig
+from autogen_agentchat.agents._user_proxy_agent import InputFuncType
+from autogen_agentchat.base._handoff import Handoff
 from autogen_agentchat.base._task import TaskResult
+from autogen_agentchat.conditions._terminations import HandoffTermination
+from autogen_agentchat.teams._group_chat._graph._digraph_group_chat import DiGraphEdge, GraphFlow
+from autogen_agentchat.teams._group_chat._magentic_one._prompts import ORCHESTRATOR_FINAL_ANSWER_PROMPT
 from autogen_agentchat.teams._group_chat._round_robin_group_chat import RoundRobinGroupChat
+from autogen_agentchat.teams._group_chat._selector_group_chat import SelectorFuncType
+from autogen_agentchat.tools import AgentTool
+from autogen_agentchat.tools._task_runner_tool import TaskRunnerTool
 from autogen_core._component_config import Component
 from autogen_core._default_topic import DefaultTopicId
 from autogen_core._function_utils import args_base_model_from_signature, get_typed_signature
@@ -40,6 +50,13 @@ async def main() -> None:
         Component is autogen_core.Component,
         TaskResult.__name__ == "TaskResult",
         RoundRobinGroupChat.__name__ == "RoundRobinGroupChat",
+        GraphFlow is teams.GraphFlow,
+        "target" in DiGraphEdge.model_fields and "target" in Handoff.model_fields,
+        AssistantAgent.component_config_schema is AssistantAgentConfig,
+        issubclass(AgentTool, TaskRunnerTool),
+        "{task}" in ORCHESTRATOR_FINAL_ANSWER_PROMPT,
+        HandoffTermination("user").terminated is False,
+        InputFuncType is not None and SelectorFuncType is not None,
     ]
     print(all(same), autogen_core.__version__)
 

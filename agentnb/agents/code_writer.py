@@ -1,0 +1,161 @@
+"""One turn of an agent that writes code: write, have it run, correct it, tell what came out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from pydantic import BaseModel, ValidationError
+
+from agentnb.agents.code_runner import CodeRunner, told
+from agentnb.agents.fences import code_blocks
+from agentnb.agents.recollection import Recollection
+from agentnb.agents.tool_loop import Answer, Model, Step, Turn
+from agentnb.base import Response
+from agentnb.core import CancellationToken, extract_json_from_str
+from agentnb.exceptions import ModelResponseInvalid
+from agentnb.messages import (
+    CodeExecutionEvent,
+    CodeGenerationEvent,
+    ModelClientStreamingChunkEvent,
+    RequestUsage,
+    SystemMessage,
+    TextMessage,
+    ThoughtEvent,
+    UserMessage,
+)
+from agentnb.model_context import UnboundedChatCompletionContext
+from agentnb.models.reliable import Abort
+
+
+class RetryDecision(BaseModel):
+    """Whether code that failed is worth another try, and what is to be done otherwise."""
+
+    reason: str
+    retry: bool
+
+
+DECISION_PROMPT = (
+    "The code failed. Look at its output and decide: can it be corrected so that the task is solved? If it can, set "
+    "`retry` and say in `reason` what was wrong and what you will do otherwise. If it cannot (something is missing "
+    "that code cannot bring, or the code was refused for good), do not, and say in `reason` why not."
+)
+CORRECTION = "Write the whole code again, corrected: {reason}"
+_DECISIONS = 2
+
+
+class CodeWriter:
+    """The steps of one turn."""
+
+    def __init__(self, model: Model, system: list[SystemMessage], runner: CodeRunner, *, retries: int) -> None:
+        self._model = model
+        self._system = system
+        self._runner = runner
+        self._retries = retries
+
+    async def steps(self, cancellation_token: CancellationToken) -> AsyncGenerator[Step, None]:
+        """Yield what happens, then the `Response`, without its inner messages."""
+        context, agent = self._model.context, self._runner.agent
+        with Abort(cancellation_token) as abort:
+            turn = Turn(cancellation_token, abort, Recollection())
+            for attempt in range(self._retries + 1):
+                written = Answer(agent)
+                async with aclosing(self._ask(written, turn)) as pieces:
+                    async for piece in pieces:
+                        yield piece
+                text = str(written.result.content)
+                blocks = code_blocks(text, self._runner.languages)
+                if not blocks:
+                    yield self._said(written)
+                    return
+                yield CodeGenerationEvent(
+                    id=written.id,
+                    retry_attempt=attempt,
+                    content=text,
+                    code_blocks=blocks,
+                    source=agent,
+                    models_usage=written.result.usage,
+                )
+                verdict = await self._runner.judge(blocks, await context.get_messages(), cancellation_token)
+                if verdict.edited:
+                    yield self._runner.edit_event(verdict, attempt)
+                outcome = await self._runner.run(verdict, cancellation_token)
+                yield CodeExecutionEvent(retry_attempt=attempt, result=outcome, source=agent)
+                await context.add_message(UserMessage(content=told(verdict, outcome), source=agent))
+                if outcome.exit_code == 0 or attempt == self._retries:
+                    break
+                decision, usage = await self._decide(turn)
+                if not decision.retry:
+                    break
+                correction = CORRECTION.format(reason=decision.reason)
+                yield CodeGenerationEvent(
+                    retry_attempt=attempt, content=correction, code_blocks=[], source=agent, models_usage=usage
+                )
+                await context.add_message(UserMessage(content=correction, source=agent))
+            reflection = Answer(agent)
+            async with aclosing(self._ask(reflection, turn)) as pieces:
+                async for piece in pieces:
+                    yield piece
+            yield self._said(reflection)
+
+    async def _ask(
+        self, answer: Answer, turn: Turn
+    ) -> AsyncGenerator[ModelClientStreamingChunkEvent | ThoughtEvent, None]:
+        """Get an answer, which is a text, and keep it in the context; yield its pieces and its thought."""
+        async with aclosing(self._model.ask(answer, turn)) as pieces:
+            async for piece in pieces:
+                yield piece
+        if not isinstance(answer.result.content, str):
+            raise ModelResponseInvalid(
+                f"{self._model.client.model_name} was asked by the agent {self._runner.agent!r} for code or words "
+                f"and called tools: {', '.join(call.name for call in answer.result.content)}."
+            )
+        await self._model.keep(answer.result)
+        thought = answer.thought()
+        if thought:
+            yield thought
+
+    async def _decide(self, turn: Turn) -> tuple[RetryDecision, RequestUsage]:
+        """Ask the model whether to try again, beside the conversation; an answer of another form is asked for anew."""
+        model, agent = self._model, self._runner.agent
+        question = UserMessage(content=DECISION_PROMPT, source=agent)
+        beside = UnboundedChatCompletionContext([*await model.context.get_messages(), question])
+        asker = Model(agent, model.client, self._system, beside, stream=False)
+        usage, content = RequestUsage(0, 0), ""
+        for _ in range(_DECISIONS):
+            answer = Answer(agent)
+            async for _ in asker.ask(answer, turn, json_output=RetryDecision):
+                pass  # pieces of a form are for nobody
+            content = str(answer.result.content)
+            usage.prompt_tokens += answer.result.usage.prompt_tokens
+            usage.completion_tokens += answer.result.usage.completion_tokens
+            try:
+                return _decision(content), usage
+            except ValueError as error:
+                await asker.keep(answer.result)
+                again = f"That is no answer of the form that was asked for: {error}"
+                await beside.add_message(UserMessage(content=again, source=agent))
+        raise ModelResponseInvalid(
+            f"{model.client.model_name} was asked {_DECISIONS} times by the agent {agent!r} whether failed code is "
+            f"worth another try, with `retry` and `reason`, and answered {content!r:.200}.",
+            partial=content,
+        )
+
+    def _said(self, answer: Answer) -> Response:
+        said = TextMessage(
+            id=answer.id,
+            content=str(answer.result.content),
+            source=self._runner.agent,
+            models_usage=answer.result.usage,
+        )
+        return Response(chat_message=said)
+
+
+def _decision(content: str) -> RetryDecision:
+    try:
+        return RetryDecision.model_validate_json(content)
+    except ValidationError as error:
+        try:
+            return RetryDecision.model_validate(extract_json_from_str(content)[0])
+        except (ValueError, IndexError):
+            raise error from None

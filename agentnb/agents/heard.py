@@ -1,0 +1,56 @@
+"""What an agent has been told, put into its model context once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from agentnb.messages import BaseChatMessage, HandoffMessage, LLMMessage
+from agentnb.model_context import ChatCompletionContext
+
+
+class Heard:
+    """Puts messages into a context, each one once.
+
+    A team gives the messages of a turn that failed or was stopped again; what the context took in then stays there,
+    and is not taken in twice.
+
+    Args:
+        context: Where they go.
+    """
+
+    def __init__(self, context: ChatCompletionContext) -> None:
+        self._context = context
+        self._unanswered: dict[str, LLMMessage | None] = {}
+
+    @property
+    def unanswered(self) -> list[LLMMessage]:
+        """The entries of the context that belong to a turn that has not ended with an answer."""
+        return [message for message in self._unanswered.values() if message is not None]
+
+    async def take(self, messages: Sequence[BaseChatMessage]) -> None:
+        """Take in what is new; a handoff brings its context along."""
+        for message in messages:
+            if message.id in self._unanswered:
+                continue
+            if isinstance(message, HandoffMessage):
+                for before in message.context:
+                    await self._context.add_message(before)
+            entry = self._unanswered[message.id] = message.to_model_message()
+            await self._context.add_message(entry)
+
+    def answered(self) -> None:
+        """Take note that the turn has ended with an answer."""
+        self._unanswered.clear()
+
+    def forget(self) -> None:
+        """Take note that the context was emptied."""
+        self._unanswered.clear()
+
+    def save_state(self) -> dict[str, Any]:
+        """Return what a saved state needs besides the context; nothing where every turn was answered."""
+        return {"unanswered": list(self._unanswered)} if self._unanswered else {}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state."""
+        self._unanswered = dict.fromkeys(state.get("unanswered", ()))

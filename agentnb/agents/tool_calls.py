@@ -1,0 +1,199 @@
+"""The tools of an agent: which there are, and how the calls of one answer are carried out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import warnings
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, NamedTuple
+
+from agentnb.core import CancellationToken
+from agentnb.exceptions import ToolError
+from agentnb.messages import BaseAgentEvent, BaseChatMessage, FunctionCall, FunctionExecutionResult
+from agentnb.models.base import ToolSchema
+from agentnb.models.reliable import Abort
+from agentnb.tools import StaticWorkbench, StreamWorkbench, ToolResult, Workbench
+from agentnb.tools.static import error_lines
+
+Shown = BaseAgentEvent | BaseChatMessage
+
+
+class Offer(NamedTuple):
+    """What a model may call during one turn."""
+
+    schemas: Sequence[ToolSchema]
+    home: Mapping[str, Workbench]
+    """The workbench of each tool, by the tool's name."""
+
+
+class ToolCalls:
+    """Carries out what a model asks of one agent's tools.
+
+    Args:
+        agent: The agent's name.
+        workbenches: Its tools; of two with one name the first counts.
+        handoffs: Tools that hand over; they come before all others.
+        still: Names of tools of which it is known that they show nothing on their way.
+    """
+
+    def __init__(
+        self, agent: str, workbenches: Sequence[Workbench], handoffs: StaticWorkbench | None, still: Collection[str]
+    ) -> None:
+        self._agent = agent
+        self._workbenches = [*workbenches, *([handoffs] if handoffs else [])]
+        self._handoffs = handoffs
+        self._still = frozenset(still)
+
+    async def offer(self, abort: Abort) -> Offer:
+        """List the tools there are now.
+
+        Raises:
+            ToolError: If a workbench cannot list its own.
+        """
+        schemas: dict[str, ToolSchema] = {}
+        home: dict[str, Workbench] = {}
+        for workbench in self._workbenches:
+            try:
+                listed = await abort.wait(workbench.list_tools())
+            except Exception as error:
+                raise ToolError(
+                    f"The agent {self._agent!r} cannot list the tools of its {type(workbench).__name__}: "
+                    f"{error_lines(error)}. Was it started?"
+                ) from error
+            for schema in listed:
+                if schema["name"] not in home or workbench is self._handoffs:
+                    schemas[schema["name"]], home[schema["name"]] = schema, workbench
+        return Offer(list(schemas.values()), home)
+
+    async def carry_out(
+        self,
+        calls: Sequence[FunctionCall],
+        offer: Offer,
+        results: dict[int, FunctionExecutionResult],
+        abort: Abort,
+        token: CancellationToken,
+    ) -> AsyncGenerator[Shown, None]:
+        """Carry out the calls of one answer at the same time, and yield what tools show as they show it.
+
+        Args:
+            calls: The calls.
+            offer: What may be called.
+            results: Takes the results by the place of their call, each when it is there.
+            abort: Ends the waiting.
+            token: Is handed to the tools.
+        """
+        if len(calls) == 1 and not self._shows(calls[0], offer):
+            results[0] = await self._call(calls[0], offer, abort, token, _nothing)
+            return
+        shown: deque[Shown] = deque()
+        arrived = asyncio.Event()
+
+        def show(item: Shown) -> None:
+            shown.append(item)
+            arrived.set()
+
+        async def work(place: int) -> None:
+            try:
+                results[place] = await self._call(calls[place], offer, Abort(None), token, show)
+            finally:
+                arrived.set()
+
+        working = [asyncio.ensure_future(work(place)) for place in range(len(calls))]
+        try:
+            while shown or not all(task.done() for task in working):
+                while shown:
+                    yield shown.popleft()
+                # One that fails ends the others.
+                for task in working:
+                    if task.done():
+                        task.result()
+                arrived.clear()
+                if len(results) == len(calls):
+                    await asyncio.wait(working)
+                else:
+                    await abort.wait(arrived.wait())
+        finally:
+            ended = [task for task in working if not task.done() and task.cancel()]
+            if ended:
+                await asyncio.wait(ended)
+            for task in working:
+                if not task.cancelled():
+                    task.exception()  # seen: one that fails while others end must not warn
+
+    def _shows(self, call: FunctionCall, offer: Offer) -> bool:
+        return call.name not in self._still and isinstance(offer.home.get(call.name), StreamWorkbench)
+
+    async def _call(
+        self, call: FunctionCall, offer: Offer, abort: Abort, token: CancellationToken, show: Callable[[Shown], None]
+    ) -> FunctionExecutionResult:
+        try:
+            arguments = _arguments(call, offer)
+            if isinstance(arguments, str):
+                return _failed(call, arguments)
+            workbench = offer.home[call.name]
+            if isinstance(workbench, StreamWorkbench) and self._shows(call, offer):
+                stream = workbench.call_tool_stream(call.name, arguments, token, call.id)
+                result = await abort.wait(_result(call, stream, show))
+            else:
+                result = await abort.wait(workbench.call_tool(call.name, arguments, token, call.id))
+            return FunctionExecutionResult(
+                content=result.to_text(), name=call.name, call_id=call.id, is_error=result.is_error
+            )
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if token.is_cancelled() or (task is not None and task.cancelling()):
+                raise
+            # Something the tool itself had cancelled: its own affair, and no end of the run.
+            return _failed(call, "CancelledError: something the tool waited for was cancelled.")
+        except (Exception, SystemExit) as error:
+            # What a tool did wrong is an answer to the model: it may try otherwise.
+            return _failed(call, error_lines(error))
+
+
+def _nothing(item: Shown) -> None:
+    """Take what is never shown."""
+
+
+async def _result(call: FunctionCall, stream: AsyncGenerator[Any, None], show: Callable[[Shown], None]) -> ToolResult:
+    result: ToolResult | None = None
+    async with aclosing(stream) as items:
+        async for item in items:
+            if isinstance(item, ToolResult):
+                result = item
+            elif isinstance(item, BaseAgentEvent | BaseChatMessage):
+                show(item)
+            else:
+                warnings.warn(
+                    f"The tool {call.name!r} shows {item!r:.80}, a {type(item).__name__}; only messages and events "
+                    "can be shown.",
+                    UserWarning,
+                    stacklevel=2,
+                )
+    if result is None:
+        raise ToolError(f"The tool {call.name!r} ended without a result.")
+    return result
+
+
+def _arguments(call: FunctionCall, offer: Offer) -> dict[str, Any] | str:
+    """Return the arguments of a call, or what is wrong with it."""
+    if call.name not in offer.home:
+        return f"No tool is named {call.name!r} (known: {', '.join(map(repr, offer.home)) or 'none'})."
+    try:
+        arguments = json.loads(call.arguments) if call.arguments else {}
+    except ValueError as error:
+        return f"The arguments of {call.name} are not JSON: {error}."
+    if not isinstance(arguments, dict):
+        return f"The arguments of {call.name} must be a JSON object, not {type(arguments).__name__}."
+    return arguments
+
+
+def _failed(call: FunctionCall, text: str) -> FunctionExecutionResult:
+    return FunctionExecutionResult(content=text, name=call.name, call_id=call.id, is_error=True)
+
+
+def stopped(call: FunctionCall) -> FunctionExecutionResult:
+    """Return what a model is to know of a call that had no result when its turn was stopped."""
+    return _failed(call, "The call was stopped before it had a result.")

@@ -1,0 +1,79 @@
+"""What a condition of one kind is: it fires once, says why, and its count can be saved."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from agentnb.base import TerminatedException, TerminationCondition
+from agentnb.exceptions import UserError
+from agentnb.messages import BaseAgentEvent, BaseChatMessage, StopMessage
+
+Said = Sequence[BaseAgentEvent | BaseChatMessage]
+
+
+class PlainTermination(TerminationCondition, ABC):
+    """A condition that is no combination of others.
+
+    Subclasses write `_reason`; those that count write `reset`, `_count` and `_count_on` as well.
+    """
+
+    _fired = False
+
+    @property
+    def terminated(self) -> bool:
+        return self._fired
+
+    async def __call__(self, messages: Said) -> StopMessage | None:
+        if self._fired:
+            raise TerminatedException(f"This {type(self).__name__} has fired already; call reset() before it is asked.")
+        reason = await self._reason(messages)
+        if reason is None:
+            return None
+        self._fired = True
+        return StopMessage(content=reason, source=type(self).__name__)
+
+    @abstractmethod
+    async def _reason(self, messages: Said) -> str | None:
+        """Say why it is over, or None."""
+
+    async def reset(self) -> None:
+        self._fired = False
+
+    def save_state(self) -> dict[str, Any]:
+        return {**super().save_state(), **self._count()}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        self._check_state(state)
+        self._count_on(state)
+        self._fired = bool(state["terminated"])
+
+    def _count(self) -> dict[str, Any]:
+        """Return what was counted so far, JSON-ready."""
+        return {}
+
+    def _count_on(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `_count` returned."""
+
+
+def listed(owner: object, name: str, sources: Iterable[str]) -> list[str]:
+    """Return names as a list.
+
+    Raises:
+        ValueError: If they are one text, of which every letter would be a name.
+    """
+    if isinstance(sources, str):
+        raise UserError(f"{type(owner).__name__}'s {name} is the text {sources!r}; give a list: [{sources!r}].")
+    return list(sources)
+
+
+def positive(owner: object, name: str, limit: int | None) -> int | None:
+    """Return a limit that is a positive number, or None.
+
+    Raises:
+        ValueError: If it is another.
+    """
+    if limit is not None and limit < 1:
+        raise UserError(f"{type(owner).__name__}'s {name} is {limit}; it must be at least 1.")
+    return limit

@@ -1,0 +1,97 @@
+"""Over because of what was said, by whom, and of what kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agentnb.conditions.base import PlainTermination, Said, listed
+from agentnb.exceptions import UserError
+from agentnb.messages import HandoffMessage, StopMessage, TextMessage, ToolCallExecutionEvent
+
+
+class TextMentionTermination(PlainTermination):
+    """Over when `text` appears, upper and lower case told apart, in a message or event of one of `sources`.
+
+    Raises:
+        ValueError: If `text` is empty, or `sources` is one text.
+    """
+
+    def __init__(self, text: str, sources: Sequence[str] | None = None) -> None:
+        if not text:
+            raise UserError("TextMentionTermination was given an empty text, which every message contains.")
+        self._text = text
+        self._sources = None if sources is None else listed(self, "sources", sources)
+
+    async def _reason(self, messages: Said) -> str | None:
+        for message in messages:
+            if (self._sources is None or message.source in self._sources) and self._text in message.to_text():
+                return f"{message.source} said {self._text!r}"
+        return None
+
+
+class StopMessageTermination(PlainTermination):
+    """Over when somebody says a `StopMessage`."""
+
+    async def _reason(self, messages: Said) -> str | None:
+        for message in messages:
+            if isinstance(message, StopMessage):
+                return f"{message.source} sent a stop message"
+        return None
+
+
+class TextMessageTermination(PlainTermination):
+    """Over when a `TextMessage` is said, by `source` if one is given; without it a task that is a text ends the run."""
+
+    def __init__(self, source: str | None = None) -> None:
+        self._source = source
+
+    async def _reason(self, messages: Said) -> str | None:
+        for message in messages:
+            if isinstance(message, TextMessage) and self._source in (None, message.source):
+                return f"{message.source} said a text message"
+        return None
+
+
+class SourceMatchTermination(PlainTermination):
+    """Over when one of `sources` has said something; its events count as well.
+
+    Raises:
+        ValueError: If `sources` is one text.
+    """
+
+    def __init__(self, sources: list[str]) -> None:
+        self._sources = listed(self, "sources", sources)
+
+    async def _reason(self, messages: Said) -> str | None:
+        for message in messages:
+            if message.source in self._sources:
+                return f"{message.source} has spoken"
+        return None
+
+
+class HandoffTermination(PlainTermination):
+    """Over when somebody hands over to `target`, such as a person who is no participant."""
+
+    def __init__(self, target: str) -> None:
+        self._target = target
+
+    async def _reason(self, messages: Said) -> str | None:
+        for message in messages:
+            if isinstance(message, HandoffMessage) and message.target == self._target:
+                return f"{message.source} handed over to {self._target}"
+        return None
+
+
+class FunctionCallTermination(PlainTermination):
+    """Over when the tool `function_name` was called and has returned, or failed."""
+
+    def __init__(self, function_name: str) -> None:
+        self._function_name = function_name
+
+    async def _reason(self, messages: Said) -> str | None:
+        for message in messages:
+            if isinstance(message, ToolCallExecutionEvent):
+                for result in message.content:
+                    if result.name == self._function_name:
+                        return f"{message.source} called {self._function_name!r}"
+        return None

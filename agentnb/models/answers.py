@@ -1,0 +1,224 @@
+"""What OpenAI-compatible servers answer: server-sent pieces, or a whole message, as one growing answer."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic_core import from_json
+
+from agentnb.core import well_formed
+from agentnb.exceptions import ModelResponseInvalid
+from agentnb.messages import (
+    ChatCompletionTokenLogprob,
+    CreateResult,
+    FinishReasons,
+    FunctionCall,
+    RequestUsage,
+    TopLogprob,
+)
+from agentnb.models.wire import plain_name
+
+__all__ = ["Answer", "EventLines", "read_json"]
+
+
+def read_json(data: bytes) -> Any:
+    """Return what JSON says, at half the price of `json.loads`; half a surrogate pair is left as it is.
+
+    Raises:
+        ValueError: If it is no JSON.
+    """
+    try:
+        return from_json(data)
+    except ValueError:
+        return json.loads(data)
+
+
+class EventLines:
+    """The data of server-sent events, from bytes cut anywhere (WHATWG HTML, 9.2.6; lines end with LF or CRLF)."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._data: list[bytes] = []
+
+    def add(self, piece: bytes) -> list[bytes]:
+        """Take some bytes and return the data of the events that are whole now."""
+        *lines, self._rest = (self._rest + piece).split(b"\n")
+        whole: list[bytes] = []
+        for line in lines:
+            line = line.rstrip(b"\r")
+            if line.startswith(b"data:"):
+                self._data.append(line[5:].strip())
+            elif not line and self._data:
+                whole.append(b"\n".join(self._data))
+                self._data = []
+        return whole
+
+    def end(self) -> list[bytes]:
+        """Return the event that the end of the stream completes."""
+        if self._rest.startswith(b"data:"):
+            self._data.append(self._rest[5:].strip())
+        return [b"\n".join(self._data)] if self._data else []
+
+
+_FINISH: dict[str, FinishReasons] = {
+    "stop": "stop",
+    "end_turn": "stop",
+    "length": "length",
+    "content_filter": "content_filter",
+    "tool_calls": "function_calls",
+    "function_call": "function_calls",
+    "function_calls": "function_calls",
+}
+
+_THINK = re.compile(r"\s*<think>(.*?)</think>\s*", re.DOTALL)
+
+
+class _Channel:
+    """Text that arrives in pieces; half a surrogate pair is held back until its other half comes."""
+
+    def __init__(self) -> None:
+        self.pieces: list[str] = []
+        self._held = ""
+
+    def add(self, piece: str) -> str:
+        """Take a piece and return what can be shown of it."""
+        if self._held:
+            piece, self._held = self._held + piece, ""
+        if piece and "\ud800" <= piece[-1] <= "\udbff":
+            piece, self._held = piece[:-1], piece[-1]
+        piece = well_formed(piece)
+        if piece:
+            self.pieces.append(piece)
+        return piece
+
+    def text(self) -> str:
+        return "".join(self.pieces) + ("\ufffd" if self._held else "")
+
+
+class Answer:
+    """An answer that grows: from the pieces of a stream, or from a whole message at once.
+
+    Args:
+        model: The model in one short text, for errors.
+        thinks_in_text: Whether reasoning comes as `<think>…</think>` at the head of the text (family `r1`).
+    """
+
+    def __init__(self, model: str, *, thinks_in_text: bool = False) -> None:
+        self.model = model
+        self.thinks_in_text = thinks_in_text
+        self.finish_reason: str | None = None
+        self.usage = RequestUsage(0, 0)
+        self._content = _Channel()
+        self._thought = _Channel()
+        self._thinking = False
+        self._calls: dict[int, dict[str, str]] = {}
+        self._logprobs: list[ChatCompletionTokenLogprob] = []
+
+    @property
+    def partial(self) -> str:
+        """The text so far."""
+        return self._content.text()
+
+    def add(self, chunk: Mapping[str, Any]) -> list[str]:
+        """Take a chunk, or a whole completion, and return the texts to show.
+
+        Reasoning is shown between `<think>` and `</think>`.
+        """
+        usage = chunk.get("usage")
+        if usage:
+            self.usage = RequestUsage(usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0)
+        choices = chunk.get("choices")
+        if not choices:
+            return []
+        choice = choices[0]
+        # A whole message is complete however it ended; only a stream can be cut off unnoticed.
+        self.finish_reason = choice.get("finish_reason") or ("unknown" if "message" in choice else self.finish_reason)
+        message = choice.get("delta") or choice.get("message") or {}
+        if message.get("function_call"):
+            raise ModelResponseInvalid(
+                f"{self.model} answered with the withdrawn 'function_call'; ask a server that sends 'tool_calls'.",
+                partial=self.partial,
+            )
+        logprobs = choice.get("logprobs")
+        if logprobs:
+            self._logprobs += [_logprob(item) for item in logprobs.get("content") or ()]
+        for position, call in enumerate(message.get("tool_calls") or ()):
+            self._add_call(call, position)
+        return self._texts(message)
+
+    def _texts(self, message: Mapping[str, Any]) -> list[str]:
+        shown: list[str] = []
+        reasoning = message.get("reasoning_content") or message.get("reasoning")
+        if isinstance(reasoning, str) and reasoning:
+            if not self._thinking:
+                self._thinking = True
+                shown.append("<think>")
+            shown.append(self._thought.add(reasoning))
+        content = message.get("content")
+        if content:
+            if self._thinking:
+                self._thinking = False
+                shown.append("</think>")
+            shown.append(self._content.add(content))
+        return [text for text in shown if text]
+
+    def _add_call(self, delta: Mapping[str, Any], position: int) -> None:
+        index = delta.get("index")
+        call = self._calls.setdefault(position if index is None else index, {"id": "", "name": "", "arguments": ""})
+        function = delta.get("function") or delta.get("custom") or {}
+        call["id"] = call["id"] or delta.get("id") or ""
+        call["name"] = call["name"] or function.get("name") or ""
+        call["arguments"] += function.get("arguments") or function.get("input") or ""
+
+    def result(self) -> CreateResult:
+        """Return the whole answer.
+
+        Raises:
+            ModelResponseInvalid: If it was cut off: no finish reason came.
+        """
+        if self.finish_reason is None:
+            raise ModelResponseInvalid(
+                f"The answer of {self.model} was cut off: it ended without a finish reason after "
+                f"{len(self.partial)} characters.",
+                partial=self.partial,
+            )
+        text, thought = self._content.text(), self._thought.text()
+        if self.thinks_in_text and not thought and (match := _THINK.match(text)):
+            text, thought = text[match.end() :], match[1].strip()
+        content: str | list[FunctionCall] = text
+        finish = _FINISH.get(self.finish_reason, "unknown")
+        if self._calls:
+            content, finish = self._function_calls(), "function_calls"
+            thought = "\n".join(part for part in (thought, text) if part)
+        return CreateResult(
+            finish_reason=finish,
+            content=content,
+            usage=self.usage,
+            cached=False,
+            logprobs=self._logprobs or None,
+            thought=thought or None,
+        )
+
+    def _function_calls(self) -> list[FunctionCall]:
+        return [
+            FunctionCall(
+                # A server that numbers nothing still gets answers it can match.
+                id=call["id"] or f"call_{index}",
+                name=plain_name(call["name"]),
+                arguments=well_formed(call["arguments"]),
+            )
+            for index, call in sorted(self._calls.items())
+        ]
+
+
+def _logprob(item: Mapping[str, Any]) -> ChatCompletionTokenLogprob:
+    top = item.get("top_logprobs")
+    return ChatCompletionTokenLogprob(
+        token=well_formed(item.get("token") or ""),
+        logprob=item["logprob"],
+        top_logprobs=[TopLogprob(logprob=t["logprob"], bytes=t.get("bytes")) for t in top] if top else None,
+        bytes=item.get("bytes"),
+    )

@@ -1,0 +1,283 @@
+"""The one loop behind every team: choose who speaks, give them the word, see whether it is over."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from agentnb.base import ChatAgent
+from agentnb.core import CancellationToken
+from agentnb.exceptions import ActRefused, AgentFailed, HumanUnavailable, ModelError, RuntimeFault, ToolError, UserError
+from agentnb.messages import BaseChatMessage, SelectSpeakerEvent, StopMessage, StructuredMessage
+from agentnb.runlog import ModelStarted, Run, SpeakerChosen
+from agentnb.runlog.guards import guarded
+from agentnb.runlog.log import scope
+from agentnb.teams.base import LIMIT, Choice, Chosen, Item, RememberingPolicy, TeamView
+from agentnb.teams.seat import Turn
+from agentnb.teams.watch import Watch
+
+if TYPE_CHECKING:
+    from agentnb.teams.group_chat import BaseGroupChat
+
+Said = list[Item]
+T = TypeVar("T")
+
+
+class Conversation:
+    """One run of a team; what its policy may do besides choosing (`Floor`) it does here.
+
+    Args:
+        team: The team; its thread, turns and last speakers go on from run to run.
+        task: What it was given.
+        run: Where things are said.
+        token: Ends it when it is cancelled.
+    """
+
+    def __init__(
+        self, team: BaseGroupChat, task: Sequence[BaseChatMessage], run: Run, token: CancellationToken | None
+    ) -> None:
+        self._team = team
+        self._task = task
+        self._run = run
+        self._token = token
+        self._policy = team._policy if isinstance(team._policy, RememberingPolicy) else None
+        self._condition = team._condition
+        self._watch = Watch(run, team._thread, team._names, team.manager_name) if guarded() else None
+        self._told: Said = []
+        self._asked: tuple[int, ...] = ()
+
+    async def hold(self, *, echo: bool) -> str:
+        """Let the team speak until it is over, and return why it is.
+
+        Args:
+            echo: Whether the task's messages are part of the result.
+        """
+        if self._condition is not None and self._condition.terminated:
+            return "the termination condition had fired before the run began; reset it first"
+        self._check_runtime()
+        for message in self._task:
+            self._check_task(message)
+        if self._watch is not None:
+            await self._watch.goal(self._task)
+        if self._policy is not None:
+            await self._unless_cancelled(self._policy.begin(self._view()))
+        if not self._run.task_is_logged:
+            for message in self._task:
+                self._run.say(message, show=echo)
+        self._team._thread.add(self._task, None)
+        try:
+            return await self._go_on()
+        finally:
+            # However a run ends, the next one's condition starts anew.
+            if self._condition is not None:
+                await self._condition.reset()
+            if self._policy is not None:
+                await self._policy.over()
+
+    async def _go_on(self) -> str:
+        team = self._team
+        counts = self._policy is None or self._policy.asks_condition_of_task
+        reason = await self._over(self._task) if self._task and counts else None
+        if self._watch is not None:
+            reason = await self._done(reason, self._watch)
+        rounds = 0
+        while reason is None:
+            await self._may_go_on()
+            closings = self._run.gate.closings
+            choice = await self._next()
+            by_policy, self._told = self._told, []
+            allowed = choice if self._watch is None else await self._allowed(choice, self._watch, by_policy)
+            if allowed is None:
+                continue
+            if isinstance(allowed, StopMessage):
+                return allowed.content
+            if self._run.gate.closings != closings:
+                await self._may_go_on()  # a model that chooses takes its time, and the run was paused meanwhile
+            self._log_choice(allowed)
+            turns = await self._speak(allowed.names)
+            team._turns += 1
+            team._last_speakers = allowed.names
+            rounds += 1
+            said = [message for turn in turns.values() for message in turn]
+            ended = await self._policy.heard(self._view(), turns) if self._policy is not None else None
+            reason = ended.content if ended else await self._over([*by_policy, *said] if counts else said)
+            if self._watch is not None:
+                reason = await self._watch.said(turns) or await self._done(reason, self._watch)
+            if reason is None and team._max_turns is not None and rounds >= team._max_turns:
+                reason = f"the limit of {team._max_turns} turn{'s' * (team._max_turns != 1)} was reached"
+        return reason
+
+    def _view(self) -> TeamView:
+        team = self._team
+        return TeamView(
+            team._names,
+            team._thread.messages,
+            team._turns,
+            team._descriptions,
+            team._last_speakers,
+            self._task,
+            self._token,
+            self,
+        )
+
+    async def _unless_cancelled(self, awaitable: Awaitable[T]) -> T:
+        if self._token is None:
+            return await awaitable
+        # Only a task can be ended from outside; without a token none is needed.
+        task = asyncio.ensure_future(awaitable)
+        self._token.link_future(task)
+        return await task
+
+    async def _over(self, said: Sequence[Item]) -> str | None:
+        stop = await self._condition(said) if self._condition is not None else None
+        return stop.content if stop is not None else None
+
+    async def _may_go_on(self) -> None:
+        if self._token is not None and self._token.is_cancelled():
+            raise asyncio.CancelledError("The cancellation token was cancelled.")
+        if self._run.gate.closed:
+            await self._unless_cancelled(self._run.gate.passed())
+
+    # -- what a policy may do -----------------------------------------------------------------------------------------
+
+    def say(self, message: Item, *, heard: bool = True) -> None:
+        self._run.say(message)
+        if heard:
+            self._team._thread.add([message], self._team.manager_name)
+            self._told.append(message)
+
+    def chunk(self, piece: Item) -> None:
+        self._run.chunk(piece)
+
+    async def forget(self) -> None:
+        await self._team._forget()
+
+    # -- choosing -------------------------------------------------------------------------------------------------
+
+    async def _next(self) -> Choice | StopMessage:
+        before = len(self._run.log)
+        with scope(self._run.log, self._run.started.id, self._team.manager_name):
+            chosen: Any = self._team._policy(self._view())
+            if inspect.isawaitable(chosen):
+                chosen = await self._unless_cancelled(chosen)
+        if isinstance(chosen, StopMessage):
+            return chosen
+        choice = _choice(chosen)
+        unknown = [name for name in choice.names if name not in self._team._seats]
+        if unknown or not choice.names:
+            raise UserError(
+                f"The next speaker of {self._team.name!r} is {', '.join(map(repr, unknown)) or 'nobody'}; "
+                f"it must be one of {', '.join(map(repr, self._team._names))}."
+            )
+        facts = self._run.log.since(before)
+        self._asked = tuple(fact.seq for fact in facts if isinstance(fact.body, ModelStarted))
+        return choice
+
+    def _log_choice(self, choice: Choice) -> None:
+        self._run.log.append(
+            SpeakerChosen.of(
+                names=choice.names,
+                why=choice.why or None,
+                rule=choice.rule or None,
+                candidates=choice.candidates or None,
+                answer=choice.answer or None,
+                attempts=choice.attempts or None,
+                asked=self._asked or None,
+            )
+        )
+        if self._team._emit:
+            self._run.say(SelectSpeakerEvent(content=list(choice.names), source=self._team.manager_name))
+
+    async def _allowed(
+        self, choice: Choice | StopMessage, watch: Watch, by_policy: Sequence[Item]
+    ) -> Choice | StopMessage | None:
+        """Ask the run's guards about a choice; None if another one is to be made."""
+        await watch.plan(by_policy)
+        if isinstance(choice, StopMessage):
+            if LIMIT in choice.metadata:
+                return choice
+            reason = await watch.done(choice.content)
+            return None if reason is None else StopMessage(content=reason, source=choice.source)
+        allowed = await watch.delegation(choice, self._team._last_speakers) if watch.ends is None else None
+        ends = watch.ends
+        return allowed if ends is None else StopMessage(content=ends, source=self._team.manager_name)
+
+    async def _done(self, reason: str | None, watch: Watch) -> str | None:
+        """Ask the run's guards whether it may end; a condition whose end was refused starts anew."""
+        if reason is None:
+            return None
+        allowed = await watch.done(reason)
+        if allowed is None and self._condition is not None:
+            await self._condition.reset()
+        return allowed
+
+    # -- speaking -------------------------------------------------------------------------------------------------
+
+    async def _speak(self, names: Sequence[str]) -> Mapping[str, Said]:
+        if len(names) == 1:
+            turns = {names[0]: await self._turn(names[0])}
+            self._hear(names[0], turns[names[0]])
+            return turns
+        tasks: dict[str, asyncio.Task[Said]] = {}
+        try:
+            async with asyncio.TaskGroup() as group:
+                for name in dict.fromkeys(names):
+                    tasks[name] = group.create_task(self._turn(name))
+        except BaseExceptionGroup as failed:
+            # One failure ends the round, and the others with it: the first says why.
+            raise failed.exceptions[0] from failed.exceptions[0].__cause__
+        finally:
+            for name, task in tasks.items():
+                if task.done() and not task.cancelled() and task.exception() is None:
+                    self._hear(name, task.result())
+        return {name: task.result() for name, task in tasks.items()}
+
+    def _hear(self, name: str, said: Said) -> None:
+        # Others hear an agent's answer, and everything that was said in a team.
+        agent = isinstance(self._team._seats[name].agent, ChatAgent)
+        self._team._thread.add(said, name, last_only=agent)
+
+    async def _turn(self, name: str) -> Said:
+        team = self._team
+        self._check_runtime()
+        with team._thread.telling(name) as new:
+            turn = Turn(new, self._run, self._token or CancellationToken())
+            speaking = team._runtime.send_message(turn, team._seat_id(name))
+            try:
+                said: Said = await self._unless_cancelled(speaking)
+            except (ModelError, ToolError, HumanUnavailable, AgentFailed, ActRefused):
+                raise
+            except Exception as error:
+                raise AgentFailed(f"The agent {name!r} failed: {type(error).__name__}: {error}") from error
+        for message in said:
+            if not self._knows(message):
+                raise AgentFailed(f"The agent {name!r} said a {self._unknown(message)}")
+        return said
+
+    def _check_runtime(self) -> None:
+        if not getattr(self._team._runtime, "running", True):
+            raise RuntimeFault(
+                f"The runtime of {self._team.name!r} is not started, so nobody would ever answer: "
+                "call runtime.start() before the run, and stop it afterwards."
+            )
+
+    def _knows(self, message: Item) -> bool:
+        return self._team._factory.is_registered(type(message)) or isinstance(message, StructuredMessage)
+
+    def _check_task(self, message: BaseChatMessage) -> None:
+        if not self._knows(message):
+            raise UserError(f"The task holds a {self._unknown(message)}")
+
+    def _unknown(self, message: Item) -> str:
+        kind = type(message).__name__
+        return (
+            f"{kind}, which the team does not know. Pass custom_message_types=[{kind}] to {type(self._team).__name__}."
+        )
+
+
+def _choice(chosen: Chosen) -> Choice:
+    if isinstance(chosen, Choice):
+        return chosen
+    return Choice((chosen,) if isinstance(chosen, str) else tuple(chosen))  # type: ignore[arg-type]
