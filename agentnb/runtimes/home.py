@@ -8,12 +8,12 @@ import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
 from threading import get_ident
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from agentnb.exceptions import RuntimeFault
 
-P = ParamSpec("P")
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Coroutine[Any, Any, Any]])
 
 _logger = logging.getLogger("autogen_core")
 
@@ -90,20 +90,18 @@ class Homed:
             raise RuntimeFault(_CLOSED) from error
 
 
-def at_home(
-    method: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]],
-) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]:
+def at_home(method: F) -> F:
     """Let a method of a runtime run in its loop, also if it is called in another; a closed loop is left."""
 
     @functools.wraps(method)
-    async def wherever(self: Homed, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def wherever(self: Homed, *args: Any, **kwargs: Any) -> Any:
         home = self._elsewhere()
         if home is not None:
             return await carried(method(self, *args, **kwargs), home)
         self._come_home()
         return await method(self, *args, **kwargs)
 
-    return cast(Callable[Concatenate[Any, P], Coroutine[Any, Any, T]], wherever)
+    return cast(F, wherever)
 
 
 async def carried(work: Coroutine[Any, Any, T], home: asyncio.AbstractEventLoop) -> T:
