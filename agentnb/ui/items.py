@@ -168,7 +168,10 @@ class ItemFold(Transcript):
         match message:
             case ThoughtEvent() | CodeGenerationEvent():
                 self._unstream(message.source, message.content)
-                label = "thought" if isinstance(message, ThoughtEvent) else "writes code"
+                label = "thought"
+                if isinstance(message, CodeGenerationEvent):
+                    edited = message.metadata.get("edited")
+                    label = f"code changed before it ran · {edited}" if edited else "writes code"
                 self._fold(event, message.source, label, message.content, format="markdown")
             case ToolCallRequestEvent():
                 self._drop(self._streams.pop(message.source, None))

@@ -6,12 +6,14 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agentnb.core import Clock, EventId
 from agentnb.messages import (
     CodeBlock,
+    CodeGenerationEvent,
     HandoffMessage,
     ModelClientStreamingChunkEvent,
     TextMessage,
@@ -370,6 +372,29 @@ def test_a_nested_team_does_not_end_the_run_or_repeat_its_task(clock: Clock) -> 
 
     assert shown(fold, "text") == [("go",)]
     assert (fold.status["state"], fold.status["team"], fold.status["turns"]) == ("running", "team", 1)
+
+
+def test_a_plan_that_a_manager_announces_before_the_first_turn_is_no_task() -> None:
+    log = RunLog()
+    run = log.append(RunStarted(runner="team", runner_type="T"), source="team").id
+    log.append(Said(message=TextMessage(content="go", source="user")), source="team", parent=run)
+    log.append(Said(message=TextMessage(content="- a plan", source="boss")), source="boss", parent=run)
+
+    assert shown(fold_items(log), "kind", "format") == [("task", "plain"), ("message", "markdown")]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "label"),
+    [({}, "writes code"), ({"edited": "a person changed the code"}, "code changed before it ran · a person changed")],
+)
+def test_code_that_somebody_changed_says_so(metadata: dict[str, str], label: str) -> None:
+    log = RunLog()
+    _, turn = started(log)
+    event = CodeGenerationEvent(retry_attempt=0, content="x", code_blocks=[], source="a", metadata=metadata)
+    log.append(Said(message=event), source="a", parent=turn)
+
+    ((found,),) = shown(fold_items(log), "label")
+    assert found.startswith(label)
 
 
 def test_a_second_run_in_the_same_log_shows_its_task_again() -> None:
