@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -12,6 +11,7 @@ from pydantic import BaseModel
 from agentnb.agents import person
 from agentnb.agents.fences import code_blocks, fenced, has_fence
 from agentnb.core import CancellationToken
+from agentnb.core.cancellation import unless_cancelled
 from agentnb.exceptions import UserError
 from agentnb.messages import CodeBlock, LLMMessage
 
@@ -103,9 +103,8 @@ async def decide(
     """
     if function is approve_all:
         return ApprovalResponse(approved=True, reason="everything is approved")
-    asking = asyncio.ensure_future(_call(function, ApprovalRequest(code=fenced(blocks), context=context)))
-    cancellation_token.link_future(asking)
-    answer = await asking
+    asking = _call(function, ApprovalRequest(code=fenced(blocks), context=context))
+    answer = await unless_cancelled(asking, cancellation_token)
     if not isinstance(answer, ApprovalResponse):
         raise UserError(
             f"The approval_func {function!r} answered {answer!r:.80}, and nothing has run. "

@@ -6,7 +6,6 @@ import inspect
 import warnings
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing
 from typing import Any, Self
 
 from pydantic import BaseModel, Field
@@ -17,7 +16,7 @@ from agentnb.agents.tool_calls import ToolCalls
 from agentnb.agents.tool_loop import Model, ToolLoop
 from agentnb.base import Handoff, Response
 from agentnb.core import CancellationToken, Component, ComponentModel
-from agentnb.exceptions import AgentFailed, UserError
+from agentnb.exceptions import UserError
 from agentnb.memory import Memory
 from agentnb.messages import (
     BaseAgentEvent,
@@ -25,7 +24,6 @@ from agentnb.messages import (
     FunctionCall,
     FunctionExecutionResult,
     HandoffMessage,
-    ModelClientStreamingChunkEvent,
     StructuredMessageFactory,
     SystemMessage,
     TextMessage,
@@ -198,31 +196,16 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
         return self._client.model_name
 
     async def on_messages(self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken) -> Response:
-        async with aclosing(self.on_messages_stream(messages, cancellation_token)) as items:
-            async for item in items:
-                if isinstance(item, Response):
-                    return item
-        raise AgentFailed(f"The agent {self.name!r} ended without an answer.")
+        return await self._answer_streamed(messages, cancellation_token)
 
-    async def on_messages_stream(
+    def on_messages_stream(
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
     ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
-        await self._heard.take(messages)
-        inner: list[BaseAgentEvent | BaseChatMessage] = []
-        async with aclosing(self._loop.steps(cancellation_token)) as steps:
-            async for item in steps:
-                if isinstance(item, Response):
-                    item.chat_message.metadata.update(self._metadata)
-                    self._heard.answered()
-                    yield Response(chat_message=item.chat_message, inner_messages=inner)
-                    return
-                if not isinstance(item, ModelClientStreamingChunkEvent):
-                    inner.append(item)
-                yield item
+        return self._heard.turn(messages, self._loop.steps(cancellation_token), metadata=self._metadata)
 
     async def on_reset(self, cancellation_token: CancellationToken) -> None:
         await self._context.clear()
-        self._heard.forget()
+        self._heard.clear()
 
     async def save_state(self) -> Mapping[str, Any]:
         return {

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from agentnb.base import ChatAgent, Response, take_turn
 from agentnb.core import CancellationToken
-from agentnb.exceptions import UserError
+from agentnb.core.cancellation import unless_cancelled
+from agentnb.exceptions import AgentFailed, UserError
 from agentnb.messages import BaseAgentEvent, BaseChatMessage
 from agentnb.runlog import Run
 
@@ -60,18 +61,23 @@ class BaseChatAgent(ChatAgent, ABC):
             yield message
         yield response
 
+    async def _answer_streamed(
+        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
+    ) -> Response:
+        """Return the answer of `on_messages_stream`, for agents that write that one."""
+        async with aclosing(self.on_messages_stream(messages, cancellation_token)) as items:
+            async for item in items:
+                if isinstance(item, Response):
+                    return item
+        raise AgentFailed(f"The agent {self.name!r} ended without an answer.")
+
     async def _perform(
         self, task: list[BaseChatMessage], run: Run, cancellation_token: CancellationToken | None, echo: bool
     ) -> None:
         for message in task:
             run.say(message, show=echo)
-        if cancellation_token is None:
-            await take_turn(self, task, run, CancellationToken())
-        else:
-            # A task, so that the token ends the turn of an agent that pays no heed to it, too.
-            turn = asyncio.ensure_future(take_turn(self, task, run, cancellation_token))
-            cancellation_token.link_future(turn)
-            await turn
+        turn = take_turn(self, task, run, cancellation_token or CancellationToken())
+        await unless_cancelled(turn, cancellation_token)
 
     async def on_pause(self, cancellation_token: CancellationToken) -> None:
         """Nothing to hold on by default."""

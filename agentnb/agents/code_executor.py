@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
 from typing import Any, ClassVar
 
 from agentnb.agents.approval import ApprovalFuncType, approve_all, ask_person
@@ -18,11 +17,10 @@ from agentnb.agents.tool_loop import Model
 from agentnb.base import Response
 from agentnb.code_executors.base import CodeExecutor
 from agentnb.core import CancellationToken, ComponentModel
-from agentnb.exceptions import AgentFailed, UserError
+from agentnb.exceptions import UserError
 from agentnb.messages import (
     BaseAgentEvent,
     BaseChatMessage,
-    ModelClientStreamingChunkEvent,
     SystemMessage,
     TextMessage,
 )
@@ -149,23 +147,14 @@ class CodeExecutorAgent(BaseChatAgent):
     async def on_messages(self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken) -> Response:
         if self._writer is None:
             return await self._run_theirs(messages, cancellation_token)
-        async with aclosing(self.on_messages_stream(messages, cancellation_token)) as items:
-            async for item in items:
-                if isinstance(item, Response):
-                    return item
-        raise AgentFailed(f"The agent {self.name!r} ended without an answer.")
+        return await self._answer_streamed(messages, cancellation_token)
 
-    async def on_messages_stream(
+    def on_messages_stream(
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
     ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
-        steps = (
-            super().on_messages_stream(messages, cancellation_token)
-            if self._writer is None
-            else self._write(self._writer, messages, cancellation_token)
-        )
-        async with aclosing(steps):
-            async for step in steps:
-                yield step
+        if self._writer is None:
+            return super().on_messages_stream(messages, cancellation_token)
+        return self._heard.turn(messages, self._writer.steps(cancellation_token))
 
     async def _run_theirs(self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken) -> Response:
         blocks = [
@@ -192,25 +181,10 @@ class CodeExecutorAgent(BaseChatAgent):
         inner = [self._runner.edit_event(verdict, 0)] if verdict.edited else None
         return Response(chat_message=said, inner_messages=inner)
 
-    async def _write(
-        self, writer: CodeWriter, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
-    ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
-        await self._heard.take(messages)
-        inner: list[BaseAgentEvent | BaseChatMessage] = []
-        async with aclosing(writer.steps(cancellation_token)) as steps:
-            async for step in steps:
-                if isinstance(step, Response):
-                    self._heard.answered()
-                    yield Response(chat_message=step.chat_message, inner_messages=inner)
-                    return
-                if not isinstance(step, ModelClientStreamingChunkEvent):
-                    inner.append(step)
-                yield step
-
     async def on_reset(self, cancellation_token: CancellationToken) -> None:
         """Forget the conversation; the kernel and its variables stay: restart the executor to lose them."""
         await self._context.clear()
-        self._heard.forget()
+        self._heard.clear()
 
     async def save_state(self) -> Mapping[str, Any]:
         if self._writer is None:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 
-from agentnb.messages import BaseChatMessage, HandoffMessage, LLMMessage
+from agentnb.base import Response
+from agentnb.messages import (
+    BaseAgentEvent,
+    BaseChatMessage,
+    HandoffMessage,
+    LLMMessage,
+    ModelClientStreamingChunkEvent,
+)
 from agentnb.model_context import ChatCompletionContext
+
+Step = BaseAgentEvent | BaseChatMessage | Response
 
 
 class Heard:
@@ -39,13 +49,36 @@ class Heard:
             entry = self._unanswered[message.id] = message.to_model_message()
             await self._context.add_message(entry)
 
-    def answered(self) -> None:
-        """Take note that the turn has ended with an answer."""
+    def clear(self) -> None:
+        """Take note that the turn has ended with an answer, or that the context was emptied."""
         self._unanswered.clear()
 
-    def forget(self) -> None:
-        """Take note that the context was emptied."""
-        self._unanswered.clear()
+    async def turn(
+        self,
+        messages: Sequence[BaseChatMessage],
+        steps: AsyncGenerator[Step, None],
+        *,
+        metadata: Mapping[str, str] = {},
+    ) -> AsyncGenerator[Step, None]:
+        """Take in what is new, then yield the steps of a turn; its answer, the last, tells what led to it.
+
+        Args:
+            messages: What the agent is told.
+            steps: What it does then, not yet begun.
+            metadata: Added to the answer's.
+        """
+        await self.take(messages)
+        inner: list[BaseAgentEvent | BaseChatMessage] = []
+        async with aclosing(steps):
+            async for step in steps:
+                if isinstance(step, Response):
+                    step.chat_message.metadata.update(metadata)
+                    self.clear()
+                    yield Response(chat_message=step.chat_message, inner_messages=inner)
+                    return
+                if not isinstance(step, ModelClientStreamingChunkEvent):
+                    inner.append(step)
+                yield step
 
     def save_state(self) -> dict[str, Any]:
         """Return what a saved state needs besides the context; nothing where every turn was answered."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -11,9 +10,9 @@ from agentnb.agents.base import BaseChatAgent
 from agentnb.agents.heard import Heard
 from agentnb.agents.recollection import Recollection
 from agentnb.agents.tool_loop import Answer, Model, Turn
-from agentnb.base import Response, Team
+from agentnb.base import Response, TaskResult, Team, as_said
 from agentnb.core import CancellationToken
-from agentnb.exceptions import AgentFailed, ModelResponseInvalid
+from agentnb.exceptions import ModelResponseInvalid
 from agentnb.messages import (
     BaseAgentEvent,
     BaseChatMessage,
@@ -100,11 +99,7 @@ class SocietyOfMindAgent(BaseChatAgent):
         return await self._team.share(variables)
 
     async def on_messages(self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken) -> Response:
-        async with aclosing(self.on_messages_stream(messages, cancellation_token)) as items:
-            async for item in items:
-                if isinstance(item, Response):
-                    return item
-        raise AgentFailed(f"The agent {self.name!r} ended without an answer.")
+        return await self._answer_streamed(messages, cancellation_token)
 
     async def on_messages_stream(
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
@@ -119,7 +114,7 @@ class SocietyOfMindAgent(BaseChatAgent):
                         said.append(item)
                     yield item
             answer = await self._answer(said, cancellation_token)
-            self._heard.answered()
+            self._heard.clear()
             yield answer
         finally:
             await self._team.reset()
@@ -149,20 +144,14 @@ class SocietyOfMindAgent(BaseChatAgent):
         self, task: list[BaseChatMessage], cancellation_token: CancellationToken
     ) -> AsyncGenerator[Item, None]:
         """Yield what the team says as it says it; its run is part of the run round it."""
-        said: asyncio.Queue[Item | None] = asyncio.Queue()
-        run = self._team._run_task(task or None, cancellation_token, False, None, sink=said.put_nowait, logged=True)
-        working = asyncio.create_task(run)
-        working.add_done_callback(lambda _: said.put_nowait(None))
-        try:
-            while (item := await said.get()) is not None:
-                yield item
-            working.result()
-        finally:
-            if not working.done():
-                working.cancel()
-                await asyncio.wait([working])
-            if not working.cancelled():
-                working.exception()  # seen: who left early does not ask for it
+
+        def begin(sink: Callable[[Any], None]) -> Coroutine[Any, Any, TaskResult]:
+            return self._team._run_task(task or None, cancellation_token, False, None, sink=sink, logged=True)
+
+        async with aclosing(as_said(begin)) as items:
+            async for item in items:
+                if not isinstance(item, TaskResult):
+                    yield item
 
     async def _answer(self, said: Sequence[BaseChatMessage], cancellation_token: CancellationToken) -> Response:
         if not said:
@@ -195,7 +184,7 @@ class SocietyOfMindAgent(BaseChatAgent):
     async def on_reset(self, cancellation_token: CancellationToken) -> None:
         await self._team.reset()
         await self._context.clear()
-        self._heard.forget()
+        self._heard.clear()
 
     async def on_pause(self, cancellation_token: CancellationToken) -> None:
         await self._team._told_to_pause()

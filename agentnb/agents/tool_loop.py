@@ -38,7 +38,7 @@ from agentnb.messages import (
     ToolCallSummaryMessage,
     remove_images,
 )
-from agentnb.messages.llm import edits
+from agentnb.messages.llm import Prefix
 from agentnb.model_context import ChatCompletionContext
 from agentnb.models.base import ChatCompletionClient
 from agentnb.models.reliable import Abort
@@ -120,8 +120,7 @@ class Model:
         self.context = context
         self._system = system
         self._stream = stream
-        # How many leading messages hold no picture, the last of them, and the count of edits when that was seen.
-        self._plain: tuple[int, LLMMessage | None, int] = (0, None, -1)
+        self._plain = Prefix()  # messages without a picture
 
     async def ask(
         self, answer: Answer, turn: Turn, **options: Any
@@ -156,12 +155,10 @@ class Model:
             raise
 
     def _without_images(self, messages: list[LLMMessage]) -> list[LLMMessage]:
-        plain, last, seen = self._plain
-        if seen != edits.count or plain > len(messages) or (plain and messages[plain - 1] is not last):
-            plain = 0
-        if any(m.type == "UserMessage" and not isinstance(m.content, str) for m in messages[plain:]):
+        new = messages[self._plain.known(messages) :]
+        if any(message.type == "UserMessage" and not isinstance(message.content, str) for message in new):
             return remove_images(messages)
-        self._plain = (len(messages), messages[-1] if messages else None, edits.count)
+        self._plain.note(messages)
         return messages
 
     async def keep(self, result: CreateResult) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ClassVar
 
@@ -15,7 +15,8 @@ from agentnb.agents.base import BaseChatAgent
 from agentnb.agents.import_path import imported, keep_path
 from agentnb.base import Response
 from agentnb.core import CancellationToken, ComponentModel, new_id
-from agentnb.exceptions import AgentFailed, HumanUnavailable, RuntimeFault
+from agentnb.core.cancellation import unless_cancelled
+from agentnb.exceptions import HumanUnavailable, RuntimeFault
 from agentnb.messages import BaseAgentEvent, BaseChatMessage, HandoffMessage, TextMessage, UserInputRequestedEvent
 
 InputFuncType = Callable[[str], str] | Callable[[str, CancellationToken | None], Awaitable[str]]
@@ -92,11 +93,7 @@ class UserProxyAgent(BaseChatAgent):
         return super().dump_component()
 
     async def on_messages(self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken) -> Response:
-        async with aclosing(self.on_messages_stream(messages, cancellation_token)) as items:
-            async for item in items:
-                if isinstance(item, Response):
-                    return item
-        raise AgentFailed(f"The agent {self.name!r} ended without an answer.")
+        return await self._answer_streamed(messages, cancellation_token)
 
     async def on_messages_stream(
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
@@ -125,9 +122,7 @@ class UserProxyAgent(BaseChatAgent):
         yield Response(chat_message=answer, inner_messages=[request])
 
     async def _ask(self, prompt: str, request_id: str, token: CancellationToken) -> str:
-        asking = asyncio.ensure_future(self._answer(prompt, request_id, token))
-        token.link_future(asking)
-        text = await asking
+        text = await unless_cancelled(self._answer(prompt, request_id, token), token)
         if not isinstance(text, str):
             raise TypeError(f"it gave {text!r:.80}, which is no text")
         return text

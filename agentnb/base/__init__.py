@@ -4,7 +4,7 @@ from agentnb.base.agent import ChatAgent, Response, take_turn
 from agentnb.base.condition import AndTerminationCondition, OrTerminationCondition, TerminationCondition
 from agentnb.base.handle import RunHandle
 from agentnb.base.handoff import Handoff
-from agentnb.base.runner import Task, TaskResult, TaskRunner, task_messages
+from agentnb.base.runner import Task, TaskResult, TaskRunner, as_said, task_messages
 from agentnb.base.team import Team
 from agentnb.exceptions import TerminatedException
 
@@ -21,6 +21,7 @@ __all__ = [
     "Team",
     "TerminatedException",
     "TerminationCondition",
+    "as_said",
     "take_turn",
     "task_messages",
 ]

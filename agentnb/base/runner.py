@@ -153,7 +153,7 @@ class TaskRunner(ABC):
             await self._perform(messages, run, token, echo)
         return TaskResult.model_construct(messages=run.messages, stop_reason=run.stop_reason, log=run.log)
 
-    async def run_stream(
+    def run_stream(
         self,
         *,
         task: Task = None,
@@ -165,29 +165,11 @@ class TaskRunner(ABC):
 
         Arguments are those of `run`. Closing the generator stops the run.
         """
-        said: deque[Any] = deque()
-        arrived = asyncio.Event()
 
-        def sink(item: Any) -> None:
-            said.append(item)
-            arrived.set()
+        def begin(sink: Callable[[Any], None]) -> Coroutine[Any, Any, TaskResult]:
+            return self._run_task(task, cancellation_token, output_task_messages, log, sink=sink)
 
-        working = asyncio.create_task(self._run_task(task, cancellation_token, output_task_messages, log, sink=sink))
-        working.add_done_callback(lambda _: arrived.set())
-        try:
-            while said or not working.done():
-                while said:
-                    yield said.popleft()
-                if not working.done():
-                    arrived.clear()
-                    await arrived.wait()
-            yield working.result()
-        finally:
-            if not working.done():
-                working.cancel()
-                await asyncio.wait([working])
-            if not working.cancelled():
-                working.exception()  # seen: a run that fails while its reader leaves must not warn
+        return as_said(begin)
 
     def start(
         self,
@@ -234,3 +216,36 @@ class TaskRunner(ABC):
                 log=log,
             )
         )
+
+
+async def as_said(
+    begin: Callable[[Callable[[Any], None]], Coroutine[Any, Any, TaskResult]],
+) -> AsyncGenerator[Any, None]:
+    """Yield what a run says as it says it, then its `TaskResult`; closing the generator stops the run.
+
+    Args:
+        begin: Given what is to be called with each item, the run.
+    """
+    said: deque[Any] = deque()
+    arrived = asyncio.Event()
+
+    def sink(item: Any) -> None:
+        said.append(item)
+        arrived.set()
+
+    working = asyncio.create_task(begin(sink))
+    working.add_done_callback(lambda _: arrived.set())
+    try:
+        while said or not working.done():
+            while said:
+                yield said.popleft()
+            if not working.done():
+                arrived.clear()
+                await arrived.wait()
+        yield working.result()
+    finally:
+        if not working.done():
+            working.cancel()
+            await asyncio.wait([working])
+        if not working.cancelled():
+            working.exception()  # seen: a run that fails while its reader leaves must not warn

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 from asyncio import Future
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class CancellationToken:
@@ -96,3 +98,17 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
+
+
+async def unless_cancelled(awaitable: Awaitable[T], token: CancellationToken | None) -> T:
+    """Await something; a cancelled token ends it, also where it pays no heed to the token itself.
+
+    Raises:
+        asyncio.CancelledError: If the token is cancelled before it is done.
+    """
+    if token is None:
+        return await awaitable
+    # Only a task can be ended from outside; without a token none is needed.
+    task = asyncio.ensure_future(awaitable)
+    token.link_future(task)
+    return await task

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, Field
 
@@ -21,6 +22,29 @@ class _Edits:
 
 
 edits = _Edits()
+
+
+class Prefix:
+    """How many leading messages of a growing conversation are known to be as they should; the rest is to be looked at.
+
+    It is forgotten where a message was changed in place, taken out, or put in between.
+    """
+
+    __slots__ = ("_count", "_edits", "_last")
+
+    def __init__(self) -> None:
+        self._count, self._last, self._edits = 0, cast("LLMMessage | None", None), -1
+
+    def known(self, messages: Sequence[LLMMessage]) -> int:
+        """Return how many of the messages need not be looked at."""
+        count = self._count
+        if self._edits != edits.count or count > len(messages) or (count and messages[count - 1] is not self._last):
+            return 0
+        return count
+
+    def note(self, messages: Sequence[LLMMessage]) -> None:
+        """Take note that all of them were looked at."""
+        self._count, self._last, self._edits = len(messages), messages[-1] if messages else None, edits.count
 
 
 class _Written(BaseModel, defer_build=True):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agentnb.base import ChatAgent
 from agentnb.core import CancellationToken
+from agentnb.core.cancellation import unless_cancelled
 from agentnb.exceptions import ActRefused, AgentFailed, HumanUnavailable, ModelError, RuntimeFault, ToolError, UserError
 from agentnb.messages import BaseChatMessage, SelectSpeakerEvent, StopMessage, StructuredMessage
 from agentnb.runlog import ModelStarted, Run, SpeakerChosen
@@ -62,7 +63,7 @@ class Conversation:
         if self._watch is not None:
             await self._watch.goal(self._task)
         if self._policy is not None:
-            await self._unless_cancelled(self._policy.begin(self._view()))
+            await unless_cancelled(self._policy.begin(self._view()), self._token)
         if not self._run.task_is_logged:
             for message in self._task:
                 self._run.say(message, show=echo)
@@ -122,14 +123,6 @@ class Conversation:
             self,
         )
 
-    async def _unless_cancelled(self, awaitable: Awaitable[T]) -> T:
-        if self._token is None:
-            return await awaitable
-        # Only a task can be ended from outside; without a token none is needed.
-        task = asyncio.ensure_future(awaitable)
-        self._token.link_future(task)
-        return await task
-
     async def _over(self, said: Sequence[Item]) -> str | None:
         stop = await self._condition(said) if self._condition is not None else None
         return stop.content if stop is not None else None
@@ -138,7 +131,7 @@ class Conversation:
         if self._token is not None and self._token.is_cancelled():
             raise asyncio.CancelledError("The cancellation token was cancelled.")
         if self._run.gate.closed:
-            await self._unless_cancelled(self._run.gate.passed())
+            await unless_cancelled(self._run.gate.passed(), self._token)
 
     # -- what a policy may do -----------------------------------------------------------------------------------------
 
@@ -161,7 +154,7 @@ class Conversation:
         with scope(self._run.log, self._run.started.id, self._team.manager_name):
             chosen: Any = self._team._policy(self._view())
             if inspect.isawaitable(chosen):
-                chosen = await self._unless_cancelled(chosen)
+                chosen = await unless_cancelled(chosen, self._token)
         if isinstance(chosen, StopMessage):
             return chosen
         choice = _choice(chosen)
@@ -246,7 +239,7 @@ class Conversation:
             turn = Turn(new, self._run, self._token or CancellationToken())
             speaking = team._runtime.send_message(turn, team._seat_id(name))
             try:
-                said: Said = await self._unless_cancelled(speaking)
+                said: Said = await unless_cancelled(speaking, self._token)
             except (ModelError, ToolError, HumanUnavailable, AgentFailed, ActRefused):
                 raise
             except Exception as error:

@@ -85,7 +85,7 @@ def test_a_handoff_brings_its_context_along_once() -> None:
         handoff = HandoffMessage(content="over", target="ana", source="ben", context=[before])
         await heard.take([handoff])
         await heard.take([handoff, TextMessage(content="new", source="ben")])
-        heard.answered()
+        heard.clear()
         await heard.take([handoff])
         return contents(await context.get_messages())
 
