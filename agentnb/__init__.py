@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         is_component_instance,
     )
     from agentnb.messages import FunctionCall, Image
-    from agentnb.notebook import load_ipython_extension, unload_ipython_extension
+    from agentnb.notebook import load_ipython_extension, open_run, unload_ipython_extension
     from agentnb.runlog import RunLog
     from agentnb.runtimes import (
         JSON_DATA_CONTENT_TYPE,
@@ -74,7 +74,9 @@ if TYPE_CHECKING:
         trace_invoke_agent_span,
         trace_tool_span,
     )
-    from agentnb.ui import show_actors, show_team
+    from agentnb.transcripts import delete_runs, export_run, import_run, keep_runs, runs, search
+    from agentnb.transcripts import plots as plot
+    from agentnb.ui import diff, provenance, show_actors, show_team
 
 _ROOMS = {
     "agentnb.cache_store": (
@@ -104,6 +106,7 @@ _ROOMS = {
     ),
     "agentnb.notebook": (
         "load_ipython_extension",
+        "open_run",
         "unload_ipython_extension",
     ),
     "agentnb.runlog": ("RunLog",),
@@ -142,7 +145,8 @@ _ROOMS = {
         "try_get_known_serializers_for_type",
         "type_subscription",
     ),
-    "agentnb.ui": ("show_actors", "show_team"),
+    "agentnb.transcripts": ("delete_runs", "export_run", "import_run", "keep_runs", "runs", "search"),
+    "agentnb.ui": ("diff", "provenance", "show_actors", "show_team"),
     "agentnb.telemetry": (
         "EVENT_LOGGER_NAME",
         "ROOT_LOGGER_NAME",
@@ -205,12 +209,22 @@ __all__ = [
     "TypeSubscription",
     "UnknownPayload",
     "default_subscription",
+    "delete_runs",
+    "diff",
     "event",
+    "export_run",
+    "import_run",
     "is_component_class",
     "is_component_instance",
+    "keep_runs",
     "load_ipython_extension",
     "message_handler",
+    "open_run",
+    "plot",
+    "provenance",
     "rpc",
+    "runs",
+    "search",
     "show_actors",
     "show_team",
     "trace_create_agent_span",
@@ -226,6 +240,8 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is not None:
         value = getattr(importlib.import_module(home), name)
+    elif name == "plot":
+        value = importlib.import_module("agentnb.transcripts.plots")
     elif name == "__version__":
         from importlib.metadata import version
 
@@ -237,4 +253,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+    return sorted({*globals(), *_HOMES, "plot"})

@@ -1,10 +1,11 @@
-"""agentnb in a terminal: `python -m agentnb demo`, `run`, `show`, `models`, `fetch`, `migrate`."""
+"""agentnb in a terminal: `python -m agentnb demo`, `run`, `runs`, `show`, `models`, `fetch`, `migrate`."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import os
+import shutil
 import sys
 import tempfile
 import threading
@@ -16,8 +17,9 @@ import agentnb
 from agentnb.base import Team
 from agentnb.core import plugins
 from agentnb.exceptions import AgentnbError, LogUnreadable, MissingExtra, UserError
-from agentnb.runlog import RUNS_VARIABLE, Event, LineReader, RunLog, Totals, add_totals, thread
+from agentnb.runlog import RUNS_VARIABLE, Event, LineReader, RunLog, Totals, add_totals, log_of, thread
 from agentnb.ui import ConsoleFollower
+from agentnb.ui.bundle import plain_header
 
 FIRST_NOTEBOOK = Path("notebooks", "00-first-team.ipynb")
 MODEL_VARIABLE = "AGENTNB_MODEL"
@@ -60,8 +62,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.set_defaults(command=_run)
 
+    runs = commands.add_parser("runs", help="list saved runs, or search what was said in them")
+    runs.add_argument("--search", metavar="TEXT", help='words that have to occur; "in quotes" side by side')
+    runs.add_argument("--folder", type=Path, metavar="DIR", help="default: .agentnb/runs, or what AGENTNB_RUNS names")
+    runs.add_argument("--newest", type=_positive, default=30, metavar="N", help="list so many (%(default)s)")
+    runs.set_defaults(command=_runs)
+
     show = commands.add_parser("show", help="print a saved run")
-    show.add_argument("log", type=Path, metavar="LOG", help="a file of .agentnb/runs")
+    show.add_argument("log", metavar="LOG", help="a file of .agentnb/runs, or a run's id, or the beginning of it")
     show.set_defaults(command=_show)
 
     models = commands.add_parser("models", help="say which model would be taken, and why")
@@ -124,7 +132,51 @@ def _models(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
-    ConsoleFollower().follow(RunLog.open(options.log))
+    log, follower = log_of(options.log, "show"), ConsoleFollower()
+    follower.follow(log)
+    if line := _way_on(log, follower.status):
+        print(f"\n{line}")
+    return 0
+
+
+def _way_on(log: RunLog, status: Mapping[str, Any]) -> str:
+    """Return how a run goes on that did not come to its end; empty for one that did."""
+    from agentnb.transcripts.summary import is_written
+
+    state = status["state"]
+    if state == "done" or not status.get("team") or log.path is None:
+        return ""
+    ended = {"stopped": "was stopped", "failed": "failed"}.get(state)
+    if ended is None and is_written(log.path):
+        return "The run goes on: its log is being written."
+    if ended is None:
+        print(f"\n{plain_header({**status, 'state': 'broken off'})}")
+    way = f"await team.resume({_near(log.path)!r})"
+    return f"The run {ended or 'broke off'}. To go on, make the same team again and `{way}`."
+
+
+def _runs(options: argparse.Namespace) -> int:
+    from agentnb.transcripts.library import library_folder, summaries
+    from agentnb.transcripts.listing import list_hits, list_runs
+    from agentnb.transcripts.search import hits
+
+    folder, newest = library_folder(options.folder), options.newest
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    known = summaries(options.folder)
+    if options.search is None:
+        found, what = len(known), "runs"
+        lines = list_runs(known[:newest], width)
+    else:
+        listed = hits(options.search, options.folder)
+        found, what = len(listed), "hits"
+        lines = list_hits(listed[:newest], width)
+    if not found:
+        where = f"{_near(folder)} ({len(known)} runs)"
+        print(f"No runs in {_near(folder)}." if options.search is None else f"{options.search!r} is not in {where}.")
+        return 0
+    print(*lines, sep="\n")
+    if found > newest:
+        print(f"The newest {newest} of {found} {what}; `--newest {found}` lists all.")
     return 0
 
 

@@ -39,6 +39,7 @@ from agentnb.runlog import (
     ToolStarted,
     TurnFinished,
     TurnStarted,
+    Usage,
 )
 
 # Any code point, lone surrogates included: models and tools send them.
@@ -103,3 +104,31 @@ bodies = st.one_of(
     st.builds(InputAnswered, input_id=names, text=texts),
     st.builds(Noted, text=texts),
 )
+
+# Long texts now and then, the same ones again and again: a run's file keeps them in other places.
+_long = st.sampled_from(["so be it, " * 40, 'he said "no", ' * 30, "ü" * 300, "x" * 17_000, "ünd so " * 3_000])
+_looks = st.sampled_from([{"$blob": "sha256:" + "0" * 64}, {"$text": [1, "text"]}, {"$data": {"$blob": "x"}}])
+_deep: st.SearchStrategy[Any] = st.recursive(
+    _long | _looks | json_values,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(names, inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["$blob", "$text", "$data"]), inner, max_size=2)
+    ),
+    max_leaves=5,
+)
+facts = st.fixed_dictionaries(
+    {
+        "body": st.one_of(
+            bodies,
+            st.builds(Noted, text=_long),
+            st.builds(Said, message=st.builds(TextMessage, content=_long, source=names)),
+            st.builds(ToolStarted, tool=names, arguments=st.dictionaries(names, _deep, max_size=2)),
+        ),
+        "source": st.just("") | names,
+        "took": st.none() | st.floats(0, 1e6),
+        "usage": st.none() | st.builds(Usage, prompt_tokens=st.none() | numbers, completion_tokens=numbers),
+        "cause": numbers,
+    }
+)
+"""What a log is given of a fact; `cause` chooses among the facts before."""

@@ -14,7 +14,7 @@ import pytest
 
 from agentnb.__main__ import main
 from agentnb.messages import TextMessage
-from agentnb.runlog import RunLog, RunStarted, Said
+from agentnb.runlog import RunFinished, RunLog, RunStarted, Said
 
 ROOT = Path(__file__).parent.parent
 
@@ -135,12 +135,32 @@ def test_a_saved_run_is_shown(runs: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "── ana ──\nA <b>draft</b>." in capsys.readouterr().out
 
 
+def test_a_saved_run_that_broke_off_says_so_and_how_to_go_on(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = RunLog.create("writers")
+    run = log.append(RunStarted(runner="writers", runner_type="Team"))
+    log.append(Said(message=TextMessage(content="A draft.", source="ana")), parent=run.id)
+
+    assert main(["show", log.id[:8]]) == 0
+    assert capsys.readouterr().out.endswith("The run goes on: its log is being written.\n")
+
+    log.close()
+    assert main(["show", log.id[:8]]) == 0
+    out = capsys.readouterr().out
+    assert "writers: Broken off" in out
+    assert f"The run broke off. To go on, make the same team again and `await team.resume('{log.path}')`." in out
+
+    log.reopen().append(RunFinished(outcome="failed", stop_reason="No."), parent=run.id)
+    log.close()
+    assert main(["show", str(log.path)]) == 0
+    assert "The run failed. To go on" in capsys.readouterr().out
+
+
 def test_errors_are_one_line_each(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AGENTNB_CACHE", str(tmp_path))
     calls = {
-        ("show", "nothing.jsonl"): "LogUnreadable: The run's file nothing.jsonl cannot be read",
+        ("show", "nothing.jsonl"): "UnknownName: 'nothing.jsonl' is no file in ",
         ("demo", "--notebook", "nothing.ipynb"): "UserError: There is no notebook nothing.ipynb.",
         ("demo", "--notebook", __file__): f"UserError: {__file__} is no notebook: ",
         ("run", "writers", "go"): "UnknownName: No team named 'writers' (known: 'analysts').",

@@ -68,19 +68,21 @@ async def ask_person(request: ApprovalRequest) -> ApprovalResponse:
     if answer.text == "no":
         why = (await _ask("Why not? Who wrote the code is told. ")).text.strip()
         return ApprovalResponse(approved=False, reason=why or "a person said no")
-    return ApprovalResponse(approved=True, reason="a person changed the code", code=await _edited())
+    code = await _edited(request.code)
+    return ApprovalResponse(approved=True, reason="a person changed the code", code=code)
 
 
-async def _ask(prompt: str, choices: tuple[str, ...] = ()) -> person.Answer:
+async def _ask(prompt: str, choices: tuple[str, ...] = (), suggestion: str = "") -> person.Answer:
     way_out = "Nothing has run. Run it in a notebook or a terminal, or pass another approval_func, such as approve_all."
-    return await person.ask(prompt, who="An agent that runs code", way_out=way_out, choices=choices)
+    who = "An agent that runs code"
+    return await person.ask(prompt, who=who, way_out=way_out, choices=choices, suggestion=suggestion)
 
 
-async def _edited() -> str:
-    """Ask for code until there is some; where only lines come through, line by line."""
+async def _edited(proposed: str) -> str:
+    """Ask for code until there is some, beginning with what was proposed; where only lines come, line by line."""
     prompt = "The code to run in its place (line by line, where there is one line only; a '.' alone ends it): "
     while True:
-        answer = await _ask(prompt)
+        answer = await _ask(prompt, suggestion=proposed)
         lines = [answer.text]
         while answer.is_line and lines[-1].strip() != ".":
             answer = await _ask("… ")

@@ -5,16 +5,16 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from pydantic import BaseModel, Field
 
-from agentnb.agents.base import BaseChatAgent
-from agentnb.agents.heard import Heard
+from agentnb.agents.base import BaseChatAgent, check_state
+from agentnb.agents.heard import Heard, Listener
 from agentnb.agents.tool_calls import ToolCalls
 from agentnb.agents.tool_loop import Model, ToolLoop
-from agentnb.base import Handoff, Response
+from agentnb.base import Handoff, Response, TaskRunner
 from agentnb.core import CancellationToken, Component, ComponentModel
 from agentnb.exceptions import UserError
 from agentnb.memory import Memory
@@ -61,7 +61,7 @@ class AssistantAgentConfig(BaseModel, defer_build=True):
     structured_message_factory: ComponentModel | None = None
 
 
-class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
+class AssistantAgent(Listener, BaseChatAgent, Component[AssistantAgentConfig]):
     """Asks a model, calls the tools it wants, and answers or hands over.
 
     ```python
@@ -221,12 +221,13 @@ class AssistantAgent(BaseChatAgent, Component[AssistantAgentConfig]):
         Raises:
             ValueError: If it is no assistant's.
         """
-        if not isinstance(state, Mapping) or not isinstance(state.get("llm_context"), Mapping):
-            raise UserError(
-                f"The state given to the agent {self.name!r} has no 'llm_context'; is it an AssistantAgent's?"
-            )
+        check_state(self, state, "llm_context")
         await self._context.load_state(state["llm_context"])
         self._heard.load_state(state)
+
+    def _inside(self) -> Iterable[TaskRunner]:
+        called = [runner for bench in self._workbenches for runner in bench._inside()]
+        return [one for runner in called for one in (runner, *runner._inside())]
 
     async def close(self) -> None:
         await self._client.close()

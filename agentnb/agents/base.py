@@ -5,14 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 
-from agentnb.base import ChatAgent, Response, take_turn
-from agentnb.core import CancellationToken
+from agentnb.base import BrokenOff, ChatAgent, Response, take_turn
+from agentnb.base.restoring import Told, remind, said_below, taken_up
+from agentnb.core import CancellationToken, EventId
 from agentnb.core.cancellation import unless_cancelled
 from agentnb.exceptions import AgentFailed, UserError
 from agentnb.messages import BaseAgentEvent, BaseChatMessage
-from agentnb.runlog import Run
+from agentnb.runlog import Run, RunLog
+from agentnb.runlog.story import Story, Turn
 
 
 class BaseChatAgent(ChatAgent, ABC):
@@ -74,10 +77,33 @@ class BaseChatAgent(ChatAgent, ABC):
     async def _perform(
         self, task: list[BaseChatMessage], run: Run, cancellation_token: CancellationToken | None, echo: bool
     ) -> None:
+        started: Any = run.started.body
+        broken, self._broken = self._broken if started.resumed else None, None
+        if broken is None and started.continues is None and self._keeps():
+            await run.note_state(self.name, self.save_state)
         for message in task:
             run.say(message, show=echo)
-        turn = take_turn(self, task, run, cancellation_token or CancellationToken())
+        if broken is not None and broken.over:
+            return  # it broke off between the end of its turn and its own
+        told = task if broken is None else broken.task
+        again = broken.again() if broken is not None else None
+        turn = take_turn(self, told, run, cancellation_token or CancellationToken(), again=again)
         await unless_cancelled(turn, cancellation_token)
+
+    _broken: BrokenTurn | None = None
+
+    def _continues(self) -> EventId | None:
+        # One that was reset goes on with nothing.
+        return None if self._keeps() == [] and self._broken is None else self._last_run
+
+    async def _retell(self, told: Sequence[Told]) -> None:
+        await self.on_reset(CancellationToken())
+        await remind(self, told)
+        here, story = told[-1]
+        self._last_run = story.started.id
+        if not story.done:
+            first = max(place for place, (_, one) in enumerate(told) if not one.resumed)
+            self._broken = BrokenTurn(here, [one for _, one in told[first:]])
 
     async def on_pause(self, cancellation_token: CancellationToken) -> None:
         """Nothing to hold on by default."""
@@ -91,8 +117,63 @@ class BaseChatAgent(ChatAgent, ABC):
     async def load_state(self, state: Mapping[str, Any]) -> None:
         """Nothing is kept by default."""
 
+    def _has_state(self) -> bool:
+        return self._keeps() is None and type(self).save_state is not BaseChatAgent.save_state
+
     async def close(self) -> None:
         """Nothing is held by default."""
+
+
+@dataclass(frozen=True)
+class BrokenTurn:
+    """The run of an agent that was broken off: its one turn."""
+
+    log: RunLog
+    stories: list[Story]
+    """The run, and before it those that it had taken up in its turn."""
+
+    @property
+    def task(self) -> list[BaseChatMessage]:
+        """What the agent was told."""
+        return self.stories[0].task()
+
+    @property
+    def _turns(self) -> list[Turn]:
+        return [step for story in self.stories for _, step in story.steps if isinstance(step, Turn)]
+
+    @property
+    def over(self) -> bool:
+        """Whether the turn had come to its end."""
+        return any(turn.done for turn in self._turns)
+
+    @property
+    def has_task(self) -> bool:
+        return bool(self.task) or self.stories[0].started.body.continues is not None  # type: ignore[attr-defined]
+
+    def again(self) -> BrokenOff | None:
+        """Return what is known of the turn, if it had begun."""
+        return taken_up(self.log, self._turns[-1]) if self._turns else None
+
+    def taken_back(self) -> list[int]:
+        return said_below(self.log, [turn for turn in self._turns if not turn.done])
+
+
+def check_state(agent: ChatAgent, state: Any, *keys: str) -> None:
+    """Refuse what is no state of an agent's kind, before anything is changed.
+
+    Raises:
+        ValueError: If it is no mapping, lacks one of the keys, or holds something else in them or in `unanswered`.
+    """
+    whose = f"The state given to the agent {agent.name!r}"
+    if not isinstance(state, Mapping):
+        raise UserError(f"{whose} is {state!r:.60}; it must be what save_state() returned.")
+    for key in keys:
+        if not isinstance(state.get(key), Mapping):
+            what = f"{key!r} is {state[key]!r:.60}" if key in state else f"there is no {key!r}"
+            raise UserError(f"{whose} is of no {type(agent).__name__}: {what} (type: {state.get('type')!r}).")
+    unanswered = state.get("unanswered", ())
+    if isinstance(unanswered, str) or not all(isinstance(one, str) for one in unanswered):
+        raise UserError(f"{whose} says {unanswered!r:.60} is 'unanswered'; these must be ids of messages.")
 
 
 def _identifier(name: str) -> str:

@@ -7,11 +7,11 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from agentnb.agents.approval import ApprovalFuncType, approve_all, ask_person
-from agentnb.agents.base import BaseChatAgent
+from agentnb.agents.base import BaseChatAgent, check_state
 from agentnb.agents.code_runner import CodeRunner, told
 from agentnb.agents.code_writer import CodeWriter
 from agentnb.agents.fences import code_blocks
-from agentnb.agents.heard import Heard
+from agentnb.agents.heard import Heard, Listener
 from agentnb.agents.import_path import imported, keep_path
 from agentnb.agents.tool_loop import Model
 from agentnb.base import Response
@@ -21,12 +21,16 @@ from agentnb.exceptions import UserError
 from agentnb.messages import (
     BaseAgentEvent,
     BaseChatMessage,
+    CodeBlock,
+    CodeResult,
+    LLMMessage,
     SystemMessage,
     TextMessage,
 )
 from agentnb.model_context import ChatCompletionContext, UnboundedChatCompletionContext
 from agentnb.models.base import ChatCompletionClient
 from agentnb.runlog import current
+from agentnb.runlog.recorded import unrecorded
 
 _SYSTEM_MESSAGE = """\
 You solve tasks by writing code that is run for you. Write Python in a block that begins with ```python, or shell
@@ -37,7 +41,7 @@ needs no code you answer right away, without a block.
 """
 
 
-class CodeExecutorAgent(BaseChatAgent):
+class CodeExecutorAgent(Listener, BaseChatAgent):
     """Runs the fenced code of the messages it is given; with a model, the code that it writes itself.
 
     ```python
@@ -197,10 +201,25 @@ class CodeExecutorAgent(BaseChatAgent):
         }
 
     async def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from a saved state; AutoGen's holds no context, and changes nothing."""
+        """Go on from a saved state; AutoGen's holds no context, and changes nothing.
+
+        Raises:
+            ValueError: If it is no such agent's.
+        """
         if "llm_context" in state:
+            check_state(self, state, "llm_context")
             await self._context.load_state(state["llm_context"])
             self._heard.load_state(state)
+
+    def _keeps(self) -> Sequence[LLMMessage] | None:
+        return super()._keeps() if self._writer is not None else None
+
+    def _has_state(self) -> bool:
+        return self._writer is not None and super()._has_state()
+
+    async def _run_again(self, blocks: Sequence[CodeBlock], cancellation_token: CancellationToken) -> CodeResult:
+        with unrecorded(self._runner.executor):
+            return await self._runner.executor.execute_code_blocks(blocks, cancellation_token)
 
     async def close(self) -> None:
         await self._runner.executor.stop()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from functools import lru_cache
 from typing import Any
 
-from agentnb.base import Response
+from agentnb.base import ChatAgent, Response
 from agentnb.messages import (
     BaseAgentEvent,
     BaseChatMessage,
@@ -49,6 +50,17 @@ class Heard:
             entry = self._unanswered[message.id] = message.to_model_message()
             await self._context.add_message(entry)
 
+    @property
+    def kept(self) -> Sequence[LLMMessage] | None:
+        """The context's messages, where they are all that its state holds."""
+        return self._context._messages if _is_plain(type(self._context)) else None
+
+    async def remember(self, messages: list[LLMMessage]) -> None:
+        """Take messages in place of those of the context; every turn was answered."""
+        await self._context.clear()
+        self._context._messages.extend(messages)
+        self.clear()
+
     def clear(self) -> None:
         """Take note that the turn has ended with an answer, or that the context was emptied."""
         self._unanswered.clear()
@@ -71,6 +83,9 @@ class Heard:
         inner: list[BaseAgentEvent | BaseChatMessage] = []
         async with aclosing(steps):
             async for step in steps:
+                if type(step) is ModelClientStreamingChunkEvent:  # of these there are many
+                    yield step
+                    continue
                 if isinstance(step, Response):
                     step.chat_message.metadata.update(metadata)
                     self.clear()
@@ -87,3 +102,27 @@ class Heard:
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on from a saved state."""
         self._unanswered = dict.fromkeys(state.get("unanswered", ()))
+
+
+@lru_cache(maxsize=256)
+def _is_plain(cls: type[ChatCompletionContext]) -> bool:
+    plain = ChatCompletionContext
+    return cls.save_state is plain.save_state and cls.load_state is plain.load_state
+
+
+@lru_cache(maxsize=256)
+def _is_ours(cls: type[Listener]) -> bool:
+    # A subclass of the user's that saves more remembers more.
+    return cls.save_state.__module__.startswith("agentnb.")
+
+
+class Listener(ChatAgent):
+    """An agent whose model context, filled by `Heard`, is all it remembers."""
+
+    _heard: Heard
+
+    def _keeps(self) -> Sequence[LLMMessage] | None:
+        return self._heard.kept if _is_ours(type(self)) else None
+
+    async def _remember(self, messages: list[LLMMessage]) -> None:
+        await self._heard.remember(messages)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
 from agentnb.agents.base import BaseChatAgent
-from agentnb.base import Response
+from agentnb.base import ChatAgent, Response, TaskRunner
 from agentnb.core import CancellationToken
 from agentnb.exceptions import UserError
-from agentnb.messages import BaseAgentEvent, BaseChatMessage
+from agentnb.messages import BaseAgentEvent, BaseChatMessage, LLMMessage, MessageFactory
 
 
 class PerSourceFilter(BaseModel):
@@ -110,7 +110,7 @@ class MessageFilterAgent(BaseChatAgent):
 
     async def save_state(self) -> Mapping[str, Any]:
         return {
-            "type": "MessageFilterAgentState",
+            "type": "BaseState",
             "version": "1.0.0",
             "wrapped_agent": dict(await self._wrapped.save_state()),
         }
@@ -119,6 +119,25 @@ class MessageFilterAgent(BaseChatAgent):
         """Go on from a saved state; AutoGen's holds nothing of the wrapped agent, and changes nothing."""
         if "wrapped_agent" in state:
             await self._wrapped.load_state(state["wrapped_agent"])
+
+    def _keeps(self) -> Sequence[LLMMessage] | None:
+        return self._wrapped._keeps()
+
+    async def _remember(self, messages: list[LLMMessage]) -> None:
+        await self._wrapped._remember(messages)
+
+    def _inside(self) -> Iterable[TaskRunner]:
+        return self._wrapped._inside()
+
+    def _has_state(self) -> bool:
+        return self._wrapped._has_state()
+
+    def _coders(self) -> Mapping[str, ChatAgent]:
+        # Code is logged under the name of who had the word.
+        return dict.fromkeys([self.name], self._wrapped) if self._wrapped._coders() else {}
+
+    def _knows(self, factory: MessageFactory) -> None:
+        self._wrapped._knows(factory)
 
     async def close(self) -> None:
         await self._wrapped.close()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from contextvars import copy_context
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from agentnb.core import new_id
 from agentnb.core.plugins import load
 from agentnb.exceptions import HumanUnavailable, RuntimeFault
 from agentnb.runlog import InputAnswered, InputRequested, RunLog, current
+from agentnb.runlog.replaying import replayed
 
 
 class Answer(NamedTuple):
@@ -28,7 +30,13 @@ class Answer(NamedTuple):
 
 
 async def ask(
-    prompt: str, *, who: str, way_out: str, choices: tuple[str, ...] = (), input_id: str | None = None
+    prompt: str,
+    *,
+    who: str,
+    way_out: str,
+    choices: tuple[str, ...] = (),
+    input_id: str | None = None,
+    suggestion: str = "",
 ) -> Answer:
     """Ask whoever is there.
 
@@ -38,16 +46,20 @@ async def ask(
         way_out: What to do where nobody is there, as a sentence.
         choices: The only answers taken; any if there are none.
         input_id: The id of the question in the log; default: a new one.
+        suggestion: An answer to begin with, where the way lets one through.
 
     Raises:
         HumanUnavailable: If nobody is there.
     """
     here = current()
+    earlier = answered_before(prompt)
+    if earlier is not None:
+        return earlier
     leave = _attend(here.log) if here is not None and not here.log.attended else None
     try:
         if here is not None and here.log.attended:
             before = len(here.log)
-            text = await here.log.ask(prompt, choices=choices)
+            text = await here.log.ask(prompt, choices=choices, suggestion=suggestion)
             answers = (e.body for e in reversed(here.log.since(before)) if isinstance(e.body, InputAnswered))
             return Answer(text, next((answer.by for answer in answers if answer.text == text), ""))
     finally:
@@ -56,13 +68,19 @@ async def ask(
     if sys.stdin is None or not sys.stdin.isatty():
         raise HumanUnavailable(f"{who} wants to ask a person, but nobody is there to answer. {way_out}")
     shown = f"{prompt} [{' / '.join(choices)}] " if choices else prompt
-    text = await in_thread(input, shown)
     known = {choice.casefold(): choice for choice in choices}
-    while choices and text.strip().casefold() not in known:
-        text = await in_thread(input, f"Please answer one of: {' / '.join(choices)} ")
-    answer = Answer(known[text.strip().casefold()] if choices else text, "terminal")
-    note(input_id or new_id(), prompt, answer, choices)
-    return answer
+    with asked(input_id or new_id(), prompt, "terminal", choices) as answer:
+        text = await in_thread(input, shown)
+        while choices and text.strip().casefold() not in known:
+            text = await in_thread(input, f"Please answer one of: {' / '.join(choices)} ")
+        return answer(known[text.strip().casefold()] if choices else text)
+
+
+def answered_before(prompt: str) -> Answer | None:
+    """Return what a person answered before the turn was broken off that is taken up now; None if nobody did."""
+    here, recording = current(), replayed()
+    text = None if here is None or recording is None else recording.answer(here.source, prompt)
+    return None if text is None else Answer(text, "log")
 
 
 def _attend(log: RunLog) -> Callable[[], None] | None:
@@ -73,12 +91,19 @@ def _attend(log: RunLog) -> Callable[[], None] | None:
     return attend(log)
 
 
-def note(input_id: str, prompt: str, answer: Answer, choices: tuple[str, ...] = ()) -> None:
-    """Log a question together with its answer: until then a page would show one that nobody takes an answer for."""
+@contextmanager
+def asked(input_id: str, prompt: str, by: str, choices: tuple[str, ...] = ()) -> Iterator[Callable[[str], Answer]]:
+    """Log a question whose answer comes by a way of its own; the block calls what it is given with the answer."""
     here = current()
-    if here is not None:
-        here.log.append(InputRequested(input_id=input_id, prompt=prompt, choices=choices))
-        here.log.append(InputAnswered(input_id=input_id, text=answer.text, by=answer.by))
+
+    def answer(text: str) -> Answer:
+        if here is not None:
+            here.log.append(InputAnswered(input_id=input_id, text=text, by=by))
+        return Answer(text, by)
+
+    question = InputRequested(input_id=input_id, prompt=prompt, choices=choices, by=by)
+    with here.log.asking(question) if here is not None else nullcontext():
+        yield answer
 
 
 async def in_thread(function: Callable[..., Any], *arguments: Any) -> Any:

@@ -46,7 +46,7 @@ class Recollection:
         self.told = [message for message in await turn.get_messages() if id(message) not in before]
         return found
 
-    def within(self, messages: Sequence[LLMMessage], *, several: bool) -> list[LLMMessage]:
+    def within(self, messages: Sequence[LLMMessage], *, several: bool) -> Sequence[LLMMessage]:
         """Return a request's messages with those of the memories, where they were when the turn began.
 
         Args:
@@ -54,7 +54,7 @@ class Recollection:
             several: Whether the model takes several system messages; else theirs come first, next to its instructions.
         """
         if not self.told:
-            return list(messages)
+            return messages
         first = [message for message in self.told if not several and message.type == "SystemMessage"]
         later = [message for message in self.told if several or message.type != "SystemMessage"]
         # What a limited context no longer shows cannot be found; the beginning parts no call from its results.

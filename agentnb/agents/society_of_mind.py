@@ -6,11 +6,11 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequen
 from contextlib import aclosing
 from typing import Any
 
-from agentnb.agents.base import BaseChatAgent
-from agentnb.agents.heard import Heard
+from agentnb.agents.base import BaseChatAgent, check_state
+from agentnb.agents.heard import Heard, Listener
 from agentnb.agents.recollection import Recollection
 from agentnb.agents.tool_loop import Answer, Model, Turn
-from agentnb.base import Response, TaskResult, Team, as_said
+from agentnb.base import Response, TaskResult, Team, as_said, models_of
 from agentnb.core import CancellationToken
 from agentnb.exceptions import ModelResponseInvalid
 from agentnb.messages import (
@@ -29,7 +29,7 @@ from agentnb.models.reliable import Abort
 Item = BaseAgentEvent | BaseChatMessage
 
 
-class SocietyOfMindAgent(BaseChatAgent):
+class SocietyOfMindAgent(Listener, BaseChatAgent):
     """Lets a team work on what it hears, and has a model answer with what came out of it.
 
     ```python
@@ -93,7 +93,7 @@ class SocietyOfMindAgent(BaseChatAgent):
         return self._team.asks_person
 
     def _run_model(self) -> str:
-        return ", ".join(sorted({self._client.model_name, self._team._run_model()} - {""}))
+        return models_of([self._client.model_name, self._team._run_model()])
 
     async def share(self, variables: Mapping[str, Any]) -> list[str]:
         return await self._team.share(variables)
@@ -202,11 +202,26 @@ class SocietyOfMindAgent(BaseChatAgent):
         }
 
     async def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from a saved state; AutoGen's holds no context of earlier turns."""
-        await self._team.load_state(state["inner_team_state"])
-        if "llm_context" in state:
+        """Go on from a saved state; AutoGen's holds no context of earlier turns.
+
+        Raises:
+            ValueError: If it is no such agent's, or of another team; nothing is changed then.
+        """
+        keeps = isinstance(state, Mapping) and "llm_context" in state
+        check_state(self, state, "inner_team_state", *(["llm_context"] if keeps else []))
+        before = await self._context.save_state()
+        if keeps:
             await self._context.load_state(state["llm_context"])
+        try:
+            await self._team.load_state(state["inner_team_state"])
+        except BaseException:
+            await self._context.load_state(before)
+            raise
+        if keeps:
             self._heard.load_state(state)
+
+    def _has_state(self) -> bool:
+        return False  # the team is reset after each turn
 
     async def close(self) -> None:
         await self._team.close()

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import warnings
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, NamedTuple
 
-from agentnb.core import CancellationToken
+from agentnb.core import CancellationToken, well_formed
 from agentnb.exceptions import ToolError
 from agentnb.messages import BaseAgentEvent, BaseChatMessage, FunctionCall, FunctionExecutionResult
+from agentnb.messages.unchecked import made
+from agentnb.models.answers import read_json
 from agentnb.models.base import ToolSchema
 from agentnb.models.reliable import Abort
+from agentnb.runlog import ToolFinished, ToolStarted, current
+from agentnb.runlog.replaying import replayed
 from agentnb.tools import StaticWorkbench, StreamWorkbench, ToolResult, Workbench
 from agentnb.tools.static import error_lines
 
@@ -132,6 +135,7 @@ class ToolCalls:
         try:
             arguments = _arguments(call, offer)
             if isinstance(arguments, str):
+                _note_refused(call, arguments)
                 return _failed(call, arguments)
             workbench = offer.home[call.name]
             if isinstance(workbench, StreamWorkbench) and self._shows(call, offer):
@@ -139,9 +143,7 @@ class ToolCalls:
                 result = await abort.wait(_result(call, stream, show))
             else:
                 result = await abort.wait(workbench.call_tool(call.name, arguments, token, call.id))
-            return FunctionExecutionResult(
-                content=result.to_text(), name=call.name, call_id=call.id, is_error=result.is_error
-            )
+            return _gave(call, result.to_text(), is_error=result.is_error)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if token.is_cancelled() or (task is not None and task.cancelling()):
@@ -182,7 +184,7 @@ def _arguments(call: FunctionCall, offer: Offer) -> dict[str, Any] | str:
     if call.name not in offer.home:
         return f"No tool is named {call.name!r} (known: {', '.join(map(repr, offer.home)) or 'none'})."
     try:
-        arguments = json.loads(call.arguments) if call.arguments else {}
+        arguments = read_json(call.arguments) if call.arguments else {}
     except ValueError as error:
         return f"The arguments of {call.name} are not JSON: {error}."
     if not isinstance(arguments, dict):
@@ -190,8 +192,27 @@ def _arguments(call: FunctionCall, offer: Offer) -> dict[str, Any] | str:
     return arguments
 
 
+def _note_refused(call: FunctionCall, why: str) -> None:
+    """Log a call that no tool was found for, or whose arguments cannot be read, like one that failed."""
+    here = current()
+    if here is None or replayed() is not None:
+        return
+    given = {} if not call.arguments else {"arguments": call.arguments}
+    started = here.log.append(ToolStarted.of(tool=call.name, call_id=call.id, arguments=given))
+    ended = ToolFinished(tool=call.name, call_id=call.id, result=why, is_error=True)
+    here.log.append(ended, parent=started.id, took=0.0)
+
+
 def _failed(call: FunctionCall, text: str) -> FunctionExecutionResult:
-    return FunctionExecutionResult(content=text, name=call.name, call_id=call.id, is_error=True)
+    return _gave(call, text, is_error=True)
+
+
+def _gave(call: FunctionCall, text: str, *, is_error: bool) -> FunctionExecutionResult:
+    name, call_id = call.name, call.id
+    # A call is as a client of the user's made it: its fields may be anything.
+    if type(name) is type(call_id) is type(text) is str and type(is_error) is bool:
+        return made(FunctionExecutionResult, content=well_formed(text), name=name, call_id=call_id, is_error=is_error)
+    return FunctionExecutionResult(content=text, name=name, call_id=call_id, is_error=is_error)
 
 
 def stopped(call: FunctionCall) -> FunctionExecutionResult:

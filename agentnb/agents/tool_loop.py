@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
-from functools import cached_property
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from agentnb.agents.recollection import Recollection
 from agentnb.agents.tool_calls import Offer, ToolCalls, stopped
 from agentnb.base import Handoff, Response
-from agentnb.core import CancellationToken, extract_json_from_str, new_id
+from agentnb.core import CancellationToken, extract_json_from_str, new_id, well_formed
 from agentnb.exceptions import AnswerUnfit, ModelError, ModelResponseInvalid
 from agentnb.memory import Memory
 from agentnb.messages import (
@@ -39,6 +39,7 @@ from agentnb.messages import (
     remove_images,
 )
 from agentnb.messages.llm import Prefix
+from agentnb.messages.unchecked import made
 from agentnb.model_context import ChatCompletionContext
 from agentnb.models.base import ChatCompletionClient
 from agentnb.models.reliable import Abort
@@ -58,20 +59,17 @@ class Answer:
     """One answer of a model, while it is written and after.
 
     Attributes:
+        id: The id of the message that will hold it.
         held: The pieces of a draft, which may turn out not to be said and is shown to nobody before; else None.
     """
 
     def __init__(self, agent: str, *, draft: bool = False) -> None:
+        self.id = new_id()
         self.held: list[ModelClientStreamingChunkEvent] | None = [] if draft else None
         self._agent = agent
         self._thought_id: str | None = None
         self._thinks: bool | None = None
         self._result: CreateResult | None = None
-
-    @cached_property
-    def id(self) -> str:
-        """The id of the message that will hold it."""
-        return new_id()
 
     @property
     def result(self) -> CreateResult:
@@ -94,7 +92,8 @@ class Answer:
         message_id = self._thought_id if self._thinks else self.id
         if self._thinks and "</think>" in text:
             self._thinks = False
-        return ModelClientStreamingChunkEvent(content=text, source=self._agent, full_message_id=message_id)
+        content = well_formed(text)
+        return made(ModelClientStreamingChunkEvent, content=content, source=self._agent, full_message_id=message_id)
 
     def thought(self) -> ThoughtEvent | None:
         """Return the reasoning that came with the answer."""
@@ -118,27 +117,32 @@ class Model:
         self.agent = agent
         self.client = client
         self.context = context
+        self.streams = stream
         self._system = system
-        self._stream = stream
         self._plain = Prefix()  # messages without a picture
+
+    async def get(self, answer: Answer, turn: Turn, **options: Any) -> None:
+        """Get an answer whole, of an agent that does not stream."""
+        messages = await self._shown(turn)
+        try:
+            answer.result = await turn.abort.wait(
+                self.client.create(messages, cancellation_token=turn.token, **options)
+            )
+        except Exception as error:
+            _name_asker(error, self.agent, self.client.model_name)
+            raise
 
     async def ask(
         self, answer: Answer, turn: Turn, **options: Any
     ) -> AsyncGenerator[ModelClientStreamingChunkEvent, None]:
         """Get an answer; yield its pieces, if the agent streams."""
-        info = self.client.model_info
-        said = turn.recollection.within(
-            await self.context.get_messages(), several=info.get("multiple_system_messages", False)
-        )
-        messages: list[LLMMessage] = [*self._system, *said]
-        if not info["vision"]:
-            messages = self._without_images(messages)
-        options["cancellation_token"] = turn.token
+        if not self.streams:
+            await self.get(answer, turn, **options)
+            return
+        messages = await self._shown(turn)
         try:
-            if not self._stream:
-                answer.result = await turn.abort.wait(self.client.create(messages, **options))
-                return
-            async with aclosing(self.client.create_stream(messages, **options)) as pieces:
+            streaming = self.client.create_stream(messages, cancellation_token=turn.token, **options)
+            async with aclosing(streaming) as pieces:
                 while True:
                     try:
                         piece = await turn.abort.wait(anext(pieces))
@@ -154,6 +158,18 @@ class Model:
             _name_asker(error, self.agent, self.client.model_name)
             raise
 
+    async def _shown(self, turn: Turn) -> list[LLMMessage]:
+        info = self.client.model_info
+        said = turn.recollection.within(
+            await self.context.get_messages(), several=info.get("multiple_system_messages", False)
+        )
+        if type(said) is list and _gives_away(type(self.context)):
+            messages = said
+            messages[:0] = self._system  # not copied: a long conversation is, once a request, already
+        else:
+            messages = [*self._system, *said]
+        return messages if info["vision"] else self._without_images(messages)
+
     def _without_images(self, messages: list[LLMMessage]) -> list[LLMMessage]:
         new = messages[self._plain.known(messages) :]
         if any(message.type == "UserMessage" and not isinstance(message.content, str) for message in new):
@@ -163,9 +179,15 @@ class Model:
 
     async def keep(self, result: CreateResult) -> None:
         """Add an answer to the context."""
-        await self.context.add_message(
-            AssistantMessage(content=result.content, thought=result.thought, source=self.agent)
-        )
+        content = well_formed(result.content) if isinstance(result.content, str) else [*result.content]
+        thought = result.thought and well_formed(result.thought)
+        await self.context.add_message(made(AssistantMessage, content=content, thought=thought, source=self.agent))
+
+
+@lru_cache(maxsize=256)
+def _gives_away(context: type[ChatCompletionContext]) -> bool:
+    """Tell whether a context's list of messages is surely the caller's; one of the user's may be the context's own."""
+    return context.get_messages.__module__.startswith("agentnb.")
 
 
 def _name_asker(error: Exception, agent: str, model: str) -> None:
@@ -238,10 +260,13 @@ class ToolLoop:
                 # tools. With tools it may hit the form by itself; where it does not, it is asked again.
                 answer = Answer(self._agent, draft=bool(self._answers and offer.schemas))
                 form = self._answers.ContentModel if self._answers and not offer.schemas else None
-                asking = self._model.ask(answer, turn, tools=offer.schemas, json_output=form)
-                async with aclosing(asking) as pieces:
-                    async for piece in pieces:
-                        yield piece
+                if self._model.streams:
+                    asking = self._model.ask(answer, turn, tools=offer.schemas, json_output=form)
+                    async with aclosing(asking) as pieces:
+                        async for piece in pieces:
+                            yield piece
+                else:
+                    await self._model.get(answer, turn, tools=offer.schemas, json_output=form)
                 calls = answer.result.content
                 missed = isinstance(calls, str) and answer.held is not None and not self._fits(calls)
                 if missed:
@@ -287,15 +312,15 @@ class ToolLoop:
             thought = answer.thought()
             if thought:
                 yield thought
-            yield ToolCallRequestEvent(content=calls, source=self._agent, models_usage=answer.result.usage)
+            yield made(ToolCallRequestEvent, content=[*calls], source=self._agent, models_usage=answer.result.usage)
             async with aclosing(self._calls.carry_out(calls, offer, done, turn.abort, turn.token)) as shown:
                 async for item in shown:
                     yield item
         finally:
             # Also where the turn ends here: calls without results would spoil every later request.
             results += (done.get(place) or stopped(call) for place, call in enumerate(calls))
-            await self._model.context.add_message(FunctionExecutionResultMessage(content=results))
-        yield ToolCallExecutionEvent(content=results, source=self._agent)
+            await self._model.context.add_message(made(FunctionExecutionResultMessage, content=[*results]))
+        yield made(ToolCallExecutionEvent, content=[*results], source=self._agent)
 
     async def _last_word(self, turn: Turn, *, spent: RequestUsage | None = None) -> AsyncGenerator[Step, None]:
         """Ask for an answer in words, without tools.
@@ -322,13 +347,15 @@ class ToolLoop:
         yield self._said(answer, spent)
 
     def _said(self, answer: Answer, spent: RequestUsage | None = None) -> Response:
-        text, usage = str(answer.result.content), answer.result.usage
+        text, usage = well_formed(str(answer.result.content)), answer.result.usage
         if spent is not None:
             usage = RequestUsage(
                 spent.prompt_tokens + usage.prompt_tokens, spent.completion_tokens + usage.completion_tokens
             )
         if self._answers is None:
-            message: BaseChatMessage = TextMessage(id=answer.id, content=text, source=self._agent, models_usage=usage)
+            message: BaseChatMessage = made(
+                TextMessage, id=answer.id, content=text, source=self._agent, models_usage=usage
+            )
         else:
             message = self._answers.StructuredMessage(
                 id=answer.id,
@@ -358,8 +385,8 @@ class ToolLoop:
     def _handed_over(
         self, thought: str | None, calls: list[FunctionCall], results: list[FunctionExecutionResult]
     ) -> Response:
-        made = list(zip(calls, results, strict=True))
-        handing = [(call, result) for call, result in made if call.name in self._handoffs]
+        done = list(zip(calls, results, strict=True))
+        handing = [(call, result) for call, result in done if call.name in self._handoffs]
         first, said = handing[0]
         handoff = self._handoffs[first.name]
         if len(handing) > 1:
@@ -370,7 +397,7 @@ class ToolLoop:
                 UserWarning,
                 stacklevel=2,
             )
-        others = [(call, result) for call, result in made if call.name not in self._handoffs]
+        others = [(call, result) for call, result in done if call.name not in self._handoffs]
         context: list[LLMMessage] = []
         if others:
             asked = [call for call, _ in others]

@@ -133,15 +133,19 @@ class UserProxyAgent(BaseChatAgent):
             way_out = "Give it input_func=… to answer in a program, or run it in a notebook or a terminal."
             who = f"The agent {self.name!r}"
             return (await person.ask(prompt, who=who, way_out=way_out, input_id=request_id)).text
+        before = person.answered_before(prompt)
+        if before is not None:
+            return before.text
         text: Any
-        if inspect.iscoroutinefunction(given) or inspect.iscoroutinefunction(type(given).__call__):
-            text = given(prompt, token)
-        else:
-            text = await person.in_thread(given, prompt)
-        if inspect.isawaitable(text):
-            text = await text
-        if isinstance(text, str):
-            person.note(request_id, prompt, person.Answer(text, "input_func"))
+        with person.asked(request_id, prompt, "input_func") as answered:
+            if inspect.iscoroutinefunction(given) or inspect.iscoroutinefunction(type(given).__call__):
+                text = given(prompt, token)
+            else:
+                text = await person.in_thread(given, prompt)
+            if inspect.isawaitable(text):
+                text = await text
+            if isinstance(text, str):
+                answered(text)
         return text
 
     async def on_reset(self, cancellation_token: CancellationToken) -> None:

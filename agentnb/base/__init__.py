@@ -4,12 +4,14 @@ from agentnb.base.agent import ChatAgent, Response, take_turn
 from agentnb.base.condition import AndTerminationCondition, OrTerminationCondition, TerminationCondition
 from agentnb.base.handle import RunHandle
 from agentnb.base.handoff import Handoff
-from agentnb.base.runner import Task, TaskResult, TaskRunner, as_said, task_messages
+from agentnb.base.restoring import BrokenOff
+from agentnb.base.runner import Task, TaskResult, TaskRunner, as_said, models_of, task_messages
 from agentnb.base.team import Team
 from agentnb.exceptions import TerminatedException
 
 __all__ = [
     "AndTerminationCondition",
+    "BrokenOff",
     "ChatAgent",
     "Handoff",
     "OrTerminationCondition",
@@ -22,6 +24,7 @@ __all__ = [
     "TerminatedException",
     "TerminationCondition",
     "as_said",
+    "models_of",
     "take_turn",
     "task_messages",
 ]

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
-from agentnb.base.runner import TaskRunner
+from agentnb.base.restoring import BrokenOff
+from agentnb.base.runner import Task, TaskResult, TaskRunner
 from agentnb.core import CancellationToken, Component
 from agentnb.exceptions import AgentFailed
-from agentnb.messages import BaseAgentEvent, BaseChatMessage, ModelClientStreamingChunkEvent
+from agentnb.messages import (
+    BaseAgentEvent,
+    BaseChatMessage,
+    CodeBlock,
+    CodeResult,
+    LLMMessage,
+    MessageFactory,
+    ModelClientStreamingChunkEvent,
+)
 from agentnb.runlog import Run
+from agentnb.runlog.given import Given
+from agentnb.runlog.replaying import replaying
 
 
 @dataclass(kw_only=True)
@@ -70,6 +81,56 @@ class ChatAgent(Component, TaskRunner):
     async def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on from a saved state."""
 
+    async def resume(
+        self,
+        log: Given,
+        *,
+        task: Task = None,
+        cancellation_token: CancellationToken | None = None,
+        output_task_messages: bool = True,
+        rerun_code: bool = False,
+    ) -> TaskResult:
+        """Go on from a run's log, as after a crash or in a branch; see `restore`.
+
+        Args:
+            log: The log, a result, the file, or the id of a run or its beginning.
+            task: Something new; default: take up what was broken off. A run that had come to its end gives its result.
+            cancellation_token: Cancelling it ends the run with `asyncio.CancelledError`.
+            output_task_messages: Whether the task's messages are part of the result.
+            rerun_code: Whether code that ran to its end is run again first.
+        """
+        return await self._resume(
+            log,
+            task=task,
+            cancellation_token=cancellation_token,
+            output_task_messages=output_task_messages,
+            rerun_code=rerun_code,
+        )
+
+    def _keeps(self) -> Sequence[LLMMessage] | None:
+        """Return the model context that holds all it remembers, as it stands; None if it has none, or not all."""
+        return None
+
+    async def _remember(self, messages: list[LLMMessage]) -> None:
+        """Take the messages of a model context in place of what it keeps."""
+        raise NotImplementedError(f"{type(self).__name__} keeps no model context.")
+
+    def _has_state(self) -> bool:
+        """Tell whether its state is more than what it keeps, so that it is to be written after its turns."""
+        return self._keeps() is None
+
+    async def _run_again(self, blocks: Sequence[CodeBlock], cancellation_token: CancellationToken) -> CodeResult:
+        """Run code that it ran before the process ended, to have its variables again; this leaves no facts."""
+        raise NotImplementedError(f"{type(self).__name__} runs no code.")
+
+    def _coders(self) -> Mapping[str, ChatAgent]:
+        return {} if type(self)._run_again is ChatAgent._run_again else {self.name: self}
+
+    def _knows(self, factory: MessageFactory) -> None:
+        for kind in self.produced_message_types:
+            if not factory.knows(kind.__name__):
+                factory.register(kind)
+
     @abstractmethod
     async def close(self) -> None:
         """Release what the agent holds."""
@@ -84,9 +145,21 @@ def _sort(cls: type[object]) -> Literal["chunk", "message", "neither"]:
 
 
 async def take_turn(
-    agent: ChatAgent, messages: Sequence[BaseChatMessage], run: Run, cancellation_token: CancellationToken
+    agent: ChatAgent,
+    messages: Sequence[BaseChatMessage],
+    run: Run,
+    cancellation_token: CancellationToken,
+    *,
+    again: BrokenOff | None = None,
 ) -> list[BaseAgentEvent | BaseChatMessage]:
     """Let an agent answer new messages, and say through `run` what it yields.
+
+    Args:
+        agent: Who.
+        messages: What it has not heard yet.
+        run: Where it is said.
+        cancellation_token: Ends the turn.
+        again: The turn that broke off and is taken up: what was done in it is not done again.
 
     Returns:
         What it said, its answer last.
@@ -96,20 +169,27 @@ async def take_turn(
     """
     said: list[BaseAgentEvent | BaseChatMessage] = []
     answered = False
-    async with run.turn(agent.name), aclosing(agent.on_messages_stream(messages, cancellation_token)) as items:
-        async for item in items:
-            if isinstance(item, Response):
-                item, answered = item.chat_message, True
-            match _sort(type(item)):
-                case "chunk":
-                    run.chunk(item)
-                case "message":
-                    run.say(item)
-                    said.append(item)
-                case _:
-                    raise AgentFailed(
-                        f"The agent {agent.name!r} yielded {item!r}; it may yield messages and a Response."
-                    )
-    if not answered:
-        raise AgentFailed(f"The agent {agent.name!r} ended its turn without a Response.")
+    async with run.turn(agent.name, keeps=agent._keeps(), again=again and again.seq):
+        with replaying(again.recording) if again else nullcontext():
+            async with aclosing(agent.on_messages_stream(messages, cancellation_token)) as items:
+                async for item in items:
+                    if type(item) is ModelClientStreamingChunkEvent:
+                        run.chunk(item)
+                        continue
+                    if isinstance(item, Response):
+                        item, answered = item.chat_message, True
+                    match _sort(type(item)):
+                        case "chunk":
+                            run.chunk(item)
+                        case "message":
+                            run.say(item)
+                            said.append(item)
+                        case _:
+                            raise AgentFailed(
+                                f"The agent {agent.name!r} yielded {item!r}; it may yield messages and a Response."
+                            )
+        if not answered:
+            raise AgentFailed(f"The agent {agent.name!r} ended its turn without a Response.")
+        if agent._has_state():
+            await run.note_state(agent.name, agent.save_state)
     return said

@@ -50,4 +50,4 @@ class Handoff(BaseModel, defer_build=True):
 
         # By name: tools act, and contracts lie below them.
         tool: Any = load("tool", "function")
-        return tool(hand_over, name=self.name, description=self.description, strict=True)
+        return tool(hand_over, name=self.name, description=self.description, strict=True, idempotent=True)

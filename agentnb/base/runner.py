@@ -5,18 +5,31 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
 
 from agentnb.base.handle import RunHandle
-from agentnb.core import CancellationToken
+from agentnb.base.restorable import Restorable
+from agentnb.core import CancellationToken, plugins
 from agentnb.core.sync import run_sync
 from agentnb.exceptions import UserError
 from agentnb.messages import BaseAgentEvent, BaseChatMessage, TextMessage
-from agentnb.runlog import Participant, Run, RunLog, RunStarted, open_run
+from agentnb.runlog import (
+    Participant,
+    Run,
+    RunLog,
+    RunStarted,
+    current,
+    open_run,
+)
+from agentnb.runlog.circumstances import circumstances, versions
 from agentnb.runlog.gate import Gate
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Task = str | BaseChatMessage | Sequence[BaseChatMessage] | None
 
@@ -30,6 +43,21 @@ class TaskResult(BaseModel):
     stop_reason: str | None = None
     log: RunLog | None = Field(default=None, exclude=True, repr=False)
     """Every fact of the run."""
+
+    def to_df(self, kind: str = "messages", *, style: str = "agentnb") -> pd.DataFrame:
+        """Return the run as a data frame: one row per message, or per `kind` of `agentnb.transcripts.to_df`.
+
+        Raises:
+            UnknownName: If there is no such table or style.
+            ValueError: If the result has no log.
+        """
+        if self.log is None:
+            raise UserError(
+                "This result has no log, so there is no table of it. The result that `run`, `resume` or a cell gives "
+                "has one; of a saved run, `RunLog.open(path)` gives it."
+            )
+        frame: pd.DataFrame = plugins.load("table", "frame")(self.log, kind, style=style)
+        return frame
 
 
 def task_messages(task: Task) -> list[BaseChatMessage]:
@@ -56,7 +84,12 @@ def task_messages(task: Task) -> list[BaseChatMessage]:
     raise UserError(f"A task is a text, a message or a list of messages, not {type(task).__name__}: {task!r}.")
 
 
-class TaskRunner(ABC):
+def models_of(names: Iterable[str]) -> str:
+    """Return models in one text, each once; a name may itself be such a text."""
+    return ", ".join(sorted({model for name in names for model in name.split(", ") if model}))
+
+
+class TaskRunner(Restorable, ABC):
     """Anything that can be given a task."""
 
     @property
@@ -77,12 +110,16 @@ class TaskRunner(ABC):
 
     def _run_started(self) -> RunStarted:
         describe = getattr(self, "describe_component", None)
+        here = current()
+        within = here is not None and here.log.kept  # the run round this one has noted it
         return RunStarted(
             runner=self.name,
             runner_type=type(self).__name__,
             participants=tuple(self._run_participants()),
             model=self._run_model(),
             component=describe().model_dump(mode="json", exclude_none=True) if describe else None,
+            versions={} if within else versions(),
+            circumstances=None if within else circumstances(),
         )
 
     def _run_participants(self) -> Sequence[Participant]:
@@ -144,13 +181,24 @@ class TaskRunner(ABC):
         logged: bool = False,
     ) -> TaskResult:
         messages = task_messages(task)
-        async with open_run(self._run_started(), log=log, sink=sink, gate=gate) as run:
-            run.task_is_logged = logged
-            if begun is not None:
-                begun(run)
-            for note in self.opening_notes:
-                run.log.note(note)
-            await self._perform(messages, run, token, echo)
+        going_on = self._going_on(log, new=bool(messages)) if not logged else None
+        start = self._run_started()
+        before = self._continues()
+        if before is not None:
+            taken_up = going_on is not None and going_on.broken is not None
+            start = start.model_copy(update={"continues": before, "resumed": taken_up or None})
+        with going_on.writing() if going_on is not None else nullcontext():
+            here = going_on.log if going_on is not None and log is None else log
+            async with open_run(start, log=here, sink=sink, gate=gate) as run:
+                self._last_run, self._restored = run.started.id, None
+                run.task_is_logged = logged
+                if begun is not None:
+                    begun(run)
+                for note in self.opening_notes:
+                    run.log.note(note)
+                if going_on is not None:
+                    await going_on.begin(run, self._coders(), token or CancellationToken())
+                await self._perform(messages, run, token, echo)
         return TaskResult.model_construct(messages=run.messages, stop_reason=run.stop_reason, log=run.log)
 
     def run_stream(

@@ -15,6 +15,9 @@ class Team(Component, TaskRunner):
 
     component_type: ClassVar[str] = "team"
 
+    _from_facts = False
+    """Whether its log tells all that it remembers, so that no states of it need be logged."""
+
     @abstractmethod
     async def reset(self) -> None:
         """Forget the conversation."""

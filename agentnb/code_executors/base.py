@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 
 from agentnb.core import CancellationToken, Component
 from agentnb.messages import CodeBlock, CodeResult
+from agentnb.runlog import CodeFinished
 from agentnb.runlog.recorded import code_run, wrap
 
 __all__ = ["CodeBlock", "CodeExecutor", "CodeResult"]
@@ -38,6 +39,10 @@ class CodeExecutor(Component, ABC):
             asyncio.TimeoutError: If it took longer than the executor allows.
             asyncio.CancelledError: If the token was cancelled.
         """
+
+    def _given_again(self, finished: CodeFinished) -> CodeResult:
+        """Return the result of code that ran before its run was broken off."""
+        return CodeResult(exit_code=finished.exit_code or 0, output=finished.output)
 
     async def share(self, variables: Mapping[str, Any]) -> bool:
         """Make variables known to the code that will run; return False if this executor cannot."""

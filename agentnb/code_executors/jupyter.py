@@ -21,7 +21,7 @@ from agentnb.code_executors.outputs import Bundle, Output, to_text
 from agentnb.core import CancellationToken, new_id
 from agentnb.exceptions import UserError
 from agentnb.messages import CodeBlock, CodeResult
-from agentnb.runlog import OutputChunk, VariablesShared, current
+from agentnb.runlog import CodeFinished, OutputChunk, VariablesShared, current
 
 _PYTHON = frozenset(("", "python", "python3", "py", "ipython", "ipython3"))
 _SHELL = frozenset(("sh", "bash", "shell"))
@@ -140,6 +140,11 @@ class JupyterCodeExecutor(CodeExecutor):
     def output_dir(self) -> Path | None:
         """Where pictures and HTML are saved."""
         return self._output_dir
+
+    def _given_again(self, finished: CodeFinished) -> JupyterCodeResult:
+        return JupyterCodeResult(
+            exit_code=finished.exit_code or 0, output=finished.output, outputs=list(finished.outputs)
+        )
 
     async def execute_code_blocks(
         self, code_blocks: Sequence[CodeBlock], cancellation_token: CancellationToken

@@ -11,6 +11,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -149,7 +150,8 @@ def imported_names(imports: Iterable[Import]) -> Iterator[str]:
             yield node.asname or node.name.partition(".")[0]
 
 
-def used_names(source: str) -> set[str]:
+@lru_cache(maxsize=256)  # each run writes down the tools it has
+def used_names(source: str) -> frozenset[str]:
     """Return the global names that a source reads, those of annotations in quotes among them, but does not define."""
     table = symtable.symtable(source, "<function>", "exec")
     top = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
@@ -169,7 +171,7 @@ def used_names(source: str) -> set[str]:
             names |= _quoted(node.annotation)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns is not None:
             names |= _quoted(node.returns)
-    return names - top
+    return frozenset(names - top)
 
 
 def _quoted(annotation: ast.expr) -> set[str]:

@@ -10,6 +10,7 @@ from agentnb.conditions.base import PlainTermination, Said
 from agentnb.core import EventId
 from agentnb.exceptions import UserError
 from agentnb.messages import BaseAgentEvent, BaseChatMessage, RequestUsage
+from agentnb.models.prices import price_of
 from agentnb.runlog import Event, ModelFinished, RunLog, TurnFinished, TurnStarted, current
 from agentnb.runlog import Said as SaidFact
 
@@ -24,12 +25,14 @@ class CostTermination(PlainTermination):
     """Over when models have cost `usd` US dollars.
 
     ```python
-    CostTermination(0.50, prices={"gpt-4o-mini": (0.15, 0.60)})
+    CostTermination(0.50)
+    CostTermination(0.50, prices={"my-finetune": (0.30, 1.20)})
     ```
 
     In a run every call of a model below it counts, as the run's log has them: those that choose speakers and those of
-    nested teams and of agents that are tools, too. A call costs what the log says (`cost_usd`), else its tokens at
-    the price given here; a cached answer costs nothing. An agent whose calls nobody records counts with the
+    nested teams and of agents that are tools, too. A call costs its tokens at the price given here for its model, else
+    what the log says (`cost_usd`), else its tokens at the price given for `"*"`, else at that of
+    `agentnb.models.price_of`; a cached answer costs nothing. An agent whose calls nobody records counts with the
     `models_usage` of what it says, and so does everybody where there is no run.
 
     Args:
@@ -120,23 +123,27 @@ class CostTermination(PlainTermination):
         # Without usage it failed, or it was passed on to another client, which has it.
         if usage is None or body.result is None or body.result.cached:
             return 0.0
-        if usage.cost_usd is not None:
-            return usage.cost_usd
-        names = (body.model, body.model.partition(":")[2], _ANY)
+        names = (body.model, body.model.partition(":")[2])
         price = next((self._prices[name] for name in names if name in self._prices), None)
-        if price is None:
+        if price is None and usage.cost_usd is not None:
+            return usage.cost_usd
+        price = price or self._prices.get(_ANY)
+        listed = price_of(body.model) if price is None else None
+        if price is None and listed is None:
             name = body.model.partition(":")[2] or body.model
             raise UserError(
                 f"CostTermination({self._usd:g}) cannot tell what {body.model!r} costs, so it would never fire. Give "
                 f"US dollars per million prompt and completion tokens: prices={{{name!r}: (…, …)}}, or (0, 0) if free."
             )
         prompt, completion = usage.prompt_tokens or 0, usage.completion_tokens or 0
-        if not prompt and not completion and any(price):
+        if not prompt and not completion and (price is None or any(price)):
             raise UserError(
                 f"CostTermination({self._usd:g}) cannot count: {body.model!r} answered without saying how many tokens "
                 "it took. Let its server report usage, or use MaxMessageTermination."
             )
-        return _cost(price, prompt, completion)
+        if listed is not None:
+            return listed.cost_usd(RequestUsage(prompt, completion))
+        return _cost(price or (0.0, 0.0), prompt, completion)
 
     def _reported_cost(self, usage: RequestUsage, source: str) -> float:
         if not usage.prompt_tokens and not usage.completion_tokens:

@@ -19,7 +19,11 @@ class Clock:
             os.register_at_fork(after_in_child=self._reseed)
 
     def _reseed(self) -> None:
-        self._bits = random.Random(os.urandom(32)).getrandbits
+        bits = random.Random(os.urandom(32)).getrandbits
+        h = f"{bits(96):024x}"
+        first = bits(32)
+        self._numbers = iter(range(first, first + 2**32)).__next__
+        self._rest = f"{h[:4]}-4{h[5:8]}-{'89ab'[bits(2)]}{h[9:12]}-{h[12:]}"
 
     def now(self) -> datetime:
         """Return the time as an aware UTC datetime."""
@@ -31,9 +35,14 @@ class Clock:
 
     def new_id(self) -> str:
         """Return a random id in the form of a version 4 UUID."""
-        # A third of the cost of `str(uuid4())`, which every message would pay; ids need no secrecy.
-        h = f"{(self._bits(128) & ~(0xF << 76) & ~(0x3 << 62)) | (0x4 << 76) | (0x2 << 62):032x}"
-        return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
+        # A tenth of the cost of `str(uuid4())`, which every message would pay: those of a process differ in their first
+        # eight digits, which are shuffled numbers, and those of two processes in the rest. Ids need no secrecy.
+        try:
+            number = self._numbers()
+        except StopIteration:
+            self._reseed()
+            number = self._numbers()
+        return f"{number * 0x9E3779B1 & 0xFFFFFFFF:08x}-{self._rest}"
 
 
 _clock = Clock()

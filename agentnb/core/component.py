@@ -123,7 +123,7 @@ class ComponentToConfig(Generic[ConfigT]):
             config = self._describe_config()
         except Exception as error:  # a class's own code, which may raise anything: a description must not end a run
             config = {"not written": f"{type(error).__name__}: {error}"}
-        return _model(cls, providers.provider_of(cls, strict=False), config)
+        return _model(cls, _shown_provider(cls), config)
 
     def _describe_config(self) -> dict[str, Any]:
         if _is_drawn(type(self), "_to_config"):
@@ -134,8 +134,9 @@ class ComponentToConfig(Generic[ConfigT]):
 
 
 def _is_drawn(cls: type[Any], method: str) -> bool:
-    owner = next((base for base in cls.__mro__ if method in vars(base)), None)
-    return owner in (ComponentToConfig, ComponentFromConfig)
+    default = ComponentToConfig if method == "_to_config" else ComponentFromConfig
+    found, ours = getattr(cls, method), getattr(default, method)
+    return getattr(found, "__func__", found) is getattr(ours, "__func__", ours)
 
 
 def _problems(cls: type[Any]) -> list[str]:
@@ -257,6 +258,15 @@ def _require(cls: type[Any], name: str) -> Any:
     if not hasattr(cls, name):
         raise AttributeError(f"{cls.__qualname__} lacks the class variable {name}, which goes with _to_config.")
     return getattr(cls, name)
+
+
+def _shown_provider(cls: type[Any]) -> str:
+    # Kept with the class: every run is described when it begins, with all that takes part.
+    known: str | None = vars(cls).get("_component_shown_provider")
+    if known is None:
+        known = providers.provider_of(cls, strict=False)
+        type.__setattr__(cls, "_component_shown_provider", known)
+    return known
 
 
 @lru_cache(maxsize=1024)

@@ -66,6 +66,7 @@ class Constructor:
         self.signature = signature
         self.rest = next((p.name for p in signature.parameters.values() if p.kind is p.VAR_KEYWORD), None)
         self.several = next((p.name for p in signature.parameters.values() if p.kind is p.VAR_POSITIONAL), None)
+        self._names = [p.name for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
         self._adapters: dict[str, tuple[TypeAdapter[Any], ...]] = {}
 
     @classmethod
@@ -93,6 +94,18 @@ class Constructor:
             except (NameError, TypeError, AttributeError):
                 continue
         return hints
+
+    def named(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments of a call that succeeded, by name: parameters in their order, then all others."""
+        names = self._names
+        if self.several is not None:
+            names = names[: names.index(self.several)]
+            given = {**dict(zip(names, args, strict=False)), **kwargs}
+            if len(args) > len(names):
+                given[self.several] = args[len(names) :]
+        else:
+            given = {**dict(zip(names, args, strict=False)), **kwargs}
+        return {name: given.pop(name) for name in self._names if name in given} | given
 
     def fitting(self, name: str, value: Any) -> Any:
         """Return plain data as the type a parameter asks for: a path, messages, an enumeration."""
@@ -135,12 +148,8 @@ def arguments_of(component: Any) -> dict[str, Any]:
         if cls.__init__ is object.__init__:
             return {}
         raise UserError(f"How this {cls.__name__} was made is not known; define {cls.__name__}._to_config.")
-    constructor = Constructor.of(cls)
     _, args, kwargs = call
-    arguments = constructor.signature.bind(*args, **kwargs).arguments
-    if constructor.rest is not None:
-        arguments.update(arguments.pop(constructor.rest, {}))
-    return arguments
+    return Constructor.of(cls).named(args, kwargs)
 
 
 def draw(component: Any, write: Callable[[Any, str], Any]) -> dict[str, Any]:

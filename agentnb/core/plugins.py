@@ -26,6 +26,7 @@ _SHIPPED = {
     "model.replay": "agentnb.models.naming:replay_model",
     "tool.function": "agentnb.tools.function:FunctionTool",
     "person.cell": "agentnb.notebook.inputs:attend_in_cell",
+    "table.frame": "agentnb.transcripts:to_df",
     "telemetry.otel": "agentnb.telemetry.otel:follow_log",
 }
 
@@ -67,3 +68,15 @@ def load(kind: str, name: str) -> Any:
             raise
         what = f"{type(error).__name__}: {error}"
         raise UserError(f"The plugin {point.name!r} ({point.value}) cannot be loaded: {what}") from error
+
+
+@cache
+def declared(group: str) -> dict[str, Any]:
+    """Return what installed packages declare in another group, by name; the error for what cannot be loaded."""
+    found: dict[str, Any] = {}
+    for point in entry_points(group=group):
+        try:
+            found[point.name] = point.load()
+        except Exception as error:  # importing a package runs its code, which may raise anything
+            found[point.name] = UserError(f"{point.value} cannot be loaded: {type(error).__name__}: {error}")
+    return found

@@ -8,13 +8,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, Generic, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, computed_field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, computed_field
 
-from agentnb.core import Text, new_id, now
+from agentnb.core import Text, new_id, now, well_formed
 from agentnb.messages.content import CodeBlock, CodeResult, FunctionCall, Image, MemoryContent, RequestUsage
-from agentnb.messages.llm import FunctionExecutionResult, LLMMessage, UserMessage
+from agentnb.messages.llm import Edits, FunctionExecutionResult, LLMMessage, UserMessage
+from agentnb.messages.unchecked import made
+
+said_edits = Edits()
+"""Counts changes of chat messages and events in place."""
 
 
 class BaseMessage(BaseModel, ABC):
@@ -22,6 +27,10 @@ class BaseMessage(BaseModel, ABC):
 
     # Twenty message classes are imported at once and a few are used: their validators are built when they are.
     model_config = ConfigDict(defer_build=True)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        said_edits.count += 1
 
     @abstractmethod
     def to_text(self) -> str:
@@ -72,7 +81,10 @@ class BaseTextChatMessage(BaseChatMessage, ABC):
         return self.content
 
     def to_model_message(self) -> UserMessage:
-        return UserMessage(content=self.content, source=self.source)
+        content, source = self.content, self.source
+        if type(content) is str and type(source) is str:  # a field may have been set to anything
+            return made(UserMessage, content=well_formed(content), source=source)
+        return UserMessage(content=content, source=source)
 
 
 class BaseAgentEvent(_Said, ABC):
@@ -248,6 +260,31 @@ class CodeExecutionEvent(BaseAgentEvent):
 
     def to_text(self) -> str:
         return self.result.output
+
+
+def write_said(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
+    """Return what each message dumps; text messages, of which a long conversation consists, are written together."""
+    times = [message.created_at for message in messages if type(message) is TextMessage]
+    written = iter(_times().dump_python(times, mode="json"))
+    forms: list[dict[str, Any]] = []
+    for message in messages:
+        if type(message) is TextMessage:
+            form = message.__dict__.copy()
+            usage: RequestUsage | None = form["models_usage"]
+            if usage is not None:
+                tokens = {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
+                form["models_usage"] = tokens
+            form["metadata"] = form["metadata"].copy()
+            form["created_at"] = next(written)
+        else:
+            form = dict(message.dump())
+        forms.append(form)
+    return forms
+
+
+@cache
+def _times() -> TypeAdapter[list[datetime]]:
+    return TypeAdapter(list[datetime])
 
 
 def content_to_str(content: str | BaseModel | Sequence[Any]) -> str:

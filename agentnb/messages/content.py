@@ -7,6 +7,7 @@ import io
 import json
 import re
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -187,8 +188,8 @@ class CodeResult:
     output: Text
 
 
-class MemoryMimeType(Enum):
-    """Kinds of content a memory holds."""
+class MemoryMimeType(str, Enum):  # noqa: UP042 - AutoGen's prints as MemoryMimeType.TEXT
+    """Kinds of content a memory holds; each equals its text, as which it is written."""
 
     TEXT = "text/plain"
     JSON = "application/json"
@@ -227,6 +228,11 @@ class MemoryContent(BaseModel):
             return content.decode(errors="replace")
         return {"base64": base64.b64encode(content).decode()}
 
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        # Read again, a kind is a text: what is shown of it must not depend on that.
+        for name, value in super().__repr_args__():
+            yield name, _KINDS.get(value, value) if name == "mime_type" else value
+
     @field_serializer("mime_type")
     def _plain(self, mime_type: MemoryMimeType | str) -> str:
         return _mime_text(mime_type)
@@ -241,6 +247,9 @@ class MemoryContent(BaseModel):
             case Image():
                 return "<image>"
         return json.dumps(self.content, ensure_ascii=False, default=str)
+
+
+_KINDS: dict[Any, MemoryMimeType] = {kind.value: kind for kind in MemoryMimeType}
 
 
 def _mime_text(mime_type: Any) -> str:

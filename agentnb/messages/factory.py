@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_serializer
 
+from agentnb.exceptions import UserError
 from agentnb.messages import chat
 from agentnb.messages.chat import BaseAgentEvent, BaseChatMessage, BaseMessage
 from agentnb.messages.llm import UserMessage
+from agentnb.messages.saved import problem_of
 
 _BUILT_IN: tuple[type[BaseAgentEvent | BaseChatMessage], ...] = (
     chat.TextMessage,
@@ -47,11 +51,41 @@ AgentEvent = Annotated[
 ]
 
 
+_FIELDS = len(chat.TextMessage.model_fields)
+
+
+def _text_copy(data: Any) -> dict[str, Any] | None:
+    """Return a copy of the data of a text message, if it is just as it is dumped."""
+    if type(data) is not dict or data.get("type") != "TextMessage" or len(data) != _FIELDS:
+        return None
+    copy: dict[str, Any] = data.copy()
+    try:
+        usage, at = copy["models_usage"], copy["created_at"]
+        if usage is not None:
+            if type(usage["prompt_tokens"]) is not int or type(usage["completion_tokens"]) is not int:
+                return None
+            copy["models_usage"] = usage.copy()
+        metadata = copy["metadata"] = copy["metadata"].copy()
+        if metadata and not (type(metadata) is dict and set(map(type, metadata.values())) == {str}):
+            return None
+        datetime.fromisoformat(at)
+        whole = type(copy["content"]) is type(copy["source"]) is type(copy["id"]) is str
+        # `fromisoformat` reads more than a message's validator does, such as weeks.
+        written = at[-1] == "Z" and at[10] == "T" and at[7] == "-" and len(at) in (20, 27)
+        return copy if whole and written else None
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return None
+
+
 class MessageFactory:
     """Makes messages from their data by the `type` they carry."""
 
     def __init__(self) -> None:
         self._classes: dict[str, type[BaseAgentEvent | BaseChatMessage]] = {cls.__name__: cls for cls in _BUILT_IN}
+
+    def knows(self, name: Any) -> bool:
+        """Tell whether a message can be made whose `type` is a name."""
+        return name in self._classes
 
     def is_registered(self, message_type: type[BaseAgentEvent | BaseChatMessage]) -> bool:
         """Tell whether a class is known."""
@@ -81,14 +115,44 @@ class MessageFactory:
         """
         name = data.get("type")
         if name is None:
-            raise ValueError("The message's data has no 'type'.")
+            raise UserError("The message's data has no 'type'.")
         cls = self._classes.get(name) if isinstance(name, str) else None
         if cls is None:
-            raise ValueError(
+            raise UserError(
                 f"Unknown message type {name!r} (known: {', '.join(sorted(self._classes))}). "
                 "Pass your own classes as custom_message_types=[…]."
             )
         return cls.load(data)
+
+    def entries(self, saved: Any, which: str) -> list[dict[str, Any] | BaseAgentEvent | BaseChatMessage]:
+        """Look saved messages through: the data of text is copied, to be read later, anything else becomes a message.
+
+        Args:
+            saved: The data of messages.
+            which: Which these are, for errors.
+
+        Raises:
+            ValueError: If it is no list, or one of them cannot be read.
+        """
+        if isinstance(saved, str) or not isinstance(saved, Sequence):
+            raise UserError(f"The messages {which} are {saved!r:.60}; they must be a list.")
+        return [_text_copy(data) or self._read(data, f"Message {n} {which}") for n, data in enumerate(saved, 1)]
+
+    def _read(self, data: Any, which: str) -> BaseAgentEvent | BaseChatMessage:
+        if not isinstance(data, Mapping):
+            raise UserError(f"{which} is {data!r:.60}; it must be a message's data.")
+        try:
+            return self.create(data)
+        except ValidationError as error:
+            raise UserError(f"{which}, a {data.get('type')}, cannot be read: {problem_of(error)}") from error
+        except UserError as error:
+            raise UserError(f"{which} cannot be read: {error}") from error
+
+    def read(
+        self, entries: Iterable[dict[str, Any] | BaseAgentEvent | BaseChatMessage]
+    ) -> list[BaseAgentEvent | BaseChatMessage]:
+        """Make messages of what `entries` returned."""
+        return [self.create(entry) if isinstance(entry, dict) else entry for entry in entries]
 
 
 class UnknownMessage(BaseChatMessage):
@@ -97,7 +161,8 @@ class UnknownMessage(BaseChatMessage):
     data: dict[str, Any]
 
     def to_text(self) -> str:
-        return str(self.data.get("content", self.data))
+        content = self.data.get("content", self.data)
+        return content if isinstance(content, str) else json.dumps(content, ensure_ascii=False, default=str)
 
     def to_model_text(self) -> str:
         return self.to_text()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from agentnb.core import Component
 from agentnb.exceptions import UserError
@@ -19,6 +19,8 @@ from agentnb.messages import (
     SystemMessage,
     UserMessage,
 )
+from agentnb.messages.llm import edits, plain_copies, read_messages, write_messages
+from agentnb.messages.saved import Kept, problem_of
 
 _MESSAGES = (SystemMessage, UserMessage, AssistantMessage, FunctionExecutionResultMessage)
 
@@ -46,8 +48,16 @@ class ChatCompletionContext(Component, ABC):
     def __init__(self, initial_messages: list[LLMMessage] | None = None) -> None:
         if isinstance(initial_messages, str):
             raise UserError(f"initial_messages is {initial_messages!r:.80}; it must be a list of messages.")
-        self._messages: list[LLMMessage] = [a_message(message) for message in initial_messages or ()]
+        self._messages = [a_message(message) for message in initial_messages or ()]
         self._initial_messages = initial_messages
+
+    @property
+    def _messages(self) -> list[LLMMessage]:
+        return self._kept.messages
+
+    @_messages.setter
+    def _messages(self, messages: list[LLMMessage]) -> None:
+        self._kept = Kept(messages, write_messages, edits)
 
     async def add_message(self, message: LLMMessage) -> None:
         """Add a message at the end.
@@ -78,19 +88,37 @@ class ChatCompletionContext(Component, ABC):
         if not places:
             return False
         self._messages[places[0] : places[0] + 1] = [] if new is None else [a_message(new)]
+        edits.count += 1  # who remembers how the list began looks again
         return True
 
     async def clear(self) -> None:
         """Forget all messages, initial ones included."""
-        self._messages.clear()
+        self._kept.clear()
 
     async def save_state(self) -> Mapping[str, Any]:
-        """Return all messages, JSON-ready."""
-        return ChatCompletionContextState(messages=self._messages).model_dump(mode="json")
+        """Return all messages, JSON-ready; the state is the caller's own."""
+        return {"messages": self._kept.saved()}
 
     async def load_state(self, state: Mapping[str, Any]) -> None:
-        """Take the messages of a saved state in place of the present ones."""
-        self._messages = ChatCompletionContextState.model_validate(state).messages
+        """Take the messages of a saved state in place of the present ones.
+
+        Raises:
+            ValueError: If it is no context's; nothing is changed then.
+        """
+        saved = state.get("messages", ()) if isinstance(state, Mapping) else None
+        if not isinstance(saved, Sequence) or isinstance(saved, str):
+            raise UserError(f"The state {state!r:.80} has no list of 'messages'; is it a model context's?")
+        # Long conversations are loaded to be cut: what is plain is made a message when it is looked at.
+        copies = plain_copies(saved)
+        entries = [copy or _read(saved[place], place + 1) for place, copy in enumerate(copies)]
+        self._kept.load(entries, read_messages)
+
+
+def _read(data: Any, number: int) -> LLMMessage:
+    try:
+        return read_messages([data])[0]
+    except ValidationError as error:
+        raise UserError(f"Message {number} of the model context cannot be read: {problem_of(error)}") from error
 
 
 def a_message(message: Any) -> LLMMessage:

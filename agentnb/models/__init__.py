@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from agentnb.models.local import LocalChatCompletionClient
     from agentnb.models.naming import ModelChoice, choose, model_from_text
     from agentnb.models.openai import OpenAIChatCompletionClient
+    from agentnb.models.prices import Price, cost_usd, price_of, set_prices
     from agentnb.models.replay import ReplayChatCompletionClient
     from agentnb.models.scripted import ScriptedChatCompletionClient
 
@@ -49,6 +50,7 @@ __all__ = [
     "ModelFamily",
     "ModelInfo",
     "OpenAIChatCompletionClient",
+    "Price",
     "ReplayChatCompletionClient",
     "RequestUsage",
     "ScriptedChatCompletionClient",
@@ -57,7 +59,10 @@ __all__ = [
     "TopLogprob",
     "UserMessage",
     "choose",
+    "cost_usd",
     "model_from_text",
+    "price_of",
+    "set_prices",
     "validate_model_info",
 ]
 
@@ -65,10 +70,14 @@ _LAZY = {
     "LocalChatCompletionClient": "agentnb.models.local",
     "ModelChoice": "agentnb.models.naming",
     "OpenAIChatCompletionClient": "agentnb.models.openai",
+    "Price": "agentnb.models.prices",
     "ReplayChatCompletionClient": "agentnb.models.replay",
     "ScriptedChatCompletionClient": "agentnb.models.scripted",
     "choose": "agentnb.models.naming",
+    "cost_usd": "agentnb.models.prices",
     "model_from_text": "agentnb.models.naming",
+    "price_of": "agentnb.models.prices",
+    "set_prices": "agentnb.models.prices",
 }
 
 

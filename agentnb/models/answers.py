@@ -19,12 +19,13 @@ from agentnb.messages import (
     RequestUsage,
     TopLogprob,
 )
+from agentnb.models.base import BilledUsage
 from agentnb.models.wire import plain_name
 
 __all__ = ["Answer", "EventLines", "read_json"]
 
 
-def read_json(data: bytes) -> Any:
+def read_json(data: bytes | str) -> Any:
     """Return what JSON says, at half the price of `json.loads`; half a surrogate pair is left as it is.
 
     Raises:
@@ -48,7 +49,8 @@ class EventLines:
         *lines, self._rest = (self._rest + piece).split(b"\n")
         whole: list[bytes] = []
         for line in lines:
-            line = line.rstrip(b"\r")
+            if line.endswith(b"\r"):
+                line = line.rstrip(b"\r")
             if line.startswith(b"data:"):
                 self._data.append(line[5:].strip())
             elif not line and self._data:
@@ -82,6 +84,11 @@ class _Channel:
     def __init__(self) -> None:
         self.pieces: list[str] = []
         self._held = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether half a pair waits for its other half."""
+        return bool(self._held)
 
     def add(self, piece: str) -> str:
         """Take a piece and return what can be shown of it."""
@@ -129,11 +136,14 @@ class Answer:
         """
         usage = chunk.get("usage")
         if usage:
-            self.usage = RequestUsage(usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0)
+            self.usage = _usage(usage, chunk)
         choices = chunk.get("choices")
         if not choices:
             return []
         choice = choices[0]
+        plain = self._plain_text(choice)
+        if plain:
+            return [plain]
         # A whole message is complete however it ended; only a stream can be cut off unnoticed.
         self.finish_reason = choice.get("finish_reason") or ("unknown" if "message" in choice else self.finish_reason)
         message = choice.get("delta") or choice.get("message") or {}
@@ -148,6 +158,17 @@ class Answer:
         for position, call in enumerate(message.get("tool_calls") or ()):
             self._add_call(call, position)
         return self._texts(message)
+
+    def _plain_text(self, choice: Mapping[str, Any]) -> str | None:
+        """Take a piece that is text and nothing else, as nearly all are."""
+        delta = choice.get("delta")
+        if not delta or len(delta) > 1 or self._thinking or choice.get("finish_reason") or choice.get("logprobs"):
+            return None
+        text = delta.get("content")
+        if type(text) is not str or not text.isascii() or self._content.holds:
+            return None
+        self._content.pieces.append(text)
+        return text
 
     def _texts(self, message: Mapping[str, Any]) -> list[str]:
         shown: list[str] = []
@@ -212,6 +233,15 @@ class Answer:
             )
             for index, call in sorted(self._calls.items())
         ]
+
+
+def _usage(counted: Mapping[str, Any], chunk: Mapping[str, Any]) -> RequestUsage:
+    prompt, completion = counted.get("prompt_tokens") or 0, counted.get("completion_tokens") or 0
+    details = counted.get("prompt_tokens_details") or {}
+    cached = details.get("cached_tokens") or counted.get("prompt_cache_hit_tokens") or 0
+    tier, served_by, fingerprint = chunk.get("service_tier"), chunk.get("model"), chunk.get("system_fingerprint")
+    special = tier if isinstance(tier, str) and tier not in ("auto", "default", "standard") else ""
+    return BilledUsage(prompt, completion, cached, special, served_by or None, fingerprint or None)
 
 
 def _logprob(item: Mapping[str, Any]) -> ChatCompletionTokenLogprob:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Required
 
 from pydantic import BaseModel
@@ -16,10 +17,12 @@ from agentnb.core import CancellationToken, Component
 from agentnb.core.schema import ParametersSchema
 from agentnb.exceptions import UserError
 from agentnb.messages import CreateResult, Image, LLMMessage, RequestUsage
+from agentnb.models import prices
 from agentnb.models.families import ModelFamily
 from agentnb.runlog.recorded import model_create, model_stream, wrap
 
 __all__ = [
+    "BilledUsage",
     "ChatCompletionClient",
     "CountingClient",
     "ModelCapabilities",
@@ -169,6 +172,28 @@ class ChatCompletionClient(Component, ABC):
             ModelResponseInvalid: If the client's stream ends without a result, or goes on after it.
         """
 
+    def cost_usd(self, result: CreateResult) -> float | None:
+        """Return the US dollars that an answer cost; None if its price is not known. Never raises.
+
+        Here a price is what the user has said, see `agentnb.models.set_prices`; clients that know whom they ask know
+        the makers' prices, too. A cached answer costs nothing.
+        """
+        return self._cost(result, listed=False)
+
+    def _cost(self, result: CreateResult, *, listed: bool) -> float | None:
+        if result.cached:
+            return 0.0
+        usage = result.usage
+        if not usage.prompt_tokens and not usage.completion_tokens:
+            return None  # the server did not count
+        cached = usage.cached_prompt_tokens if isinstance(usage, BilledUsage) else 0
+        try:
+            return prices.cost_usd(self.model_name, usage, cached_prompt_tokens=cached, listed=listed)
+        except UserError as error:
+            # The answer is there and paid for: a file of prices that cannot be read must not lose it.
+            warnings.warn(f"What {self.model_name} costs is not known. {error}", UserWarning, stacklevel=2)
+            return None
+
     @abstractmethod
     async def close(self) -> None:
         """Release connections."""
@@ -188,6 +213,28 @@ class ChatCompletionClient(Component, ABC):
     @abstractmethod
     def remaining_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Any] = ()) -> int:
         """Count what is left of the model's window."""
+
+
+@dataclass(eq=False)
+class BilledUsage(RequestUsage):
+    """Tokens, what else decides their price, and who served them."""
+
+    cached_prompt_tokens: int = 0
+    """Tokens of the prompt that the server had kept from an earlier one."""
+    service_tier: str = ""
+    """How the server says it served the request, where that is not as usual: "flex", "priority"."""
+    served_by: str | None = None
+    """The model that answered, as the server names it."""
+    fingerprint: str | None = None
+    """The server's name for its configuration (`system_fingerprint`)."""
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, RequestUsage):
+            return NotImplemented
+        ours = (self.prompt_tokens, self.completion_tokens)
+        return ours == (other.prompt_tokens, other.completion_tokens)
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 class UsageCounter:

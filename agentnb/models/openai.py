@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import difflib
 import importlib
-import inspect
 import os
 import re
 import sys
@@ -13,7 +12,6 @@ import warnings
 import weakref
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, SecretStr
@@ -34,20 +32,19 @@ from agentnb.models.base import (
 )
 from agentnb.models.faults import Faults, Translating, without_login
 from agentnb.models.reliable import Abort, Retry
-from agentnb.models.transport import http_client
+from agentnb.models.sender import Sender, Sent
 from agentnb.runlog import current
 
 __all__ = ["OpenAIChatCompletionClient"]
 
 _HOME = catalog.Endpoint("", "https://api.openai.com/v1", "OPENAI_API_KEY")
 
+_MAKERS = frozenset(endpoint.url.rstrip("/") for endpoint in (_HOME, *catalog.ENDPOINTS))
+
 _OURS = frozenset(("stream", "messages", "function_call", "functions", "n"))
 _CAPABILITIES = frozenset(("grammar", "choices", "json_schema"))
 
 _SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
-
-# Asks the SDK for the raw response: it neither parses nor validates what comes.
-_RAW = {"X-Stainless-Raw-Response": "stream"}
 
 
 class _Request(NamedTuple):
@@ -134,7 +131,7 @@ class OpenAIChatCompletionClient(CountingClient):
         )
         self._written_fields = wire.FieldWriter()
         self._usage = UsageCounter()
-        self._sdks: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = weakref.WeakKeyDictionary()
+        self._senders: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Sender] = weakref.WeakKeyDictionary()
 
     def _read_info(self, info: ModelInfo | None, old: Mapping[str, Any] | None) -> ModelInfo:
         if info is not None and old is not None:
@@ -183,11 +180,11 @@ class OpenAIChatCompletionClient(CountingClient):
             writer.dialect, name_prefixes=writer.name_prefixes, names=writer.names, merge_system=writer.merge_system
         )
         captured = (None, *self.__dict__["_arguments"][1:])
-        return {**self.__dict__, "_sdks": None, "_writer": plain, "_arguments": captured}
+        return {**self.__dict__, "_senders": None, "_writer": plain, "_arguments": captured}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._sdks = weakref.WeakKeyDictionary()
+        self._senders = weakref.WeakKeyDictionary()
         init: Any = type(self).__init__
         self.__dict__["_arguments"] = (init.__wrapped__, *state["_arguments"][1:])
 
@@ -226,20 +223,16 @@ class OpenAIChatCompletionClient(CountingClient):
         """
         self._api_key()
 
-    async def _sdk(self) -> Any:
+    async def _sender(self) -> Sender:
         loop = asyncio.get_running_loop()
-        sdk = self._sdks.get(loop)
-        if sdk is None:
+        sender = self._senders.get(loop)
+        if sender is None:
             key = self._api_key()
             if "openai" not in sys.modules:
                 # A third of a second that would else hold up every other task of the loop.
                 await asyncio.to_thread(importlib.import_module, "openai")
-            from openai import AsyncOpenAI
-
-            arguments = {**self._arguments_of_sdk, "base_url": self._endpoint.url, "max_retries": 0}
-            arguments.setdefault("http_client", http_client(sys.modules["openai"]))
-            sdk = self._sdks[loop] = AsyncOpenAI(api_key=key, **arguments)
-        return sdk
+            sender = self._senders[loop] = Sender(key, self._endpoint.url, self._arguments_of_sdk)
+        return sender
 
     def _request(
         self,
@@ -263,8 +256,8 @@ class OpenAIChatCompletionClient(CountingClient):
         refuse_images(self.model_name, self._info, self._writer.unseen(messages))
         _check_arguments(extra, allowed=catalog.REQUEST_ARGUMENTS | _CAPABILITIES)
         given = {**self._arguments_of_requests, **extra}
-        headers, query = given.pop("extra_headers", None) or {}, given.pop("extra_query", None)
-        options: dict[str, Any] = {"headers": {**headers, **_RAW}}
+        headers, query = given.pop("extra_headers", None), given.pop("extra_query", None)
+        options: dict[str, Any] = {"headers": headers} if headers else {}
         if query:
             options["params"] = dict(query)
         if "timeout" in given:
@@ -383,22 +376,21 @@ class OpenAIChatCompletionClient(CountingClient):
         answer = self._new_answer()
         response = await self._open(request, abort)
         try:
-            async with aclosing(response.iter_bytes()) as pieces:
-                lines = EventLines()
-                translating = self._translating(answer)
-                done = False
-                while not done:
-                    with translating:
-                        piece = await abort.wait(anext(pieces, None))
-                    for data in lines.end() if piece is None else lines.add(piece):
-                        done = done or data == b"[DONE]"
-                        for text in () if done else self._feed(answer, data):
-                            if request.choices is None:
-                                yield text
-                    if piece is None:
-                        break
-                if done:
-                    await _drain(pieces)
+            lines = EventLines()
+            translating = self._translating(answer)
+            done = False
+            while not done:
+                with translating:
+                    piece = await abort.wait(response.more())
+                for data in lines.end() if piece is None else lines.add(piece):
+                    done = done or data == b"[DONE]"
+                    for text in () if done else self._feed(answer, data):
+                        if request.choices is None:
+                            yield text
+                if piece is None:
+                    break
+            if done:
+                await _drain(response)
             result = self._finish(answer, request)
             if request.choices is not None and isinstance(result.content, str):
                 yield result.content
@@ -406,23 +398,19 @@ class OpenAIChatCompletionClient(CountingClient):
         finally:
             await response.close()
 
-    async def _open(self, request: _Request, abort: Abort) -> Any:
-        """Send a request and return the SDK's raw response, its body unread."""
-        sdk = await self._sdk()
-        arguments: dict[str, Any] = {_carrier(sdk.__class__): request.body}
+    async def _open(self, request: _Request, abort: Abort) -> Sent:
+        """Send a request and return the answer, its body unread."""
+        sender = await self._sender()
         try:
             with self._translating():
-                return await abort.wait(
-                    sdk.post("/chat/completions", cast_to=object, options=request.options, **arguments)
-                )
+                return await abort.wait(sender.post(request.body, request.options))
         except ModelNotFound as error:
-            known = await abort.wait(self._known_models(sdk))
+            known = await abort.wait(self._known_models(sender))
             raise ModelNotFound(str(error) + (f" It knows: {', '.join(known)}." if known else "")) from None
 
-    async def _known_models(self, sdk: Any) -> list[str]:
+    async def _known_models(self, sender: Sender) -> list[str]:
         try:
-            listed = await sdk.get("/models", cast_to=object, options={"timeout": 2.0, "max_retries": 0})
-            names = [str(item["id"]) for item in listed["data"]]
+            names = await sender.models(timeout=2.0)
         except Exception:  # the list is a courtesy: whatever keeps it from us, the first error is the one to show
             return []
         near = difflib.get_close_matches(self._model, names, n=5, cutoff=0.3)
@@ -470,16 +458,21 @@ class OpenAIChatCompletionClient(CountingClient):
         secrets = (self._key, os.environ.get(endpoint.key_variable), *self._headers.values())
         return Faults(self._model, self.model_name, endpoint.url, endpoint.key_variable, secrets)
 
+    def cost_usd(self, result: CreateResult) -> float | None:
+        """Return the US dollars of an answer, by the user's prices or, of a maker's own server, by the maker's."""
+        at_home = self._endpoint.url.rstrip("/") in _MAKERS and not getattr(result.usage, "service_tier", "")
+        return self._cost(result, listed=at_home and "data_residency" not in self._arguments_of_sdk)
+
     async def close(self) -> None:
         """Close the connections of every event loop; a later call opens new ones."""
         here = asyncio.get_running_loop()
-        sdks = list(self._sdks.items())
-        self._sdks.clear()
-        for loop, sdk in sdks:
+        senders = list(self._senders.items())
+        self._senders.clear()
+        for loop, sender in senders:
             if loop is here:
-                await sdk.close()
+                await sender.close()
             elif loop.is_running():
-                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(sdk.close(), loop))
+                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(sender.close(), loop))
 
     def count_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Any] = ()) -> int:
         """Estimate tokens: UTF-8 bytes / 4; no tokenizer is downloaded."""
@@ -489,12 +482,6 @@ class OpenAIChatCompletionClient(CountingClient):
         """Estimate what is left of the window; 32,768 tokens are taken for a model that is not listed."""
         window = catalog.window_of(self._model) or catalog.UNKNOWN_WINDOW
         return window - self.count_tokens(messages, tools=tools)
-
-
-@lru_cache(maxsize=8)
-def _carrier(sdk: Any) -> str:
-    """Return how the SDK takes finished bytes: newer ones as `content`, older ones as `body`."""
-    return "content" if "content" in inspect.signature(sdk.post).parameters else "body"
 
 
 def _check_arguments(given: Mapping[str, Any], *, allowed: frozenset[str] | None = None) -> None:
@@ -511,11 +498,10 @@ def _check_arguments(given: Mapping[str, Any], *, allowed: frozenset[str] | None
             )
 
 
-async def _drain(pieces: AsyncGenerator[bytes, None]) -> None:
+async def _drain(answer: Sent) -> None:
     # A connection whose body was read to the end can be used again; a server that keeps it open is not waited for.
     try:
         async with asyncio.timeout(0.25):
-            async for _ in pieces:
-                pass
+            await answer.read()
     except Exception:
         return

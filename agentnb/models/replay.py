@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from pydantic import BaseModel
 
@@ -18,12 +18,14 @@ from agentnb.messages import (
     RequestUsage,
     UserMessage,
 )
+from agentnb.messages.llm import Prefix
 from agentnb.models.base import CountingClient, ModelInfo, ToolChoice, UsageCounter
 from agentnb.runlog import ModelFinished, ModelStarted, RunLog, current
 
 __all__ = ["ReplayChatCompletionClient"]
 
 _WINDOW = 10_000
+_CONVERSATIONS = 64
 _PIECE = re.compile(r"\s*\S+\s*")
 
 
@@ -45,6 +47,35 @@ def word_count(messages: Sequence[LLMMessage]) -> int:
         else:
             count += sum(len(call.arguments.split()) for call in message.content if not isinstance(call, str))
     return count
+
+
+class WordCounter:
+    """Counts the words of conversations that grow: of each, only what is new is looked at."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, _Counted] = {}
+
+    def count(self, messages: Sequence[LLMMessage]) -> int:
+        """Return what `word_count` does."""
+        if not messages:
+            return 0
+        key = id(messages[0])
+        known = self._known.pop(key, None)
+        if known is None or known.first is not messages[0]:
+            known = _Counted(messages[0], Prefix(), 0)
+        before = known.prefix.known(messages)
+        words = (known.words if before else 0) + word_count(messages[before:])
+        known.prefix.note(messages)
+        self._known[key] = _Counted(messages[0], known.prefix, words)
+        if len(self._known) > _CONVERSATIONS:
+            del self._known[next(iter(self._known))]
+        return words
+
+
+class _Counted(NamedTuple):
+    first: LLMMessage
+    prefix: Prefix
+    words: int
 
 
 def able_to_everything() -> ModelInfo:
@@ -107,6 +138,7 @@ class ReplayChatCompletionClient(CountingClient):
         self._cached = True
         self._given: set[int] = set()
         self._usage = UsageCounter()
+        self._words = WordCounter()
 
     @classmethod
     def from_log(cls, log: RunLog | str | Path) -> Self:
@@ -161,7 +193,7 @@ class ReplayChatCompletionClient(CountingClient):
             answer = CreateResult(
                 finish_reason="stop",
                 content=answer,
-                usage=RequestUsage(word_count(messages), len(answer.split())),
+                usage=RequestUsage(self._words.count(messages), len(answer.split())),
                 cached=self._cached,
             )
         self._usage.add(answer.usage, cached=answer.cached)

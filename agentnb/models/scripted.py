@@ -13,7 +13,7 @@ from agentnb.exceptions import UserError
 from agentnb.messages import CreateResult, FunctionCall, LLMMessage, RequestUsage
 from agentnb.models.base import CountingClient, ModelInfo, ToolChoice, UsageCounter, check_request
 from agentnb.models.reliable import Abort
-from agentnb.models.replay import able_to_everything, word_count, word_pieces
+from agentnb.models.replay import WordCounter, able_to_everything, word_count, word_pieces
 
 __all__ = ["ScriptedChatCompletionClient"]
 
@@ -65,6 +65,7 @@ class ScriptedChatCompletionClient(CountingClient):
         self._name = name
         self._position = 0
         self._usage = UsageCounter()
+        self._words = WordCounter()
         self.asked: list[list[LLMMessage]] = []
         self.tools_offered: list[list[str]] = []
 
@@ -94,7 +95,7 @@ class ScriptedChatCompletionClient(CountingClient):
             said = CreateResult(
                 finish_reason="stop" if isinstance(said, str) else "function_calls",
                 content=said,
-                usage=RequestUsage(word_count(messages), len(words.split())),
+                usage=RequestUsage(self._words.count(messages), len(words.split())),
                 cached=False,
             )
         self._usage.add(said.usage, cached=said.cached)

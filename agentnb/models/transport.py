@@ -11,11 +11,12 @@ import asyncio
 import importlib
 import urllib.request
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextvars import ContextVar
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple, Self
 
-__all__ = ["http_client"]
+__all__ = ["Connection", "Failed", "Head", "Pool", "RequestHead", "answered", "http_client", "http_package"]
 
 _IDLE_SECONDS = 5.0
 """How long a connection is kept for the next request, as the SDK's HTTP client keeps it."""
@@ -25,19 +26,22 @@ _MOST_BYTES = 1 << 18
 _LONGEST_HEAD = 1 << 16
 
 
-def http_client(sdk: Any) -> Any:
+def http_client(sdk: Any, pool: Pool | None = None) -> Any:
     """Return a client for the SDK's `http_client`, None if the SDK is to use its own: proxies are that one's affair.
 
     Args:
         sdk: The module `openai`.
+        pool: Its connections.
     """
     if urllib.request.getproxies():
         return None
-    base = sdk.DefaultAsyncHttpxClient
-    # The SDK moved from httpx to httpx2 between its major versions; responses must be of its own.
-    package = next(cls.__module__.partition(".")[0] for cls in base.__mro__ if cls.__name__ == "AsyncClient")
-    http: Any = importlib.import_module(package)
-    return base(transport=_transport(http)(http))
+    return sdk.DefaultAsyncHttpxClient(transport=_transport(http_package(sdk))(pool or Pool()))
+
+
+def http_package(sdk: Any) -> Any:
+    """Return the HTTP client's package: the SDK moved from httpx to httpx2 between its major versions."""
+    classes = sdk.DefaultAsyncHttpxClient.__mro__
+    return importlib.import_module(next(c.__module__.partition(".")[0] for c in classes if c.__name__ == "AsyncClient"))
 
 
 @lru_cache(maxsize=4)
@@ -45,99 +49,169 @@ def _transport(http: Any) -> type[Any]:
     """Return the classes for one version of the HTTP client, which checks what they derive from."""
 
     class Body(http.AsyncByteStream):  # type: ignore[misc]
-        def __init__(self, transport: Transport, connection: _Connection) -> None:
-            self._transport, self._connection = transport, connection
+        def __init__(self, pool: Pool, connection: Connection) -> None:
+            self._pool, self._connection = pool, connection
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
             connection = self._connection
             try:
-                while (piece := connection.piece()) is not None:
-                    yield piece or await connection.more()
-            except _Failed as error:
+                while (piece := await connection.more()) is not None:
+                    yield piece
+            except Failed as error:
                 raise error.of(http) from error.__cause__
 
         async def aclose(self) -> None:
-            self._transport.done(self._connection)
+            self._pool.done(self._connection)
 
     class Transport(http.AsyncBaseTransport):  # type: ignore[misc]
-        def __init__(self, http: Any) -> None:
-            self._secure: Any = None
-            self._idle: defaultdict[tuple[Any, ...], list[_Connection]] = defaultdict(list)
-            self._places = asyncio.Semaphore(_MOST_CONNECTIONS)
+        def __init__(self, pool: Pool) -> None:
+            self.pool = pool
+            pool.tls, pool.response = http.create_ssl_context, self.response
 
         async def handle_async_request(self, request: Any) -> Any:
-            try:
-                content = request.content
-            except http.RequestNotRead:
-                content = await request.aread()
-            timeouts = request.extensions.get("timeout") or {}
-            await self._places.acquire()
-            connection: _Connection | None = None
-            try:
-                connection = await self._connection(request.url, timeouts)
-                connection.send(request.method, request.url.raw_path, request.headers.raw, content)
-                status, headers = await connection.answer(request.method, timeouts.get("read"))
-            except BaseException as error:
-                self.done(connection)
-                if isinstance(error, _Failed):
-                    raise error.of(http) from error.__cause__
-                raise
-            return http.Response(
-                status, headers=headers, stream=Body(self, connection), extensions={"http_version": b"HTTP/1.1"}
-            )
-
-        async def _connection(self, url: Any, timeouts: Any) -> _Connection:
-            origin = (url.scheme, url.host, url.port)
-            loop = asyncio.get_running_loop()
-            idle = self._idle[origin]
-            while idle:
-                known = idle.pop()
-                if known.silent() and loop.time() - known.since < _IDLE_SECONDS:
-                    known.lent = True
-                    return known
-                known.close()
-            secure = url.scheme == "https"
-            if secure and self._secure is None:
-                self._secure = http.create_ssl_context()
-            port = url.port or (443 if secure else 80)
-            try:
-                async with asyncio.timeout(timeouts.get("connect")):
-                    _, made = await loop.create_connection(
-                        lambda: _Connection(origin),
-                        url.host,
-                        port,
-                        ssl=self._secure if secure else None,
-                        happy_eyeballs_delay=0.25,
-                    )
-            except TimeoutError as error:
-                raise _Failed("ConnectTimeout", "No connection came about in time.") from error
-            except OSError as error:
-                raise _Failed("ConnectError", str(error)) from error
-            return made
-
-        def done(self, connection: _Connection | None) -> None:
-            if connection is not None and not connection.lent:
-                return
-            self._places.release()
-            if connection is None:
-                return
-            connection.lent = False
-            if connection.reusable():
-                connection.since = asyncio.get_running_loop().time()
-                self._idle[connection.origin].append(connection)
+            head = answered.get()
+            if head is not None:
+                answered.set(None)  # only the first request is answered: what follows, such as a redirect, is sent
             else:
-                connection.close()
+                try:
+                    content = request.content
+                except http.RequestNotRead:
+                    content = await request.aread()
+                try:
+                    head = await self.pool.exchange(RequestHead.of(request), content)
+                except Failed as error:
+                    raise error.of(http) from error.__cause__
+            return self.response(head)
+
+        def response(self, head: Head) -> Any:
+            stream, version = Body(self.pool, head.connection), {"http_version": b"HTTP/1.1"}
+            return http.Response(head.status, headers=head.headers, stream=stream, extensions=version)
 
         async def aclose(self) -> None:
-            for idle in self._idle.values():
-                for connection in idle:
-                    connection.close()
-            self._idle.clear()
+            self.pool.close()
 
     return Transport
 
 
-class _Failed(Exception):
+class RequestHead(NamedTuple):
+    """A request but for its body."""
+
+    origin: tuple[str, str, int | None]
+    """Scheme, host and port."""
+    method: str
+    head: bytes
+    """Its first line and headers, but for the length of the body, and without the empty line behind them."""
+    timeouts: Mapping[str, float | None]
+    """Seconds: `connect` and `read`."""
+
+    @classmethod
+    def of(cls, request: Any) -> Self:
+        """Return that of the HTTP client's request."""
+        url = request.url
+        lines = [b"%b %b HTTP/1.1" % (request.method.encode(), url.raw_path)]
+        lines += [b"%b: %b" % (name, value) for name, value in request.headers.raw if name.lower() != b"content-length"]
+        timeouts = request.extensions.get("timeout") or {}
+        return cls((url.scheme, url.host, url.port), request.method, b"\r\n".join(lines), timeouts)
+
+
+class Head(NamedTuple):
+    """The head of an answer, and the connection that its body comes on."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    connection: Connection
+
+
+answered: ContextVar[Head | None] = ContextVar("agentnb_answered", default=None)
+"""The answer that the next request of the HTTP client already has."""
+
+
+class Pool:
+    """The connections of one client.
+
+    Attributes:
+        tls: Makes what checks certificates.
+        response: Makes the HTTP client's response of the head of an answer.
+    """
+
+    tls: Callable[[], Any]
+    response: Callable[[Head], Any]
+
+    def __init__(self) -> None:
+        self._secure: Any = None
+        self._idle: defaultdict[tuple[Any, ...], list[Connection]] = defaultdict(list)
+        self._places = asyncio.Semaphore(_MOST_CONNECTIONS)
+
+    async def exchange(self, request: RequestHead, content: bytes) -> Head:
+        """Send a request and wait for the head of the answer.
+
+        Raises:
+            Failed: If there is no connection, or no answer.
+        """
+        await self._places.acquire()
+        connection: Connection | None = None
+        try:
+            connection = self._known(request.origin) or await self._new(request.origin, request.timeouts)
+            connection.send(request.head, content)
+            status, headers = await connection.answer(request.method, request.timeouts.get("read"))
+        except BaseException:
+            self.done(connection)
+            raise
+        return Head(status, headers, connection)
+
+    def _known(self, origin: tuple[str, str, int | None]) -> Connection | None:
+        idle = self._idle[origin]
+        while idle:
+            known = idle.pop()
+            if known.silent() and asyncio.get_running_loop().time() - known.since < _IDLE_SECONDS:
+                known.lent = True
+                return known
+            known.close()
+        return None
+
+    async def _new(self, origin: tuple[str, str, int | None], timeouts: Mapping[str, float | None]) -> Connection:
+        scheme, host, port = origin
+        secure = scheme == "https"
+        if secure and self._secure is None:
+            self._secure = self.tls()
+        try:
+            async with asyncio.timeout(timeouts.get("connect")):
+                _, made = await asyncio.get_running_loop().create_connection(
+                    lambda: Connection(origin),
+                    host,
+                    port or (443 if secure else 80),
+                    ssl=self._secure if secure else None,
+                    happy_eyeballs_delay=0.25,
+                )
+        except TimeoutError as error:
+            raise Failed("ConnectTimeout", "No connection came about in time.") from error
+        except OSError as error:
+            raise Failed("ConnectError", str(error)) from error
+        return made
+
+    def done(self, connection: Connection | None) -> None:
+        """Take a connection back."""
+        if connection is not None and not connection.lent:
+            return
+        self._places.release()
+        if connection is None:
+            return
+        connection.lent = False
+        if connection.reusable():
+            connection.since = asyncio.get_running_loop().time()
+            self._idle[connection.origin].append(connection)
+        else:
+            connection.close()
+
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        for idle in self._idle.values():
+            for connection in idle:
+                connection.close()
+        self._idle.clear()
+
+
+class Failed(Exception):
     """Something went wrong below HTTP; the HTTP client's exception of the same name says so to the SDK."""
 
     def __init__(self, name: str, text: str) -> None:
@@ -149,7 +223,7 @@ class _Failed(Exception):
         return made
 
 
-class _Connection(asyncio.Protocol):
+class Connection(asyncio.Protocol):
     """One connection, and the answer that comes on it.
 
     Attributes:
@@ -225,25 +299,25 @@ class _Connection(asyncio.Protocol):
         if self._loop.time() < self._deadline:
             self._timer = self._loop.call_at(self._deadline, self._look)
         else:
-            self._waiting.set_exception(_Failed("ReadTimeout", "Nothing came in time."))
+            self._waiting.set_exception(Failed("ReadTimeout", "Nothing came in time."))
 
-    def _broken(self, text: str) -> _Failed:
-        failed = _Failed("ReadError" if self._lost else "RemoteProtocolError", str(self._lost or "") or text)
+    def _broken(self, text: str) -> Failed:
+        failed = Failed("ReadError" if self._lost else "RemoteProtocolError", str(self._lost or "") or text)
         failed.__cause__ = self._lost
         return failed
 
     # -- one request --------------------------------------------------------------------------------------------------
 
-    def send(self, method: str, target: bytes, headers: list[tuple[bytes, bytes]], content: bytes) -> None:
+    def send(self, head: bytes, content: bytes) -> None:
         """Write a request."""
-        lines = [b"%b %b HTTP/1.1" % (method.encode(), target)]
-        chunked = False
-        for name, value in headers:
-            lines.append(b"%b: %b" % (name, value))
-            chunked = chunked or name.lower() == b"transfer-encoding"
-        if chunked:
+        self._ended = False  # given up before its answer began, the connection must not serve another request
+        if b"\r\ntransfer-encoding:" in head.lower():
             content = b"%x\r\n%b\r\n0\r\n\r\n" % (len(content), content) if content else b"0\r\n\r\n"
-        self._transport.write(b"\r\n".join(lines) + b"\r\n\r\n" + content)
+            self._transport.write(b"%b\r\n\r\n%b" % (head, content))
+        elif content or not head.startswith((b"GET ", b"HEAD ")):
+            self._transport.write(b"%b\r\nContent-Length: %d\r\n\r\n%b" % (head, len(content), content))
+        else:
+            self._transport.write(head + b"\r\n\r\n")
 
     async def answer(self, method: str, patience: float | None) -> tuple[int, list[tuple[bytes, bytes]]]:
         """Wait for the head of the answer, and return its status and headers."""
@@ -253,7 +327,7 @@ class _Connection(asyncio.Protocol):
                 if self.over:
                     raise self._broken("Server disconnected without sending a response.")
                 if len(self._read) > _LONGEST_HEAD:
-                    raise _Failed("RemoteProtocolError", "The head of the answer does not end.")
+                    raise Failed("RemoteProtocolError", "The head of the answer does not end.")
                 await self._arrival()
             first, *lines = bytes(self._read[:ends]).split(b"\r\n")
             del self._read[: ends + 4]
@@ -262,11 +336,11 @@ class _Connection(asyncio.Protocol):
                 code = int(status)
                 headers = [(name.strip(), value.strip()) for name, value in (line.split(b":", 1) for line in lines)]
             except ValueError:
-                raise _Failed("RemoteProtocolError", f"The server does not speak HTTP: {first[:80]!r}.") from None
+                raise Failed("RemoteProtocolError", f"The server does not speak HTTP: {first[:80]!r}.") from None
             if code >= 200:
                 break
         if not version.startswith(b"HTTP/1."):
-            raise _Failed("RemoteProtocolError", f"The server does not speak HTTP/1.1: {first[:80]!r}.")
+            raise Failed("RemoteProtocolError", f"The server does not speak HTTP/1.1: {first[:80]!r}.")
         self._frame(method, version, code, {name.lower(): value.lower() for name, value in headers})
         return code, headers
 
@@ -313,7 +387,7 @@ class _Connection(asyncio.Protocol):
         read, pieces, at = self._read, [], 0
         while not self._ended:
             if self._left:
-                piece = bytes(read[at : at + self._left])
+                piece = read[at : at + self._left]
                 if not piece:
                     break
                 at += len(piece)
@@ -326,9 +400,9 @@ class _Connection(asyncio.Protocol):
             if ends < 0:
                 break
             try:
-                size = int(bytes(read[begins:ends]).partition(b";")[0], 16)
+                size = int(read[begins:ends].partition(b";")[0], 16)
             except ValueError:
-                raise _Failed("RemoteProtocolError", "The server sent a chunk without its size.") from None
+                raise Failed("RemoteProtocolError", "The server sent a chunk without its size.") from None
             if size == 0:
                 trailer = read.find(b"\r\n\r\n", ends)
                 if trailer < 0:
@@ -342,13 +416,11 @@ class _Connection(asyncio.Protocol):
             raise self._broken("The connection was closed before the answer was complete.")
         return b"".join(pieces) if pieces or not self._ended else None
 
-    async def more(self) -> bytes:
-        """Wait for the next piece of the body; nothing at its end."""
-        while True:
+    async def more(self) -> bytes | None:
+        """Return the next piece of the body, once there is one; None at its end."""
+        while (piece := self.piece()) == b"":
             await self._arrival()
-            piece = self.piece()
-            if piece is None or piece:
-                return piece or b""
+        return piece
 
     # -- afterwards ---------------------------------------------------------------------------------------------------
 

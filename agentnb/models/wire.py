@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
+from pydantic_core import PydanticSerializationError, to_json
 
 from agentnb.core import inline_refs, well_formed
 from agentnb.exceptions import ModelResponseInvalid, UserError
@@ -57,7 +58,16 @@ def _checked(name: str, what: str, way_out: str) -> str:
 
 
 def json_bytes(value: Any) -> bytes:
+    """Return JSON as it is sent; half of a surrogate pair, which no UTF-8 can hold, becomes U+FFFD."""
     return well_formed(json.dumps(value, ensure_ascii=False, separators=(",", ":"))).encode()
+
+
+def _text_bytes(value: Any) -> bytes:
+    # The same for what holds texts alone, where it is an eighth of the price.
+    try:
+        return to_json(value)
+    except PydanticSerializationError:
+        return json_bytes(value)
 
 
 class _Conversation:
@@ -145,7 +155,7 @@ class MessageWriter:
         return parts
 
     def _part(self, message: LLMMessage) -> bytes:
-        return b",".join(json_bytes(item) for item in self._items(message))
+        return b",".join([_text_bytes(item) for item in self._items(message)])
 
     def _items(self, message: LLMMessage) -> list[dict[str, Any]]:
         match message:
@@ -252,11 +262,11 @@ class FieldWriter:
         schemas = [tool_schema(tool) for tool in tools]
         tail = next((k.written for k in self._known if k.schemas == schemas and k.fields == fields), None)
         if tail is None:
-            tail = json_bytes({**({"tools": [tool_json(schema) for schema in schemas]} if tools else {}), **fields})
+            tail = json_bytes({**({"tools": [tool_json(schema) for schema in schemas]} if tools else {}), **fields})[1:]
+            tail = b"," + tail if len(tail) > 1 else tail
             # Copies, which differ from what may be changed in place later.
             self._known.appendleft(_Fields(copy.deepcopy(schemas), copy.deepcopy(dict(fields)), tail))
-        head = json.dumps({"model": model}, ensure_ascii=False)[:-1].encode("utf-8", "replace")
-        return b'%b,"messages":%b%b' % (head, messages, b"," + tail[1:] if len(tail) > 2 else tail[1:])
+        return b'%b,"messages":%b%b' % (_text_bytes({"model": model})[:-1], messages, tail)
 
 
 def tool_json(tool: Any) -> dict[str, Any]:

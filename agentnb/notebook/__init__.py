@@ -1,5 +1,6 @@
 """Teams in notebook cells: `%load_ext agentnb`, then `%%agentteam NAME` and the task below it.
 
+`%%agentteam NAME --resume RUN` goes on from a run; `open_run` shows a saved one, with all that a run can do.
 `last_run` is the newest run of this kernel, None before the first.
 """
 
@@ -8,8 +9,17 @@ from __future__ import annotations
 from typing import Any
 
 from agentnb.notebook.runs import NotebookRun, runs
+from agentnb.notebook.saved import SavedRun, open_run
 
-__all__ = ["NotebookRun", "last_run", "load_ipython_extension", "runs", "unload_ipython_extension"]
+__all__ = [
+    "NotebookRun",
+    "SavedRun",
+    "last_run",
+    "load_ipython_extension",
+    "open_run",
+    "runs",
+    "unload_ipython_extension",
+]
 
 last_run: NotebookRun | None
 

@@ -47,14 +47,21 @@ class Reception:
         self._context = copy_context()
         self._questions: dict[str, tuple[Event, InputRequested]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._ends: list[Callable[[], None]] = [log.watch(self._heard)]
-        if session.someone_there:
-            self._ends.append(log.attend("notebook"))
+        self._ends: list[Callable[[], None]] = []
+        self.follow(log)
 
     @property
     def questions(self) -> list[InputRequested]:
         """The open questions, oldest first."""
         return [body for _, body in self._questions.values() if body.input_id in self.log.open_questions]
+
+    def follow(self, log: RunLog) -> None:
+        """Attend to another log, in which the run goes on."""
+        self.close()
+        self.log = log
+        self._ends = [log.watch(self._heard)]
+        if self.session.someone_there:
+            self._ends.append(log.attend("notebook"))
 
     def cell_waits(self, session: Session) -> Callable[[], None]:
         """Say that a cell waits for the run now, so that its client can be asked; return the way to end that.
@@ -70,8 +77,8 @@ class Reception:
 
     def close(self) -> None:
         """Withdraw what is still asked."""
-        for end in self._ends:
-            end()
+        while self._ends:
+            self._ends.pop()()
         for task in self._tasks.values():
             task.cancel()
 

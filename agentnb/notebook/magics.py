@@ -1,4 +1,4 @@
-"""`%%agentteam` gives a team the cell as its task; `%agentteam` lists, shows and stops runs.
+"""`%%agentteam` gives a team the cell as its task, or lets it go on from a run; `%agentteam` lists, shows, stops runs.
 
 IPython does not await cell magics, so an input transformer turns the cell into a top-level `await run_cell(…)`:
 tracebacks, interrupts and `_` then work as in any cell that awaits. The plain magic of the same name gives help and
@@ -7,31 +7,33 @@ completion, and says what is wrong where the cell was not transformed.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
-from IPython.core.error import UsageError
 from IPython.core.getipython import get_ipython
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
-from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 from IPython.display import display
 from traitlets import Enum, Integer, Unicode
 from traitlets.config import Configurable
 
 from agentnb.base import TaskRunner, Team
-from agentnb.core import plugins, well_formed
+from agentnb.core import plugins
 from agentnb.exceptions import AgentnbError, UnknownName, UserError
+from agentnb.notebook.listing import aligned, kernel_runs, saved_runs
+from agentnb.notebook.logged import LoggedRun
+from agentnb.notebook.options import near, read, unquoted, with_options
 from agentnb.notebook.runs import NotebookRun, busy, runs, start
+from agentnb.notebook.saved import LEAST, SavedRun, broken_off, log_of, open_run
 from agentnb.notebook.session import Wish, waiting
-from agentnb.runlog import totals
+from agentnb.runlog import RunLog, RunStarted
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 MODEL_VARIABLE = "AGENTNB_MODEL"
+
 
 _FIRST_LINE = re.compile(r"\s*%%agentteam(?=\s|$)(.*)", re.DOTALL)
 
@@ -110,28 +112,6 @@ async def run_cell(line: str, body: str) -> None:
     await magics.launch(line, body)
 
 
-_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
-    (("name",), {"metavar": "NAME", "help": "a variable that holds a team or an agent, or a ready-made team's name"}),
-    (("-o", "--out"), {"metavar": "VAR", "help": "bind the run to this variable"}),
-    (("--with",), {"dest": "variables", "metavar": "A,B", "help": "hand these variables to the team's code"}),
-    (("--max-turns",), {"metavar": "N", "help": "stop after so many turns (ready-made teams)"}),
-    (("--model",), {"metavar": "TEXT", "help": "as in openai:gpt-4o-mini or local (ready-made teams)"}),
-    (("--wait",), {"action": "store_true", "help": "let the cell wait for the run"}),
-    (("--background",), {"action": "store_true", "help": "let the run go on after the cell"}),
-    (("-q", "--quiet"), {"action": "store_true", "help": "show nothing; display the run later by its variable"}),
-)
-_FLAGS = [flag for flags, _ in _OPTIONS[1:] for flag in flags]
-
-
-def _with_options(magic: F) -> F:
-    decorate: Any = argument  # IPython's decorators carry no types
-    for flags, settings in reversed(_OPTIONS):
-        magic = decorate(*flags, **settings)(magic)
-    finish: Any = magic_arguments
-    decorated: F = finish("%agentteam")(magic)
-    return decorated
-
-
 @magics_class
 class AgentTeamMagics(Magics, Configurable):
     """Settings of `%%agentteam`: `%config AgentTeamMagics.model = "openai:gpt-4o-mini"`."""
@@ -153,12 +133,18 @@ class AgentTeamMagics(Magics, Configurable):
 
     @no_var_expand
     @cell_magic("agentteam")  # type: ignore[arg-type]
-    @_with_options
+    @with_options
     def agentteam_cell(self, line: str, cell: str) -> None:
         """Give a team the text below as its task.
 
         The first line must be the first of the cell. ■ stops the run; what it did is kept in the run's log and in
-        the variable of `--out`.
+        the variable of `--out`: `run.to_df()`, `run.plot()`, `run.to_html("run.html")`, `run.branch(message=2)`,
+        `run.diff(other)` …
+
+        With `--resume RUN` the team goes on from a run of its name, of this kernel or a saved one. Without a text
+        below, a run that broke off (■, an error, a kernel that ended) is taken up: turns that had come to their end
+        stand, and nothing that was done is done again. With a text, that is the next task. `--branch K` leaves the run
+        as it is, and goes on from its first K messages in a run of its own.
         """
         shell = get_ipython()
         if shell is not None and not shell.autoawait:
@@ -173,9 +159,11 @@ class AgentTeamMagics(Magics, Configurable):
     def agentteam_line(self, line: str) -> None:
         """List, show and stop runs.
 
-        `%agentteam list`: what can be given a task; `%agentteam runs`: the runs of this kernel; `%agentteam show 2`:
-        run 2 again; `%agentteam stop 2`: stop run 2 (without a number: the newest that runs); `%agentteam models`:
-        which model is taken.
+        `%agentteam list`: what can be given a task; `%agentteam runs`: the runs of this kernel, and those saved last;
+        `%agentteam show RUN`: a run again, by its number, a variable, its id or its file; `-o VAR` binds it, with all
+        a run can do (as `agentnb.open_run(RUN)` gives it): `to_df`, `plot`, `provenance`, `to_html`, `to_notebook`,
+        `export`, `save`, `branch`, `diff`; `%agentteam stop 2`: stop run 2 (without a number: the newest that runs);
+        `%agentteam models`: which model is taken.
         """
         commands = {
             "list": self._list,
@@ -189,7 +177,7 @@ class AgentTeamMagics(Magics, Configurable):
             print(_HELP)
         elif word not in commands:
             raise UnknownName(
-                f"%agentteam has no command {word!r} (it has: {', '.join(commands)}).{_near(word, commands)}"
+                f"%agentteam has no command {word!r} (it has: {', '.join(commands)}).{near(word, commands)}"
             )
         else:
             commands[word](rest)
@@ -200,37 +188,41 @@ class AgentTeamMagics(Magics, Configurable):
         for name, value in self.shell.user_ns.items():
             if isinstance(value, TaskRunner) and not name.startswith("_"):
                 rows.append((name, type(value).__name__, value.description))
-        print(_aligned(rows))
+        print(aligned(rows))
 
     def _table(self, rest: list[str]) -> None:
         _no_more("runs", rest)
-        rows = [("run", "team", "state", "messages", "tokens", "seconds", "log")]
-        for run in runs():
-            so_far = totals(run.log)
-            tokens = so_far.prompt_tokens + so_far.completion_tokens
-            where = os.path.relpath(run.log.path) if run.log.path else "in memory"
-            rows.append(
-                (
-                    str(run.number),
-                    run.runner.name,
-                    run.state,
-                    str(so_far.messages),
-                    str(tokens),
-                    f"{so_far.seconds:.1f}",
-                    where,
-                )
-            )
-        print(_aligned(rows) if len(rows) > 1 else "No run in this kernel yet. `%%agentteam NAME` starts one.")
+        print("\n\n".join(filter(None, (kernel_runs(), saved_runs()))))
 
     def _show(self, rest: list[str]) -> None:
-        display(self._numbered("show", rest))
+        named = rest[:-2] if len(rest) > 1 and rest[-2] in ("-o", "--out") else rest
+        name = rest[-1] if named is not rest else None
+        if len(named) != 1 or (name is not None and not name.isidentifier()):
+            raise UserError(
+                "%agentteam show takes one run: its number, a variable, its id or its file, and `-o VAR` to bind it. "
+                "`%agentteam runs` lists them."
+            )
+        run = self._run_named("%agentteam show", named[0])
+        shown = run if isinstance(run, LoggedRun) else open_run(run)
+        if name is not None:
+            self.shell.user_ns[name] = shown
+        display(shown)
+
+    def _run_named(self, command: str, text: str) -> Any:
+        """Return what a person means: a run of this kernel by number, a variable's value, else the text itself."""
+        text = unquoted(text)
+        if text.isdecimal() and len(text) < LEAST:
+            return self._numbered(command, [text])
+        if text.isidentifier() and text in self.shell.user_ns:
+            return self.shell.user_ns[text]
+        return text
 
     def _stop(self, rest: list[str]) -> None:
         running = [run for run in runs() if run.state == "running"]
         if not rest and not running:
             print("Nothing runs.")
             return
-        run = self._numbered("stop", rest) if rest else running[-1]
+        run = self._numbered("%agentteam stop", rest) if rest else running[-1]
         if run.state != "running":
             print(f"Run {run.number} is over already ({run.state}).")
             return
@@ -246,7 +238,7 @@ class AgentTeamMagics(Magics, Configurable):
             ("3", MODEL_VARIABLE, repr(named) if named else "not set"),
             ("4", "default", "what is at hand; the run says which and why"),
         ]
-        print("The first of these that is set decides:\n" + _aligned(rows))
+        print("The first of these that is set decides:\n" + aligned(rows))
         try:
             print(f"Now: {plugins.load('choice', 'model')(self.model or None).line()}")
         except AgentnbError as error:
@@ -256,8 +248,7 @@ class AgentTeamMagics(Magics, Configurable):
         known = runs()
         if len(rest) != 1 or not rest[0].isdecimal():
             raise UserError(
-                f"%agentteam {command} takes the number of a run, as in `%agentteam {command} 1`; "
-                "`%agentteam runs` lists them."
+                f"{command} takes the number of a run, as in `%agentteam stop 1`; `%agentteam runs` lists them."
             )
         number = int(rest[0])
         if not 1 <= number <= len(known):
@@ -268,23 +259,77 @@ class AgentTeamMagics(Magics, Configurable):
     async def launch(self, line: str, body: str) -> None:
         """Start the run of a cell, bind it, and wait for it where that is right."""
         options = self.options(line)
-        if not body.strip():
+        task = body.strip("\n") if body.strip() else ""
+        if not task and options.resume is None:
             raise UserError(
                 f"The cell has no task. Write it below the first line: `%%agentteam {options.name}`, then what to do."
             )
         variables = self._variables(options.variables)
         runner, made_here = self._runner(options, variables)
         try:
-            run = await start(
-                runner, body.strip("\n"), variables=variables, quiet=options.quiet, close_runner=made_here
-            )
+            log = self._beginning(options, runner) if options.resume is not None else None
+            if log is not None and not task and not broken_off(log, runner.name):
+                run: LoggedRun = SavedRun(log)
+            else:
+                run = await self._started(runner, task, variables, options, log, made_here)
         except BaseException:
             if made_here and isinstance(runner, Team):
                 await runner.close()
             raise
         if options.out:
             self.shell.user_ns[options.out] = run
-        await self._accompany(run, options)
+        if isinstance(run, NotebookRun):
+            await self._accompany(run, options)
+            return
+        if made_here and isinstance(runner, Team):
+            await runner.close()
+        if not options.quiet:
+            display(run)
+        print(
+            f"The run {run.log.id[:8]} had come to its end, so nothing was done. Write a task below the first line to "
+            "go on from there, or add `--branch K` to go on differently after its message K."
+        )
+
+    async def _started(
+        self,
+        runner: TaskRunner,
+        task: str,
+        variables: Mapping[str, Any],
+        options: Any,
+        log: RunLog | None,
+        close_runner: bool,
+    ) -> NotebookRun:
+        try:
+            return await start(
+                runner,
+                task,
+                variables=variables,
+                quiet=options.quiet,
+                close_runner=close_runner,
+                log=log,
+                rerun_code=options.rerun_code,
+            )
+        except BaseException:
+            if options.branch is not None and log is not None and log.path is not None:
+                log.path.unlink(missing_ok=True)  # a branch that nothing went on in
+            raise
+
+    def _beginning(self, options: Any, runner: TaskRunner) -> RunLog:
+        try:
+            log = log_of(self._run_named("--resume", options.resume))
+        except UnknownName as error:
+            hint = near(options.resume, self._own_names())
+            raise UnknownName(
+                f"--resume {options.resume}: no variable of that name, and no run. {error}{hint}"
+            ) from None
+        there = {event.body.runner for event in log if isinstance(event.body, RunStarted) and event.parent is None}
+        if runner.name not in there:
+            whose = f"of {', '.join(map(repr, sorted(there)))}" if there else "without a beginning"
+            raise UserError(
+                f"The run {log.id[:8]} is one {whose}, and {options.name!r} holds {runner.name!r}. Give the cell a "
+                "team or an agent of the run's name, with the same participants."
+            )
+        return log if options.branch is None else log.branch(message=options.branch)
 
     async def _accompany(self, run: NotebookRun, options: Any) -> None:
         wish: Wish = "wait" if options.wait else "background" if options.background else cast(Wish, self.wait)
@@ -306,28 +351,13 @@ class AgentTeamMagics(Magics, Configurable):
         Raises:
             UserError: If an option is unknown, lacks its value, or contradicts another.
         """
-        try:
-            options = parse_argstring(self.agentteam_cell, line)
-        except (UsageError, ValueError) as error:
-            raise UserError(_explained(str(error), line)) from None
-        for name, value in vars(options).items():
-            if isinstance(value, str) and len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
-                setattr(options, name, value[1:-1])  # IPython splits at blanks outside of quotes and keeps those
-        if options.out is not None and not options.out.isidentifier():
-            raise UserError(f"--out {options.out}: a variable's name is wanted, as in `--out run`.")
-        if options.wait and options.background:
-            raise UserError("--wait and --background contradict each other; give one of them.")
-        if options.max_turns is not None:
-            if not options.max_turns.isdecimal() or int(options.max_turns) < 1:
-                raise UserError(f"--max-turns {options.max_turns}: a whole number from 1 on is wanted.")
-            options.max_turns = int(options.max_turns)
-        return options
+        return read(self.agentteam_cell, line)
 
     def _variables(self, names: str | None) -> dict[str, Any]:
         found = {}
         for name in filter(None, (part.strip() for part in (names or "").split(","))):
             if name not in self.shell.user_ns:
-                raise UnknownName(f"--with {name}: no such variable in this notebook.{_near(name, self._own_names())}")
+                raise UnknownName(f"--with {name}: no such variable in this notebook.{near(name, self._own_names())}")
             found[name] = self.shell.user_ns[name]
         if names is not None and not found:
             raise UserError("--with wants the names of variables, as in `--with penguins,weights`.")
@@ -370,45 +400,23 @@ class AgentTeamMagics(Magics, Configurable):
         known = [*ready_made, *teams]
         raise UnknownName(
             f"No team named {options.name!r} (known: {', '.join(map(repr, known)) or 'none'})."
-            f"{_near(options.name, known)}"
+            f"{near(options.name, known)}"
         )
 
 
 _HELP = """\
 %%agentteam NAME [--with A,B] [-o VAR] [--model TEXT] [--max-turns N] [--wait | --background] [-q]
     gives a team the rest of the cell as its task (`%%agentteam?` explains)
+%%agentteam NAME --resume RUN [--branch K] [--rerun-code] …
+    goes on from a run: takes it up where it broke off, or gives the cell as the next task
 %agentteam list      what can be given a task
-%agentteam runs      the runs of this kernel
-%agentteam show N    run N again
+%agentteam runs      the runs of this kernel, and those saved last
+%agentteam show RUN [-o VAR]
+                     a run again: by its number, a variable, its id or its file
 %agentteam stop [N]  stop run N, or the newest
 %agentteam models    which model is taken, and how to change it"""
-
-
-def _near(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""
-
-
-def _explained(message: str, line: str) -> str:
-    if message.startswith("unrecognized arguments:"):
-        extra = message.partition(":")[2].split()
-        if not extra[0].startswith("-"):
-            return (
-                f"%%agentteam takes one name; {' '.join(extra)!r} is too much. The task goes on the lines below, "
-                "and `--with` takes names joined by commas, without blanks."
-            )
-        return f"%%agentteam has no option {extra[0]!r}.{_near(extra[0].partition('=')[0], _FLAGS)}"
-    if "the following arguments are required" in message:
-        known = ", ".join(plugins.names("team"))
-        return f"%%agentteam wants a name: a variable that holds a team or an agent, or a ready-made team ({known})."
-    return f"%%agentteam {well_formed(line)}: {message}."
 
 
 def _no_more(command: str, rest: list[str]) -> None:
     if rest:
         raise UserError(f"%agentteam {command} takes nothing more; {' '.join(rest)!r} is too much.")
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> str:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))] if rows else []
-    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)

@@ -9,20 +9,18 @@ import threading
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from agentnb.base import Task, TaskResult, TaskRunner, Team
 from agentnb.exceptions import AgentFailed, RunStopped, TerminatedException, UserError
 from agentnb.messages import BaseChatMessage, TextMessage
 from agentnb.notebook.inputs import Reception
+from agentnb.notebook.logged import LoggedRun
 from agentnb.notebook.session import here
 from agentnb.notebook.variables import describe, summarize
 from agentnb.notebook.views import view
-from agentnb.runlog import Event, RunFinished, RunLog, RunStarted, VariablesShared, result_of, totals
+from agentnb.runlog import Event, Run, RunLog, RunStarted, VariablesShared, totals
 from agentnb.runlog.log import void
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 State = Literal["running", "done", "stopped", "failed"]
 
@@ -76,7 +74,7 @@ def _ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-class NotebookRun:
+class NotebookRun(LoggedRun):
     """One run of a team or agent in this kernel: what `-o run` binds.
 
     ```python
@@ -85,14 +83,18 @@ class NotebookRun:
     run.to_df()
     ```
 
+    While it goes on: `await run` waits for it, `run.stop()` stops it, `run.answer(text)` answers its question. At any
+    time: `run` shows it; `state`, `stop_reason`, `messages`, `result` say how it stands; `to_df`, `plot`, `provenance`
+    tell of it; `to_html`, `to_markdown`, `to_notebook`, `to_script`, `export`, `save` write it to files; `branch` gives
+    another run its beginning, and `diff` compares the two.
+
     The run is a task of its own: a cell may wait for it (`await run`), and the run goes on if it does not. Must be made
     where an event loop runs, as in a cell. Its output stays in the cell that made it. Raises `UserError` if the runner
-    is at another run.
+    is at another run. `log` is one that the runner was restored to and that may be written; it is closed at the end.
 
     Attributes:
         number: Counted from 1 in this kernel.
         runner: The team or agent.
-        log: Every fact so far.
         error: What it failed with; None otherwise.
     """
 
@@ -104,6 +106,7 @@ class NotebookRun:
         quiet: bool = False,
         shared: VariablesShared | None = None,
         close_runner: bool = False,
+        log: RunLog | None = None,
     ) -> None:
         other = busy(runner)
         if other is not None:
@@ -115,7 +118,8 @@ class NotebookRun:
         self.runner = runner
         self.session = here()
         self.error: BaseException | None = None
-        self.log = RunLog.create(runner.name)
+        self._log = log if log is not None else RunLog.create(runner.name)
+        self._run_id: str | None = None
         self._shared = shared
         self._close_runner = close_runner
         self._loop = asyncio.get_running_loop()
@@ -127,7 +131,7 @@ class NotebookRun:
         # Those who wait may be cancelled; what they wait for may not.
         self._over.set_running_or_notify_cancel()
         self._released.set_running_or_notify_cancel()
-        self._view = view(self.log, self.session, on_stop=lambda: self.stop("the Stop button"), quiet=quiet)
+        self._view = view(self._log, self.session, on_stop=lambda: self.stop("the Stop button"), quiet=quiet)
         self._reception = Reception(
             self.log, self.session, widget=self._view.widget, printed=self.session.prints and not quiet
         )
@@ -141,7 +145,7 @@ class NotebookRun:
         try:
             if self._stop_asked:
                 raise asyncio.CancelledError
-            self._result = await self.runner.run(task=task, log=self.log)
+            self._result = await self.runner._run_task(task, None, True, self.log, begun=self._run_begun)
             self._state = "done"
         except asyncio.CancelledError:
             # Not passed on: this is the outermost frame of the task, and who waits for it is told by the state.
@@ -155,6 +159,16 @@ class NotebookRun:
             self._over.set_result(None)
             if self._close_runner and isinstance(self.runner, Team):
                 await self.runner.close()
+
+    def _run_begun(self, run: Run) -> None:
+        self._run_id = run.started.id
+        if run.log is not self._log:  # the run goes on in a branch, whose file its team opens and closes
+            self._unwatch()
+            self._log.close()
+            self._log = run.log
+            self._view.follow(run.log)
+            self._reception.follow(run.log)
+            self._unwatch = run.log.watch(self._heard)
 
     def _end(self) -> None:
         self._reception.close()
@@ -181,6 +195,11 @@ class NotebookRun:
             self._loop.call_soon(lambda: self.log.append(fact, source="notebook", parent=item.id))
 
     @property
+    def log(self) -> RunLog:
+        """Every fact so far; once the run goes on in a branch, that branch."""
+        return self._log
+
+    @property
     def team(self) -> TaskRunner:
         """The team or agent."""
         return self.runner
@@ -192,37 +211,25 @@ class NotebookRun:
 
     @property
     def stop_reason(self) -> str | None:
-        """Why it ended; None while it runs."""
         if self._result is not None:
             return self._result.stop_reason
-        ended = [event.body for event in self.log if isinstance(event.body, RunFinished)]
         if self._state == "running":
             return None
-        return ended[-1].stop_reason if ended else self._state
+        return (super().stop_reason if self._run_id is not None else None) or self._state
 
     @property
     def messages(self) -> Sequence[Any]:
-        """Chat messages and events said so far."""
-        return self._result.messages if self._result is not None else result_of(self.log)
+        return self._result.messages if self._result is not None else super().messages
 
     @property
     def result(self) -> TaskResult:
-        """What the run gave so far; after a stop or a failure what was said until then."""
-        if self._result is not None:
-            return self._result
-        return TaskResult.model_construct(messages=result_of(self.log), stop_reason=self.stop_reason, log=self.log)
+        return self._result if self._result is not None else super().result
 
     @property
     def question(self) -> str | None:
         """What a person is asked now; None if nothing."""
         asked = self._reception.questions
         return asked[0].prompt if asked else None
-
-    def to_df(self, kind: str = "messages") -> pd.DataFrame:
-        """Return the run as a data frame: one row per message, or per `kind` of `agentnb.transcripts.to_df`."""
-        from agentnb.transcripts import to_df
-
-        return to_df(self.log, kind=kind)
 
     def stop(self, by: str = "run.stop()") -> None:
         """Stop the run and keep what it did; from any thread, nothing happens if it is over."""
@@ -231,7 +238,7 @@ class NotebookRun:
     def _stop(self, by: str) -> None:
         if self._state != "running":
             return
-        if len(self.log):
+        if self._run_id is not None:
             self.log.note(f"Stopped with {by}.", by="person")
         if self._begun:
             self._task.cancel()
@@ -317,12 +324,6 @@ class NotebookRun:
         count = len(self.messages)
         return f"run {self.number} was stopped; {count} message{'' if count == 1 else 's'} and all facts are kept."
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Mapping[str, Any]:
-        from agentnb.ui import bundle
-
-        data: Mapping[str, Any] = bundle(self.log)
-        return data
-
     def __repr__(self) -> str:
         so_far = totals(self.log)
         return (
@@ -345,6 +346,8 @@ async def start(
     variables: Mapping[str, Any] = MappingProxyType({}),
     quiet: bool = False,
     close_runner: bool = False,
+    log: RunLog | None = None,
+    rerun_code: bool = False,
 ) -> NotebookRun:
     """Hand variables to those who run code, tell all about them, and start the run.
 
@@ -354,25 +357,61 @@ async def start(
         variables: Values by name.
         quiet: Show nothing.
         close_runner: Close the team once the run is over.
+        log: Go on from this log; without a task its last run, which broke off, is taken up.
+        rerun_code: Run the log's code again first.
 
     Raises:
-        UserError: If there are variables and nobody runs code.
+        UserError: If there are variables and nobody runs code; if the log is of another team or somebody writes it.
         RunStopped: If the cell was interrupted before the run began.
     """
-    messages: list[BaseChatMessage] = [TextMessage(source="user", content=task)]
-    shared = None
-    if variables:
-        try:
-            async with ticking():
-                takers = await runner.share(variables)
-                told = await asyncio.to_thread(describe, variables)
-        except asyncio.CancelledError:
+    if log is not None:
+        writer = next((run for run in _runs if run.log.id == log.id and run.state == "running"), None)
+        if writer is not None:
+            raise UserError(
+                f"Run {writer.number} is still at the run {log.id[:8]}. Wait for it, stop it with `%agentteam stop "
+                f"{writer.number}`, or go on beside it, in a branch: `--branch K` keeps its first K messages."
+            )
+        _refuse_if_written(log)
+        log.reopen()
+    try:
+        messages, shared = await _prepared(runner, task, variables, log, rerun_code)
+        return NotebookRun(runner, messages, quiet=quiet, shared=shared, close_runner=close_runner, log=log)
+    except BaseException as error:
+        if log is not None:
+            log.close()
+        if isinstance(error, asyncio.CancelledError):
             raise RunStopped("stopped before the run began.") from None
-        if not takers:
-            raise UserError(f"--with {','.join(variables)}: nobody in team {runner.name!r} runs code.")
-        messages.append(TextMessage(source="notebook", content=told, metadata={"kind": "data"}))
-        shared = VariablesShared(executor=", ".join(takers), names=tuple(variables), summary=summarize(variables))
-    return NotebookRun(runner, messages, quiet=quiet, shared=shared, close_runner=close_runner)
+        raise
+
+
+def _refuse_if_written(log: RunLog) -> None:
+    from agentnb.transcripts.summary import is_written
+
+    # Of another log's file `reopen` says who writes it; this log's own it would share.
+    if log.store is not None and totals(log).state == "running" and is_written(log.store.path):
+        raise UserError(
+            f"The run {log.id[:8]} still goes on in this kernel. Wait until it is over, or stop it; if nothing goes on "
+            "any more, let its file go with `log.close()`."
+        )
+
+
+async def _prepared(
+    runner: TaskRunner, task: str, variables: Mapping[str, Any], log: RunLog | None, rerun_code: bool
+) -> tuple[list[BaseChatMessage] | None, VariablesShared | None]:
+    messages: list[BaseChatMessage] = [TextMessage(source="user", content=task)] if task else []
+    shared = None
+    async with ticking():
+        if variables:
+            takers = await runner.share(variables)
+            told = await asyncio.to_thread(describe, variables)
+            if not takers:
+                raise UserError(f"--with {','.join(variables)}: nobody in team {runner.name!r} runs code.")
+            if messages:
+                messages.append(TextMessage(source="notebook", content=told, metadata={"kind": "data"}))
+            shared = VariablesShared(executor=", ".join(takers), names=tuple(variables), summary=summarize(variables))
+        if log is not None:  # after the variables, which code that is run again may need
+            await runner.restore(log, rerun_code=rerun_code)
+    return messages or None, shared
 
 
 def readable(error: BaseException) -> BaseException:

@@ -21,6 +21,9 @@ class View(Protocol):
     widget: Probed | None
     """What a live page may answer; None where there is none."""
 
+    def follow(self, branch: RunLog) -> None:
+        """Go on with a branch of the log, in which the run goes on."""
+
     def finish(self) -> None:
         """Show what stays."""
 
@@ -38,6 +41,10 @@ class Page:
         self.widget: Probed | None = self._transcript
         self._handle: Any = display(self._transcript, display_id=True)
 
+    def follow(self, branch: RunLog) -> None:
+        self.log = branch
+        self._transcript.follow(branch)
+
     def finish(self) -> None:
         from agentnb.ui import bundle
 
@@ -53,6 +60,9 @@ class Still:
 
     def __init__(self, log: RunLog) -> None:
         self.log = log
+
+    def follow(self, branch: RunLog) -> None:
+        self.log = branch
 
     def finish(self) -> None:
         from IPython.display import display
@@ -70,7 +80,14 @@ class Printed:
     def __init__(self, log: RunLog) -> None:
         from agentnb.ui import ConsoleFollower
 
-        self._end = ConsoleFollower().follow(log)
+        self._follower = ConsoleFollower()
+        self._end = self._follower.follow(log)
+
+    def follow(self, branch: RunLog) -> None:
+        self._end()
+        for event in branch.since(branch.origin.at if branch.origin else 0):
+            self._follower.feed(event)
+        self._end = branch.watch(self._follower.feed)
 
     def finish(self) -> None:
         self._end()
@@ -80,6 +97,9 @@ class Quiet:
     """Nothing: `run` shows it on demand."""
 
     widget: Probed | None = None
+
+    def follow(self, branch: RunLog) -> None:
+        return
 
     def finish(self) -> None:
         return

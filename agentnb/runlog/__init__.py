@@ -6,6 +6,7 @@ from agentnb.runlog.events import (
     AgentMade,
     AgentState,
     Body,
+    Branched,
     CapacityChanged,
     CodeFinished,
     CodeStarted,
@@ -17,6 +18,7 @@ from agentnb.runlog.events import (
     EnvelopeSent,
     ErrorRaised,
     Event,
+    Forgotten,
     InputAnswered,
     InputRequested,
     MemoryFinished,
@@ -27,6 +29,7 @@ from agentnb.runlog.events import (
     OutputChunk,
     Participant,
     Relayed,
+    Retracted,
     RunFinished,
     RunPaused,
     RunStarted,
@@ -42,16 +45,20 @@ from agentnb.runlog.events import (
     VerdictGiven,
 )
 from agentnb.runlog.fold import Totals, add_totals, result_of, said, shown, thread, totals
-from agentnb.runlog.log import RUNS_VARIABLE, RunLog, Scope, current, fan_out, runs_folder, scope
+from agentnb.runlog.folder import RUNS_VARIABLE, runs_folder
+from agentnb.runlog.given import HasLog, log_of, logs_of
+from agentnb.runlog.log import RunLog, Scope, current, fan_out, scope
 from agentnb.runlog.observers import announce, observe, observed
+from agentnb.runlog.reader import LineReader, Origin
 from agentnb.runlog.run import Run, open_run
-from agentnb.runlog.store import JsonLinesStore, LineReader
+from agentnb.runlog.store import JsonLinesStore
 
 __all__ = [
     "RUNS_VARIABLE",
     "AgentMade",
     "AgentState",
     "Body",
+    "Branched",
     "CapacityChanged",
     "CodeFinished",
     "CodeStarted",
@@ -63,6 +70,8 @@ __all__ = [
     "EnvelopeSent",
     "ErrorRaised",
     "Event",
+    "Forgotten",
+    "HasLog",
     "InputAnswered",
     "InputRequested",
     "JsonLinesStore",
@@ -72,9 +81,11 @@ __all__ = [
     "ModelFinished",
     "ModelStarted",
     "Noted",
+    "Origin",
     "OutputChunk",
     "Participant",
     "Relayed",
+    "Retracted",
     "Run",
     "RunFinished",
     "RunLog",
@@ -96,6 +107,8 @@ __all__ = [
     "announce",
     "current",
     "fan_out",
+    "log_of",
+    "logs_of",
     "observe",
     "observed",
     "open_run",

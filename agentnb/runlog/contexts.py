@@ -6,13 +6,15 @@ import hashlib
 import weakref
 from collections.abc import Sequence
 from functools import lru_cache
+from operator import is_
 from typing import Any, NamedTuple
 
 from agentnb.core import well_formed
-from agentnb.messages import BaseTextChatMessage, LLMMessage
+from agentnb.messages import BaseTextChatMessage, LLMMessage, ToolCallExecutionEvent, ToolCallRequestEvent
 from agentnb.messages.llm import edits
-from agentnb.runlog.events import ContextAdded, Said
+from agentnb.runlog.events import ContextAdded
 from agentnb.runlog.log import RunLog
+from agentnb.runlog.scopes import name_of
 
 LONG = 1024
 """Characters from which on a text is known by its hash, and may be written as the continuation of another."""
@@ -31,12 +33,13 @@ class Showing(NamedTuple):
 class _Last:
     """What one source showed its model last; it grows with the conversation, so that no call walks through it."""
 
-    __slots__ = ("edits", "entries", "messages", "seq")
+    __slots__ = ("edits", "entries", "kept", "messages", "seq")
 
     def __init__(self) -> None:
         self.seq: int | None = None
         self.entries: list[int] = []
         self.messages: list[LLMMessage] = []
+        self.kept: Sequence[LLMMessage] = ()
         self.edits = edits.count
 
 
@@ -46,8 +49,12 @@ class Contexts:
     def __init__(self) -> None:
         self._scanned = 0
         self._said: dict[tuple[str, str], int] = {}
+        self._calls: dict[int, tuple[ToolCallRequestEvent | ToolCallExecutionEvent, int]] = {}
         self._shown: dict[Any, tuple[LLMMessage | None, int]] = {}
         self._last: dict[str, _Last] = {}
+        self._kept: dict[str, _Last] = {}
+        self.states: dict[str, Any] = {}
+        """The state last written, by whose it is."""
         self._texts: dict[tuple[str, str | None, str], tuple[int, str]] = {}
 
     def show(self, log: RunLog, messages: Sequence[LLMMessage], source: str) -> Showing:
@@ -55,54 +62,97 @@ class Contexts:
         last = self._last.get(source)
         if last is None:
             last = self._last[source] = _Last()
-        keep = len(last.messages)
-        # Compared as lists, where the same object is equal without a look at it; a message that was changed in place
-        # since is the same object and another text.
-        head = messages[:keep]
-        if last.edits == edits.count and (head if type(head) is list else list(head)) == last.messages:
-            added = self._entries(log, messages[keep:])
+        keep, added = self._new(log, last, messages, source)
+        return Showing(last.seq if keep else None, keep, added)
+
+    def kept(self, log: RunLog, messages: Sequence[LLMMessage], source: str) -> tuple[int, tuple[int, ...]]:
+        """Write what is new in a context that somebody keeps from turn to turn.
+
+        Returns:
+            How many of its entries at the last time are its first ones still, and the entries that follow.
+        """
+        last = self._kept.get(source)
+        if last is None:
+            last = self._kept[source] = _Last()
+        keep = len(last.entries)
+        # A list that only grew need not be compared: of one that was changed otherwise, the edits are counted.
+        same = last.kept is messages and len(messages) >= keep and last.edits == edits.count
+        if same and (not keep or messages[keep - 1] is last.messages[0]):
+            added = tuple(self._entries(log, messages[keep:], source))
             last.entries += added
-            last.messages += messages[keep:]
         else:
-            entries = self._entries(log, messages)
-            most = min(len(entries), keep)
-            keep = 0
-            while keep < most and last.entries[keep] == entries[keep]:
-                keep += 1
+            entries = self._entries(log, messages, source)
+            keep = _agree(last.entries, entries)
+            added = tuple(entries[keep:])
+            last.entries, last.kept, last.edits = entries, messages, edits.count
+        last.messages = list(messages[-1:])
+        return keep, added
+
+    def _new(
+        self, log: RunLog, last: _Last, messages: Sequence[LLMMessage], source: str
+    ) -> tuple[int, tuple[int, ...]]:
+        keep = len(last.messages)
+        new = messages[keep:]
+        last.messages += new
+        # Compared as whole lists, where the same object is equal without a look at it: to copy the beginning would look
+        # at each. A message that was changed in place since is the same object and another text.
+        if last.edits == edits.count and (messages if type(messages) is list else list(messages)) == last.messages:
+            added = self._entries(log, new, source)
+            last.entries += added
+        else:
+            entries = self._entries(log, messages, source)
+            keep = _agree(last.entries, entries)
             last.entries, last.messages, last.edits = entries, list(messages), edits.count
             added = entries[keep:]
-        return Showing(last.seq if keep else None, keep, tuple(added))
+        return keep, tuple(added)
 
     def called(self, source: str, seq: int) -> None:
         """Take note of the `model.started` fact of what was shown."""
         self._last[source].seq = seq
 
-    def _entries(self, log: RunLog, messages: Sequence[LLMMessage]) -> list[int]:
+    def _entries(self, log: RunLog, messages: Sequence[LLMMessage], source: str) -> list[int]:
+        if not messages:
+            return []
         for event in log._events[self._scanned :]:
-            if event.body.kind == "message" and isinstance(event.body, Said):  # type: ignore[attr-defined]
-                message = event.body.message
+            body: Any = event.body
+            if body.kind == "message":
+                message = body.message
+                cls: Any = type(message)
+                if cls is ToolCallRequestEvent or cls is ToolCallExecutionEvent:
+                    if message.content:
+                        self._calls[id(message.content[0])] = message, event.seq
                 # A class of the user's may give models another text; read again, only its content is known.
-                if _is_text(type(message)) and message.to_model_text() == message.content:  # type: ignore[attr-defined]
-                    self._said.setdefault((message.source, message.content), event.seq)  # type: ignore[attr-defined]
+                elif _is_text(cls) and message.to_model_text() == message.content:
+                    self._said.setdefault((message.source, message.content), event.seq)
         self._scanned = len(log._events)
-        return [self._entry(log, message) for message in messages]
+        asker = name_of(source)
+        return [self._entry(log, message, asker) for message in messages]
 
-    def _entry(self, log: RunLog, message: LLMMessage) -> int:
+    def _entry(self, log: RunLog, message: LLMMessage, asker: str) -> int:
         fields = message.__dict__
         content, speaker, thought = fields.get("content"), fields.get("source"), fields.get("thought")
         if not isinstance(content, str):
             known = self._shown.get(id(message))
             if known is not None:
                 return known[1]
+            seq = self._called(message, content, thought)
+            if seq is not None:
+                self._shown[id(message)] = (message, seq)
+                return seq
             # The message is kept with its number: an `id` says nothing once its object is gone.
             seq = log.append(ContextAdded.of(role=message.type, message=message)).seq
             self._shown[id(message)] = (message, seq)
             return seq
-        key = (message.type, speaker, content if len(content) < LONG else _digest(content), thought)
+        # What was said to the asker, and what it said itself, stands in the log as it was said.
+        plainly = (message.type == "AssistantMessage") is (speaker == asker)
+        key = (message.type, speaker, content if len(content) < LONG else _digest(content), thought, plainly)
         known = self._shown.get(key)
         if known is not None:
             return known[1]
         said = self._said.get((speaker, content)) if speaker is not None and thought is None else None
+        if said is not None and plainly:
+            self._shown[key] = (None, said)
+            return said
         if said is not None:
             fact = ContextAdded.of(role=message.type, said=said)
         else:
@@ -112,6 +162,18 @@ class Contexts:
             self._remember((message.type, speaker, content[:_HEAD]), seq, content)
         self._shown[key] = (None, seq)
         return seq
+
+    def _called(self, message: LLMMessage, content: Any, thought: str | None) -> int | None:
+        """Return the fact of the event that holds the same calls, or the same results; None if there is none."""
+        known = self._calls.get(id(content[0])) if content and thought is None else None
+        if known is None:
+            return None
+        event, seq = known
+        asks = type(event) is ToolCallRequestEvent
+        same = len(content) == len(event.content) and all(map(is_, content, event.content))
+        if not same or message.type != ("AssistantMessage" if asks else "FunctionExecutionResultMessage"):
+            return None
+        return None if asks and message.source != event.source else seq  # type: ignore[union-attr]
 
     def _written(self, message: LLMMessage, content: str, speaker: str | None) -> ContextAdded:
         """Write a message, or only how it goes on from an earlier one: a prompt may repeat the whole conversation."""
@@ -129,6 +191,12 @@ class Contexts:
         self._texts[head] = (seq, text)
         if len(self._texts) > _KEPT:
             del self._texts[next(iter(self._texts))]
+
+
+def _agree(one: Sequence[int], other: Sequence[int]) -> int:
+    """Return how many entries two lists have in common at their beginning."""
+    most = min(len(one), len(other))
+    return next((place for place in range(most) if one[place] != other[place]), most)
 
 
 def _digest(text: str) -> bytes:

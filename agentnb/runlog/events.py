@@ -5,12 +5,14 @@ Seconds are floats, times are aware UTC, tokens are counts as the server reporte
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny
 
 from agentnb.core import EventId, Text
 from agentnb.messages import BaseMessage, CodeBlock, CreateResult, LLMMessage, read_message
+from agentnb.messages.unchecked import made
+from agentnb.messages.unchecked import unchecked as unchecked
 
 
 class Usage(BaseModel, frozen=True, defer_build=True):
@@ -22,36 +24,6 @@ class Usage(BaseModel, frozen=True, defer_build=True):
     """US dollars at the price when called."""
 
 
-M = TypeVar("M", bound=BaseModel)
-
-_new, _put = object.__new__, object.__setattr__
-
-
-_blanks: dict[type[BaseModel], dict[str, Any]] = {}
-_names: dict[type[BaseModel], set[str]] = {}
-
-
-def _know(cls: type[BaseModel]) -> None:
-    fields = cls.model_fields
-    _blanks[cls] = {name: None if f.is_required() else f.get_default() for name, f in fields.items()}
-    _names[cls] = set(fields)
-
-
-def unchecked(cls: type[M], values: dict[str, Any]) -> M:
-    """Make a frozen object of values known to be right, a field each, in the fields' order.
-
-    A quarter of the price of `model_construct` and a third of its memory: the names of the fields are shared.
-    """
-    if cls not in _names:
-        _know(cls)
-    made = _new(cls)
-    _put(made, "__dict__", values)
-    _put(made, "__pydantic_fields_set__", _names[cls])
-    _put(made, "__pydantic_extra__", None)
-    _put(made, "__pydantic_private__", None)
-    return made
-
-
 class _Body(BaseModel):
     """What happened."""
 
@@ -59,10 +31,8 @@ class _Body(BaseModel):
 
     @classmethod
     def of(cls, **values: Any) -> Self:
-        """Make the fact of values known to be right; those with a default that changes must all be given."""
-        if cls not in _blanks:
-            _know(cls)
-        return unchecked(cls, {**_blanks[cls], **values})
+        """Make the fact of values known to be right."""
+        return made(cls, **values)
 
 
 class Participant(BaseModel, frozen=True, defer_build=True):
@@ -87,7 +57,12 @@ class RunStarted(_Body, frozen=True):
     """How the runner was made; what cannot be written is named."""
     continues: str | None = None
     """The id of the run whose conversation goes on here."""
+    resumed: bool | None = None
+    """True where that run was broken off, and is taken up where it stood."""
     versions: dict[str, str] = Field(default_factory=dict)
+    """Of agentnb-toolkit, Python and packages, by the name they are installed by."""
+    circumstances: dict[str, Any] | None = None
+    """Under what circumstances it started: see `agentnb.runlog.circumstances`; None for a run within a run."""
 
 
 class RunFinished(_Body, frozen=True):
@@ -116,15 +91,23 @@ class TurnStarted(_Body, frozen=True):
     agent: str
     turn: int
     """Counted from 1 within the run."""
+    again: int | None = None
+    """The `seq` of the `turn.started` fact of the turn that broke off and is taken up here."""
 
 
 class TurnFinished(_Body, frozen=True):
-    """The agent gave the word back."""
+    """The agent gave the word back.
+
+    What its model context holds now is the first `keep` entries it held at the end of its turn before, then `added`:
+    `seq`s as of a `model.started` fact. Both are None for agents without one.
+    """
 
     kind: Literal["turn.finished"] = "turn.finished"
     agent: str
     turn: int
     outcome: Literal["done", "stopped", "failed"] = "done"
+    keep: int | None = None
+    added: tuple[int, ...] | None = None
 
 
 class Said(_Body, frozen=True):
@@ -134,6 +117,34 @@ class Said(_Body, frozen=True):
     message: Annotated[SerializeAsAny[BaseMessage], BeforeValidator(read_message)]
     left_out: bool | None = None
     """True where it is no part of the run's result, as a task may be."""
+    heard: bool | None = None
+    """False where no participant is told, as of the choice of a speaker; True where all are, whoever speaks next."""
+
+
+class Retracted(_Body, frozen=True):
+    """A message was taken back before anybody was told."""
+
+    kind: Literal["retracted"] = "retracted"
+    said: int
+    """The `seq` of the message."""
+    anew: bool | None = None
+    """True where what broke off is taken up again and says it anew: it is no part of the result then."""
+
+
+class Forgotten(_Body, frozen=True):
+    """A team began its conversation anew: its thread is empty, and its agents remember nothing."""
+
+    kind: Literal["forgotten"] = "forgotten"
+
+
+class Branched(_Body, frozen=True):
+    """Another run's facts go on differently from here: the first `at` facts are that run's."""
+
+    kind: Literal["branch"] = "branch"
+    origin: str
+    """The other run's id."""
+    at: int
+    why: Text = ""
 
 
 class Relayed(_Body, frozen=True):
@@ -145,7 +156,7 @@ class Relayed(_Body, frozen=True):
 
 
 class AgentState(_Body, frozen=True):
-    """The state of an agent that the log cannot rebuild otherwise."""
+    """The state of an agent, a team, or who chooses a team's speakers, that the log cannot rebuild otherwise."""
 
     kind: Literal["state"] = "state"
     agent: str
@@ -198,7 +209,8 @@ class ModelStarted(_Body, frozen=True):
     """A model was asked.
 
     What it was shown is the first `keep` entries of the call at seq `base` (none where `base` is None), then `added`:
-    `seq`s of `context` facts. A log so grows with what was said, not with its square.
+    `seq`s of `message` facts, and of `context` facts for what was not said so. What the asker said itself is an answer
+    of the model's, what others said comes from a user. A log so grows with what was said, not with its square.
     """
 
     kind: Literal["model.started"] = "model.started"
@@ -223,6 +235,10 @@ class ModelFinished(_Body, frozen=True):
     error: Text | None = None
     partial: Text = ""
     """Text streamed before the failure."""
+    returned_model: str | None = None
+    """The model that answered, as its server names it."""
+    fingerprint: str | None = None
+    """The server's name for its configuration."""
 
 
 class ToolStarted(_Body, frozen=True):
@@ -242,6 +258,8 @@ class ToolFinished(_Body, frozen=True):
     call_id: str | None = None
     result: Text = ""
     is_error: bool = False
+    parts: tuple[dict[str, Any], ...] | None = None
+    """The result's parts, where it is more than a text."""
 
 
 MemoryAction = Literal["update_context", "query", "add", "clear"]
@@ -273,6 +291,8 @@ class CodeStarted(_Body, frozen=True):
     kind: Literal["code.started"] = "code.started"
     executor: str
     blocks: tuple[CodeBlock, ...]
+    again: int | None = None
+    """The `seq` of the fact of the same code that ran before, where it only runs again to have its variables."""
 
 
 class CodeFinished(_Body, frozen=True):
@@ -302,6 +322,10 @@ class InputRequested(_Body, frozen=True):
     input_id: str
     prompt: Text
     choices: tuple[str, ...] = ()
+    suggestion: Text = ""
+    """An answer to begin with, such as the code to be changed."""
+    by: str = ""
+    """How the answer comes, where not by who shows the log, as in "terminal" or "input_func"."""
 
 
 class InputAnswered(_Body, frozen=True):
@@ -443,6 +467,9 @@ Body = (
     | TurnFinished
     | Said
     | Relayed
+    | Retracted
+    | Forgotten
+    | Branched
     | AgentState
     | SpeakerChosen
     | RunPaused

@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel
 
 from agentnb.core import EventId
-from agentnb.messages import AssistantMessage, BaseChatMessage, BaseMessage, LLMMessage, UserMessage
-from agentnb.runlog.events import ContextAdded, Event, ModelStarted, Relayed, RunFinished, RunStarted, Said, Usage
+from agentnb.messages import (
+    AssistantMessage,
+    BaseChatMessage,
+    BaseMessage,
+    FunctionExecutionResultMessage,
+    LLMMessage,
+    ToolCallExecutionEvent,
+    ToolCallRequestEvent,
+    UserMessage,
+)
+from agentnb.runlog.events import (
+    ContextAdded,
+    Event,
+    ModelStarted,
+    Relayed,
+    Retracted,
+    RunFinished,
+    RunStarted,
+    Said,
+    Usage,
+)
 from agentnb.runlog.log import RunLog
+from agentnb.runlog.scopes import name_of
 
 
 class Totals(BaseModel, frozen=True, defer_build=True):
@@ -25,6 +45,7 @@ class Totals(BaseModel, frozen=True, defer_build=True):
     stop_reason: str | None = None
     messages: int = 0
     turns: int = 0
+    """Outermost ones; one that broke off and was taken up again counts once."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
     model_calls: int = 0
@@ -46,27 +67,41 @@ def said(events: Iterable[Event]) -> list[BaseMessage]:
 def result_of(events: Iterable[Event], run: EventId | None = None) -> list[Any]:
     """Return the messages and events of a run's result, in their order.
 
+    That of a run which takes up one that broke off begins with what was said there; what was taken back is no part.
+
     Args:
         events: A log, or its facts.
         run: The `run.started` fact; default: the first one.
     """
     facts = list(events)
-    run = run or next((event.id for event in facts if isinstance(event.body, RunStarted)), None)
-    runs: dict[EventId, EventId | None] = {}
     messages: list[Any] = []
+    for event in result_facts(facts, run):
+        body = facts[event.body.said - 1].body if isinstance(event.body, Relayed) else event.body
+        if isinstance(body, Said):
+            messages.append(body.message)
+    return messages
+
+
+def result_facts(facts: Sequence[Event], run: EventId | None = None) -> list[Event]:
+    """Return the facts that `result_of` takes its messages from: where each was said, or taken up."""
+    started = {event.id: event.body for event in facts if isinstance(event.body, RunStarted)}
+    wanted = {run or next(iter(started), None)}
+    for event_id, body in reversed(started.items()):
+        if event_id in wanted and body.resumed:
+            wanted.add(cast(EventId, body.continues))
+    taken_back = {event.body.said for event in facts if isinstance(event.body, Retracted) and event.body.anew}
+    runs: dict[EventId, EventId | None] = {}
+    found: list[Event] = []
     for event in facts:
         # Parents come before their children, so one pass finds the run each fact belongs to.
-        own = event.id if isinstance(event.body, RunStarted) else runs.get(event.parent) if event.parent else None
+        own = event.id if event.id in started else runs.get(event.parent) if event.parent else None
         runs[event.id] = own
-        if own != run:
-            continue
-        if isinstance(event.body, Said) and not event.body.left_out:
-            messages.append(event.body.message)
-        elif isinstance(event.body, Relayed):
-            taken = facts[event.body.said - 1].body
-            if isinstance(taken, Said):
-                messages.append(taken.message)
-    return messages
+        fact = event.body
+        said_at = event.seq if isinstance(fact, Said) and not fact.left_out else None
+        said_at = fact.said if isinstance(fact, Relayed) else said_at
+        if own in wanted and said_at is not None and not {said_at, event.seq} & taken_back:
+            found.append(event)
+    return found
 
 
 def add_usage(total: Usage, event: Event) -> Usage:
@@ -80,16 +115,34 @@ def add_usage(total: Usage, event: Event) -> Usage:
 
 
 def totals(log: RunLog) -> Totals:
-    """Sum a log up: turns, messages, tokens, seconds and how it ended."""
+    """Sum a log up: turns, messages without those taken back, tokens, seconds and how it ended.
+
+    A run that broke off took until its last fact.
+    """
     result = Totals()
-    for event in log:
-        result = add_totals(result, event)
+    began = last = None
+    cut_short, taken_back = 0.0, 0
     events = log.events
-    if events and result.state == "running":
-        began = next((event for event in events if event.id == result.run), events[0])
-        so_far = (events[-1].at - began.at).total_seconds()
-        return result.model_copy(update={"seconds": result.seconds + so_far})
-    return result
+    for event in events:
+        if event.kind == "run.started" and event.parent is None:
+            if began is not None and last is not None and result.state == "running":
+                cut_short += (last.at - began.at).total_seconds()
+            began = event
+        elif isinstance(event.body, Retracted):
+            fact = events[event.body.said - 1].body
+            taken_back += isinstance(fact, Said) and isinstance(fact.message, BaseChatMessage)
+        result, last = add_totals(result, event), event
+    if last is not None and result.state == "running":
+        cut_short += (last.at - (began or events[0]).at).total_seconds()
+    return result.model_copy(update={"seconds": result.seconds + cut_short, "messages": result.messages - taken_back})
+
+
+def counts_as_turn(event: Event, run: str | None) -> bool:
+    """Tell whether a `turn.started` fact is one more turn of a run, or of those that it takes up.
+
+    Turns of runs within turns are not; one that broke off and is taken up again was counted when it first began.
+    """
+    return event.parent in (None, run) and event.body.again is None  # type: ignore[attr-defined]
 
 
 def add_totals(total: Totals, event: Event) -> Totals:
@@ -106,7 +159,7 @@ def add_totals(total: Totals, event: Event) -> Totals:
                 "stop_reason": event.body.stop_reason,
                 "seconds": total.seconds + (event.took or 0.0),
             }
-        case "turn.started":
+        case "turn.started" if counts_as_turn(event, total.run):
             change = {"turns": total.turns + 1}
         case "message" if isinstance(event.body, Said) and isinstance(event.body.message, BaseChatMessage):
             change = {"messages": total.messages + 1}
@@ -139,20 +192,44 @@ def shown(log: RunLog, call: Event) -> list[LLMMessage]:
         if body.base is None or wanted == 0:
             break
         event = events[body.base - 1]
-    return [_message(events, seq) for seq in entries]
+    return [_message(events, seq, call.source) for seq in entries]
 
 
-def _message(events: Sequence[Event], seq: int) -> LLMMessage:
+def kept_by(log: RunLog, agent: str, seq: int) -> list[LLMMessage]:
+    """Return what an agent's model context held at the end of its turn, a `turn.finished` fact at `seq`."""
+    entries: list[int] = []
+    events = log._events
+    turns: Any = (event.body for event in events[:seq] if event.kind == "turn.finished")
+    for turn in turns:
+        if turn.agent == agent and turn.added is not None:
+            entries[turn.keep or 0 :] = turn.added
+    return [_message(events, entry, agent) for entry in entries]
+
+
+def _message(events: Sequence[Event], seq: int, asker: str) -> LLMMessage:
+    said: Any = events[seq - 1].body
+    if said.kind == "message":
+        return _as_read(seq, seq, said, asker)
     body = _context(events, seq)
     if body.message is not None:
         return body.message if body.after is None else body.message.model_copy(update={"content": _text(events, body)})
-    original = events[(body.said or 0) - 1].body
-    if not isinstance(original, Said) or not isinstance(original.message, BaseChatMessage):
-        raise ValueError(f"Fact {seq} refers to {body.said}, which is no message.")
-    said_by = original.message
-    if body.role == "AssistantMessage":
-        return AssistantMessage(content=said_by.to_model_text(), source=said_by.source)
-    return UserMessage(content=said_by.to_model_text(), source=said_by.source)
+    return _as_read(seq, body.said or 0, events[(body.said or 0) - 1].body, asker, body.role)
+
+
+def _as_read(seq: int, said: int, body: Any, asker: str, role: str | None = None) -> LLMMessage:
+    """Return what was said as a model reads it: what the asker said itself is what the model said."""
+    message = body.message if isinstance(body, Said) else None
+    if isinstance(message, ToolCallRequestEvent):
+        return AssistantMessage(content=message.content, source=message.source)
+    if isinstance(message, ToolCallExecutionEvent):
+        return FunctionExecutionResultMessage(content=message.content)
+    if not isinstance(message, BaseChatMessage):
+        raise ValueError(f"Fact {seq} refers to {said}, which is no message.")
+    if role is None:
+        role = "AssistantMessage" if message.source == name_of(asker) else "UserMessage"
+    if role == "AssistantMessage":
+        return AssistantMessage(content=message.to_model_text(), source=message.source)
+    return UserMessage(content=message.to_model_text(), source=message.source)
 
 
 def _context(events: Sequence[Event], seq: int) -> ContextAdded:

@@ -1,21 +1,31 @@
-"""One conversation's facts, in memory and on disk, and the scope that says where the next one belongs."""
+"""One conversation's facts, in memory and on disk."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
-import os
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager
-from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+from weakref import WeakValueDictionary
 
-from agentnb.core import EventId, monotonic, new_id, now
-from agentnb.exceptions import UserError
-from agentnb.runlog.events import Body, Event, InputAnswered, InputRequested, Noted, Usage, unchecked
-from agentnb.runlog.store import JsonLinesStore, LineReader
+from agentnb.core import EventId, new_id, now
+from agentnb.exceptions import LogUnreadable, UserError
+from agentnb.runlog import saving
+from agentnb.runlog.events import Body, Branched, Event, InputAnswered, Noted, Usage, unchecked
+from agentnb.runlog.folder import find_file, new_file, runs_folder
+from agentnb.runlog.questions import Questions
+from agentnb.runlog.questions import in_loop as in_loop
+from agentnb.runlog.questions import void as void
+from agentnb.runlog.reader import LineReader, Origin, open_file
+from agentnb.runlog.scopes import Entered as Entered
+from agentnb.runlog.scopes import Scope as Scope
+from agentnb.runlog.scopes import current as current
+from agentnb.runlog.scopes import fan_out as fan_out
+from agentnb.runlog.scopes import scope as scope
+from agentnb.runlog.store import JsonLinesStore, way_out
 
 if TYPE_CHECKING:
     from agentnb.runlog.gate import Gate
@@ -24,68 +34,10 @@ S = TypeVar("S")
 
 _logger = logging.getLogger("agentnb.runlog")
 
-RUNS_VARIABLE = "AGENTNB_RUNS"
-"""Names the folder for runs; `off` keeps them in memory only."""
+_live: WeakValueDictionary[str, RunLog] = WeakValueDictionary()
 
 
-class Scope(NamedTuple):
-    """Where the facts of the code that runs now belong."""
-
-    log: RunLog
-    parent: EventId | None
-    source: str
-    recorders: tuple[int, ...] = ()
-    """The objects whose recorded method runs now, by identity: what a class leaves to its base is one call, not two."""
-
-
-_scope: ContextVar[Scope | None] = ContextVar("agentnb_scope", default=None)
-
-
-def current() -> Scope | None:
-    """Return the scope of the code that runs now, None outside of a run."""
-    return _scope.get()
-
-
-class Entered:
-    """Lets facts of the code in a block belong somewhere; may be entered again."""
-
-    # A class, not a generator: every turn and every effect enters a scope, a streaming one for each piece.
-    __slots__ = ("_here", "_token")
-
-    def __init__(self, here: Scope) -> None:
-        self._here = here
-
-    def __enter__(self) -> None:
-        self._token = _scope.set(self._here)
-
-    def __exit__(self, *_: object) -> None:
-        try:
-            _scope.reset(self._token)
-        except ValueError:
-            pass  # a coroutine that is thrown away is closed in whatever context collects it
-
-
-def scope(log: RunLog, parent: EventId | None, source: str) -> AbstractContextManager[None]:
-    """Let facts of the code in the block belong to `parent`."""
-    return Entered(Scope(log, parent, source))
-
-
-def fan_out(item: Any) -> None:
-    """Show something to those who watch the current run, without storing it."""
-    here = _scope.get()
-    if here is not None:
-        here.log.fan_out(item)
-
-
-def runs_folder() -> Path | None:
-    """Return the folder for runs, `.agentnb/runs` of the working folder unless AGENTNB_RUNS says otherwise."""
-    named = os.environ.get(RUNS_VARIABLE, "")
-    if named.lower() == "off":
-        return None
-    return Path(named) if named else Path(".agentnb", "runs").absolute()
-
-
-class RunLog:
+class RunLog(Questions):
     """The facts of one conversation, append-only.
 
     ```python
@@ -97,14 +49,23 @@ class RunLog:
     """
 
     def __init__(self, store: JsonLinesStore | None = None, *, run_id: str | None = None) -> None:
+        super().__init__()
         self.id = run_id or new_id()
+        _live[self.id] = self
         self.store = store
+        self.origin: Origin | None = None
+        """Where a branch comes from."""
+        self.damage: LogUnreadable | None = None
+        """What is wrong with its file behind the last fact, if it was opened `until_damage`."""
+        self._reader: LineReader | None = None
+        self._read = 0
+        """How many facts the reader has brought."""
         self._events: list[Event] = []
         self._watchers: dict[object, Callable[[Any], None]] = {}
-        self._answers: dict[str, asyncio.Future[str]] = {}
-        self._attendants: dict[str, str] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._warned = False
+        self._told = 0
+        """How many lines waited when a warning said so last."""
         self.gate: Gate | None = None
         """Holds the run that goes on, and the runs within it."""
         self.said_within: dict[str, int] = {}
@@ -121,30 +82,203 @@ class RunLog:
         run_id = new_id()
         if folder is None:
             return cls(run_id=run_id)
-        plain = "".join(c if c.isalnum() or c in "-_" else "-" for c in name)[:40]
-        path = folder / f"{now():%Y%m%d-%H%M%S}-{plain}-{run_id[:8]}.jsonl"
-        _keep_out_of_git(folder)
-        log = cls(JsonLinesStore(path, run_id), run_id=run_id)
+        log = cls(JsonLinesStore(new_file(folder, name, run_id), run_id), run_id=run_id)
         log._check_disk()
         return log
 
     @classmethod
-    def open(cls, path: str | Path) -> Self:
+    def open(cls, path: str | Path, *, until_damage: bool = False) -> Self:
         """Read a run's file; a last line that was cut short by a crash is left out.
 
+        The file may be that of a run that goes on elsewhere: `refresh` reads what came since. Nothing is written to it
+        before `reopen`.
+
+        Args:
+            path: The file.
+            until_damage: Whether to take the facts before the first damaged one and pass over the rest, instead of
+                raising; `damage` then says what is wrong, and `branch(at=len(log))` goes on from what is whole. Each
+                fact is looked at, which takes longer.
+
         Raises:
-            LogUnreadable: If the file is missing, of a newer format, or damaged before its last line.
+            LogUnreadable: If the file, or one it was branched from, is missing, damaged, no run's, or of a newer
+                format.
+
+        Warns:
+            RuntimeWarning: If large texts of the run are missing; what is known of them stands in their place.
         """
-        reader = LineReader(Path(path))
-        events = reader.read()
-        log = cls(run_id=reader.run_id)
-        log._events = events
+        log = cls()
+        log._take(Path(path).absolute(), until_damage=until_damage)
         return log
+
+    @classmethod
+    def find(cls, run_id: str, near: str | Path | None = None) -> Self:
+        """Return the log of a run: of its file, or, where there is none, the one that is still in memory.
+
+        Args:
+            run_id: The run's id; of a file, its beginning will do.
+            near: A folder with runs, or one of the runs in it; default: `runs_folder()`.
+
+        Raises:
+            UnknownName: If there is no such run.
+            UserError: If several begin so, or runs are not kept.
+        """
+        folder = Path(near) if near is not None else runs_folder()
+        live = _live.get(run_id)
+        try:
+            if folder is None:
+                raise UserError(
+                    f"The run {run_id!r} is in no folder: runs are switched off (AGENTNB_RUNS=off). Give `near`."
+                )
+            return cls.open(find_file(run_id, folder.parent if folder.is_file() else folder))
+        except UserError:
+            if isinstance(live, cls) and len(live):
+                return live
+            raise
+
+    def _take(self, path: Path, *, until_damage: bool = False) -> None:
+        reader, self._events, self.damage = open_file(path, until_damage=until_damage)
+        self._reader, self._read, self.origin = reader, len(self._events), reader.origin
+        self.id = reader.run_id or self.id
+
+    def refresh(self) -> list[Event]:
+        """Read what another process has written to the file since; return the new facts.
+
+        Watchers and followers are told of each. A log that writes to its file itself has nothing to read.
+
+        Raises:
+            UserError: If facts were added here meanwhile: two runs would share one log.
+            LogUnreadable: If the file is gone, or damaged.
+        """
+        reader, known = self._reader, len(self._events)
+        if reader is None or self.store is not None:
+            return []
+        if self.damage is not None:
+            raise self.damage
+        if reader.run_id is None and not known:
+            self._take(reader.path)  # the file had not even been begun
+        else:
+            fresh = reader.read()
+            if fresh and known != self._read:
+                raise UserError(
+                    f"{reader.path} has {len(fresh)} new facts, and {known - self._read} were added here, unsaved. "
+                    "Keep these with `log.save(path)`, then open the file anew."
+                )
+            self._events += fresh
+            self._read += len(fresh)
+        for event in self._events[known:]:
+            self.fan_out(event)
+        return self._events[known:]
+
+    def reopen(self) -> Self:
+        """Write again to the file this log was opened from, or has let go with `close`; return the log.
+
+        A last line that was cut short by a crash is removed, and what another process has written since is read.
+        Facts added since the log was opened are written too. A log in memory has nothing to reopen.
+
+        Raises:
+            UserError: If somebody else is writing it, or it cannot be written.
+            LogUnreadable: If the file is gone, or damaged.
+        """
+        if self.damage is not None:
+            raise LogUnreadable(
+                f"Nothing can be added to {self.path}, which is damaged behind fact {len(self)}. Go on in a file of "
+                f"its own: `log.branch(at={len(self)})`."
+            ) from self.damage
+        self._check_dense("be gone on with")
+        if self.store is not None:
+            self._acquire(self.store)
+            self.store.flush()
+        elif self._reader is not None:
+            self.refresh()
+            store = JsonLinesStore(self._reader.path, self.id, again=True)
+            self._acquire(store)
+            try:
+                self.refresh()  # what was written until nobody else could
+                store.go_on(self._reader.offset, header=self._reader.format != store.format)
+            except Exception:
+                store.close()
+                raise
+            self.store = store
+            for event in self._events[self._read :]:
+                store.write(event)
+        self._check_disk()
+        return self
+
+    def _acquire(self, store: JsonLinesStore) -> None:
+        try:
+            store.acquire()
+        except OSError as error:
+            if self.store is not None and error.errno not in (errno.EAGAIN, errno.ESTALE):
+                return  # what the disk refuses does not end what goes on: it is warned of
+            raise UserError(
+                f"The run's file {store.path} cannot be written: {error.strerror or error}. "
+                f"{way_out(error)}; or go on in a file of its own: `log.branch(at=len(log))`."
+            ) from error
+
+    def branch(
+        self, at: int | None = None, *, message: int | None = None, why: str = "", folder: Path | None = None
+    ) -> Self:
+        """Return a new log that shares the beginning of this one: the same facts, not read or done again.
+
+        Its next fact says where it comes from; what follows is its own. On disk it holds only that, as long as it lies
+        beside the file it comes from; elsewhere it holds the shared facts too.
+
+        ```python
+        other = log.branch(message=2, why="what if the critic had been kinder?")
+        ```
+
+        Args:
+            at: How many facts to share.
+            message: How many messages of the last run's result to keep, as `result_of` gives it; those of a turn stay
+                together. Give either this or `at`.
+            why: A remark for who reads it later.
+            folder: Where its file goes; default: `runs_folder()`, or memory if runs are switched off.
+
+        Raises:
+            UserError: If the log cannot be cut there; the message says where it can.
+        """
+        self._check_dense("be branched")
+        # The fold of a result is made for logs: it stands on this module.
+        from agentnb.runlog.branch import cut
+
+        at = cut(self, at, message)
+        log = type(self)()
+        log._events = self._events[:at]
+        log.origin = Origin(self.id, at, self.path)
+        folder = folder or runs_folder()
+        if folder is not None:
+            runner = next((event.source for event in self if event.kind == "run.started"), "run")
+            shares = self._has_on_disk(at, folder)
+            origin = {"run": self.id, "at": at, **({"file": self.path.name} if self.path and shares else {})}
+            log.store = JsonLinesStore(new_file(folder, f"{runner}-branch", log.id), log.id, origin=origin)
+            for event in () if shares else log._events:
+                log.store.write(event)
+            log._check_disk()
+        log.append(Branched(origin=self.id, at=at, why=why))
+        log.close()  # whoever goes on from it takes the file: this log, or one that opens it
+        return log
+
+    def _has_on_disk(self, at: int, folder: Path) -> bool:
+        path = self.path
+        # A damaged file is one that somebody may mend or throw away.
+        if self.damage is not None or path is None or path.parent.resolve() != folder.resolve() or not path.exists():
+            return False
+        return not self.store.unsaved if self.store is not None else at <= self._read
+
+    def _is_dense(self) -> bool:
+        return not self._events or self._events[-1].seq == len(self._events)
+
+    def _check_dense(self, what: str) -> None:
+        if not self._is_dense():
+            raise UserError(
+                f"This log cannot {what}: it has {len(self)} of the first {self._events[-1].seq} facts of the run "
+                f"{self.id}. Take the run's own file, with `RunLog.open(path)` or `RunLog.find(id)`."
+            )
 
     @property
     def path(self) -> Path | None:
-        """The file; None for a log in memory."""
-        return self.store.path if self.store else None
+        """The file it is written to, or was opened from; None for a log in memory."""
+        return self.store.path if self.store else self._reader.path if self._reader else None
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -153,8 +287,8 @@ class RunLog:
 
     @property
     def unsaved(self) -> int:
-        """Facts that could not be written to the file yet."""
-        return self.store.unsaved if self.store else 0
+        """Lines that could not be written to the file yet; facts added to an opened log that is not written to."""
+        return self.store.unsaved if self.store else len(self._events) - self._read if self._reader else 0
 
     def since(self, seq: int) -> list[Event]:
         """Return the facts after `seq`."""
@@ -167,7 +301,17 @@ class RunLog:
         return len(self._events)
 
     def __repr__(self) -> str:
-        return f"RunLog({self.id!r}, {len(self)} events, {self.path or 'in memory'})"
+        until = " before the damage" if self.damage is not None else ""
+        return f"RunLog({self.id!r}, {len(self)} events{until}, {self.path or 'in memory'})"
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        return self  # there is one log of a run
+
+    def __reduce__(self) -> Any:
+        # In another process it is what it is on disk, or a log in memory of the same facts.
+        if self.path is not None and self.path.exists():
+            return type(self).open, (self.path,)
+        return _of_facts, (type(self), self.id, tuple(self._events))
 
     def append(
         self,
@@ -187,10 +331,11 @@ class RunLog:
             took: Seconds, for facts that end something.
             usage: What it cost.
         """
-        here = _scope.get()
-        if here is not None and here.log is self:
-            parent = parent or here.parent
-            source = source if source is not None else here.source
+        if parent is None or source is None:
+            here = current()
+            if here is not None and here.log is self:
+                parent = parent or here.parent
+                source = source if source is not None else here.source
         seq = len(self._events) + 1
         # Every value is ours and typed: validating it again would be half the cost of an append.
         event = unchecked(
@@ -241,6 +386,8 @@ class RunLog:
 
     def fan_out(self, item: Any) -> None:
         """Show something to those who watch, without storing it."""
+        if not self._watchers:
+            return
         for key, watcher in tuple(self._watchers.items()):
             try:
                 watcher(item)
@@ -284,101 +431,45 @@ class RunLog:
             start = reducer(start, event)
         return start
 
-    async def ask(self, prompt: str, *, choices: tuple[str, ...] = (), source: str | None = None) -> str:
-        """Ask a person: log the question, wait for `answer`, return its text."""
-        self.bind_loop()
-        input_id = new_id()
-        future: asyncio.Future[str]
-        future = self._answers[input_id] = asyncio.get_running_loop().create_future()
-        began = monotonic()
-        try:
-            self.append(InputRequested(input_id=input_id, prompt=prompt, choices=choices), source=source)
-            return await future
-        except asyncio.CancelledError:
-            self.note(f"The question was withdrawn after {monotonic() - began:.1f} s without an answer.")
-            raise
-        finally:
-            self._answers.pop(input_id, None)
-
-    def answer(self, input_id: str, text: str, *, by: str = "") -> bool:
-        """Answer an open question, from any thread; return False if it was answered before, or never asked."""
-
-        def answer() -> None:
-            if self._is_open(input_id):
-                self.append(InputAnswered(input_id=input_id, text=text, by=by))
-
-        return self._settle(input_id, answer)
-
-    def refuse(self, input_id: str, error: BaseException) -> bool:
-        """End an open question with an error, from any thread; return False if it is not open."""
-
-        def refuse() -> None:
-            if self._is_open(input_id):
-                self._answers[input_id].set_exception(error)
-
-        return self._settle(input_id, refuse)
-
-    def _is_open(self, input_id: str) -> bool:
-        future = self._answers.get(input_id)
-        return future is not None and not future.done()
-
-    def _settle(self, input_id: str, settle: Callable[[], None]) -> bool:
-        if not self._is_open(input_id):
-            return False
-        loop = self._answers[input_id].get_loop()
-        if in_loop(loop) or not loop.is_running():
-            settle()
-        else:
-            # A future set from a foreign thread would not wake its loop.
-            loop.call_soon_threadsafe(settle)
-        return True
-
-    def attend(self, name: str) -> Callable[[], None]:
-        """Say that `name` shows questions to a person and brings the answers; return the way to end that."""
-        key = new_id()
-        self._attendants[key] = name
-        return lambda: void(self._attendants.pop(key, None))
-
-    @property
-    def attended(self) -> bool:
-        """Whether somebody shows questions to a person."""
-        return bool(self._attendants)
-
-    def _wake(self, body: InputAnswered) -> None:
-        future = self._answers.get(body.input_id)
-        if future is not None and not future.done():
-            future.set_result(body.text)
-
-    @property
-    def open_questions(self) -> tuple[str, ...]:
-        """Ids of questions that wait for an answer."""
-        return tuple(self._answers)
-
     def note(self, text: str, *, by: str = "agentnb") -> Event:
         """Add a remark."""
         return self.append(Noted(text=text, by=by))
 
     def save(self, path: str | Path) -> Path:
-        """Write all facts to another file and return its path.
+        """Write all facts to another file and return its path; it stands alone, large texts included.
 
         Raises:
-            UserError: If the file exists already or cannot be written.
+            UserError: If the file exists already or cannot be written; then nothing is left there.
         """
         path = Path(path)
-        if path.exists():
-            raise UserError(f"{path} exists already; a log is never overwritten. Choose another name.")
-        store = JsonLinesStore(path, self.id)
-        for event in self._events:
-            store.write(event)
-        store.close()
-        if store.error is not None:
-            raise UserError(f"The log cannot be written to {path}: {store.error.strerror}.")
+        saving.save(self, path)
         return path
 
     def close(self) -> None:
-        """Write what still waits, and let the file go."""
-        if self.store is not None:
-            self.store.close()
+        """Write what still waits, and let the file go.
+
+        Warns:
+            RuntimeWarning: If facts are not on disk, with the way to save them; if the file was deleted while it was
+                written, and so was written anew.
+        """
+        if self.store is None:
+            return
+        deleted = self.store.is_deleted()
+        self.store.close()
+        said = []
+        if deleted:
+            self.store = saving.write_anew(self, self.store.path)
+            self.origin = self.origin and self.origin._replace(path=None)
+            said.append(f"The run's file {self.store.path} was deleted while the run went on.")
+        waiting = saving.not_on_disk(self, self.store)
+        if waiting and self.store.unsaved != self._told:
+            said.append(waiting)
+            self._told, self._warned = self.store.unsaved, True
+        elif deleted:
+            said.append(f"It was written anew, with all its {len(self)} facts.")
+        if said:
+            warnings.warn(" ".join(said), RuntimeWarning, stacklevel=2)
+        else:
             self._check_disk()
 
     def _check_disk(self) -> None:
@@ -389,32 +480,13 @@ class RunLog:
         warnings.warn(
             f"The run's log {store.path} cannot be written: {store.error.strerror or store.error}. "
             "The run goes on and its facts are kept in memory; they are tried again with each new one. "
-            "Free some space, or save them elsewhere with `run.log.save(path)`.",
+            f"{way_out(store.error)}, or save them elsewhere with `run.log.save(path)`.",
             RuntimeWarning,
             stacklevel=3,
         )
 
 
-def _keep_out_of_git(folder: Path) -> None:
-    # Transcripts may hold private data: like other tools' caches, the folder ignores itself.
-    if folder.parent.name != ".agentnb":
-        return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        ignore = folder.parent / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n")
-    except OSError:
-        return  # the store reports what the disk refuses
-
-
-def in_loop(loop: asyncio.AbstractEventLoop) -> bool:
-    """Tell whether this code runs in `loop`."""
-    try:
-        return asyncio.get_running_loop() is loop
-    except RuntimeError:
-        return False
-
-
-def void(_: object) -> None:
-    """Take anything, return nothing."""
+def _of_facts(kind: type[RunLog], run_id: str, events: tuple[Event, ...]) -> RunLog:
+    log = kind(run_id=run_id)
+    log._events = list(events)
+    return log

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from typing import Any
 
-from agentnb.core import monotonic
+from agentnb.core import monotonic, well_formed
 from agentnb.exceptions import ActRefused, ModelResponseInvalid
 from agentnb.messages import CreateResult, LLMMessage
 from agentnb.runlog import log as runlog
@@ -30,6 +30,7 @@ from agentnb.runlog.events import (
 )
 from agentnb.runlog.guards import Act, guarded, judged
 from agentnb.runlog.log import Entered, Scope
+from agentnb.runlog.replaying import INTERRUPTED, Effect, replayed
 
 
 def _within(here: Scope, started: Event, recorder: object) -> Entered:
@@ -39,6 +40,12 @@ def _within(here: Scope, started: Event, recorder: object) -> Entered:
 def _recording(owner: object) -> Scope | None:
     here = runlog.current()
     return None if here is None or id(owner) in here.recorders else here
+
+
+def unrecorded(owner: object) -> AbstractContextManager[None]:
+    """Let calls of `owner` in the block leave no facts."""
+    here = runlog.current()
+    return nullcontext() if here is None else Entered(here._replace(recorders=(*here.recorders, id(owner))))
 
 
 def wrap(cls: type[Any], **wrappers: Callable[[Any], Any]) -> None:
@@ -87,7 +94,7 @@ def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value if isinstance(value, simple) else repr(value) for key, value in options.items()}
 
 
-def _usage(here: Scope, started: Event, result: CreateResult) -> Usage | None:
+def _usage(here: Scope, started: Event, client: Any, result: CreateResult) -> Usage | None:
     # A client that wraps another reports the same tokens again: they count once, at the innermost call.
     within = {started.id}
     for event in here.log._events[started.seq :]:
@@ -95,15 +102,23 @@ def _usage(here: Scope, started: Event, result: CreateResult) -> Usage | None:
             if event.usage is not None:
                 return None
             within.add(event.id)
-    return Usage(prompt_tokens=result.usage.prompt_tokens, completion_tokens=result.usage.completion_tokens)
+    spent = result.usage
+    return Usage(
+        prompt_tokens=spent.prompt_tokens, completion_tokens=spent.completion_tokens, cost_usd=client.cost_usd(result)
+    )
 
 
-def _answered(here: Scope, started: Event, began: float, result: CreateResult) -> None:
+def _answered(here: Scope, started: Event, began: float, client: Any, result: CreateResult) -> None:
     here.log.append(
-        ModelFinished.of(model=started.body.model, result=result),  # type: ignore[attr-defined]
+        ModelFinished.of(
+            model=started.body.model,  # type: ignore[attr-defined]
+            result=result,
+            returned_model=getattr(result.usage, "served_by", None),
+            fingerprint=getattr(result.usage, "fingerprint", None),
+        ),
         parent=started.id,
         took=monotonic() - began,
-        usage=_usage(here, started, result),
+        usage=_usage(here, started, client, result),
     )
 
 
@@ -117,6 +132,13 @@ def _failed(here: Scope, started: Event, began: float, error: BaseException, par
         parent=started.id,
         took=monotonic() - began,
     )
+
+
+def _given(here: Scope, messages: Sequence[LLMMessage]) -> CreateResult | None:
+    """Return what the model answered before the turn was broken off, if it was asked the same then."""
+    recording = replayed()
+    finished = None if recording is None else recording.model(here.source, messages)
+    return None if finished is None else finished.body.result.model_copy()  # type: ignore[attr-defined]
 
 
 def _result(client: Any, result: Any) -> CreateResult:
@@ -133,6 +155,9 @@ def model_create(method: Callable[..., Awaitable[CreateResult]]) -> Callable[...
         here = _recording(self)
         if here is None:
             return _result(self, await method(self, messages, **options))
+        given = _given(here, messages)
+        if given is not None:
+            return given
         started = _asked(here, self, messages, options, streaming=False)
         began = monotonic()
         try:
@@ -141,7 +166,7 @@ def model_create(method: Callable[..., Awaitable[CreateResult]]) -> Callable[...
         except BaseException as error:
             _failed(here, started, began, error, "")
             raise
-        _answered(here, started, began, result)
+        _answered(here, started, began, self, result)
         return result
 
     return create
@@ -157,6 +182,12 @@ def model_stream(
         self: Any, messages: Sequence[LLMMessage], **options: Any
     ) -> AsyncGenerator[str | CreateResult, None]:
         here = _recording(self)
+        given = _given(here, messages) if here is not None else None
+        if given is not None:
+            if isinstance(given.content, str) and given.content:
+                yield given.content
+            yield given
+            return
         stream = method(self, messages, **options)
         started = None if here is None else _asked(here, self, messages, options, streaming=True)
         began = monotonic()
@@ -178,7 +209,7 @@ def model_stream(
                 else:
                     result = _result(self, item)
                     if here and started:
-                        _answered(here, started, began, result)
+                        _answered(here, started, began, self, result)
                 yield item
             if result is None:
                 raise ModelResponseInvalid(
@@ -211,9 +242,18 @@ class _ToolCall:
         self._scope.__exit__(*error)
         _calling.reset(self._token)
 
-    def finished(self, text: str, *, is_error: bool) -> None:
+    def finished(self, text: str, *, is_error: bool, parts: Sequence[Any] = ()) -> None:
+        values = {
+            "tool": self._name,
+            "call_id": self._call_id,
+            "result": text,
+            "is_error": is_error,
+            "parts": tuple(part.model_dump(mode="json") for part in parts) or None,
+        }
+        # A workbench of the user's may give anything for a text.
+        known = type(text) is str and type(is_error) is bool and well_formed(text) is text
         self._here.log.append(
-            ToolFinished(tool=self._name, call_id=self._call_id, result=text, is_error=is_error),
+            ToolFinished.of(**values) if known else ToolFinished(**values),
             parent=self._started.id,
             took=monotonic() - self._began,
         )
@@ -230,6 +270,29 @@ def _tool_scope(owner: Any, name: str, call_id: str | None, way: str, method: An
         return None
     other = "call_tool" if way == "call_tool_stream" else "call_tool_stream"
     return None if _calling.get() == (id(owner), name, call_id, other) else runlog.current()
+
+
+def _done_before(
+    owner: Any, here: Scope, name: str, arguments: Mapping[str, Any] | None, call_id: str | None
+) -> ToolFinished | None:
+    """Return what became of a call before the turn was broken off; None where it is to be made now."""
+    recording = replayed()
+    effect = None if recording is None else recording.tool(here.source, name, arguments or {}, call_id)
+    if recording is None or effect is None:
+        return None
+    idempotent = owner.is_idempotent(name)
+    if effect.finished is not None and not _broken_off(effect.finished) and not (idempotent and effect.runs):
+        return effect.finished.body  # type: ignore[return-value]
+    if idempotent:
+        # What an agent did that was called as a tool is shown again, from what it was answered.
+        recording.enter(effect)
+        return None
+    return ToolFinished(tool=name, call_id=call_id, result=INTERRUPTED.format(what="call", done="made"), is_error=True)
+
+
+def _broken_off(finished: Event) -> bool:
+    body: Any = finished.body
+    return bool(getattr(body, "is_error", True)) and str(body.result).startswith("CancelledError")
 
 
 async def _may_call(here: Scope, name: str, arguments: Mapping[str, Any] | None) -> None:
@@ -260,6 +323,9 @@ def tool_call(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[
         here = _tool_scope(self, name, call_id, "call_tool", call_tool)
         if here is None:
             return await method(self, name, arguments, cancellation_token, call_id)
+        before = _done_before(self, here, name, arguments, call_id)
+        if before is not None:
+            return self._given_again(before)
         if guarded():
             await _may_call(here, name, arguments)
         call = _ToolCall(here, self, name, arguments, call_id, "call_tool")
@@ -269,10 +335,16 @@ def tool_call(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[
         except BaseException as error:
             call.finished(error_text(error), is_error=True)
             raise
-        call.finished(result.to_text(), is_error=result.is_error)
+        call.finished(result.to_text(), is_error=result.is_error, parts=_parts(result))
         return result
 
     return call_tool
+
+
+def _parts(result: Any) -> Sequence[Any]:
+    """Return the parts of a tool's result where its text does not say it all."""
+    parts: Sequence[Any] = getattr(result, "result", ())
+    return () if len(parts) == 1 and isinstance(parts[0].content, str) else parts
 
 
 def tool_stream(method: Callable[..., AsyncGenerator[Any, None]]) -> Callable[..., AsyncGenerator[Any, None]]:
@@ -287,6 +359,10 @@ def tool_stream(method: Callable[..., AsyncGenerator[Any, None]]) -> Callable[..
         call_id: str | None = None,
     ) -> AsyncGenerator[Any, None]:
         here = _tool_scope(self, name, call_id, "call_tool_stream", call_tool_stream)
+        before = None if here is None else _done_before(self, here, name, arguments, call_id)
+        if before is not None:
+            yield self._given_again(before)
+            return
         if here is not None and guarded():
             await _may_call(here, name, arguments)
         call = None if here is None else _ToolCall(here, self, name, arguments, call_id, "call_tool_stream")
@@ -309,7 +385,7 @@ def tool_stream(method: Callable[..., AsyncGenerator[Any, None]]) -> Callable[..
             await stream.aclose()
         if call:
             to_text = getattr(last, "to_text", lambda: str(last))
-            call.finished(to_text(), is_error=getattr(last, "is_error", False))
+            call.finished(to_text(), is_error=getattr(last, "is_error", False), parts=_parts(last))
 
     return call_tool_stream
 
@@ -326,6 +402,12 @@ def memory_use(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable
         name = str(getattr(self, "name", None) or type(self).__name__)
         about = next(iter((*args, *kwargs.values())), "") if action in ("query", "add") else ""
         text = about if isinstance(about, str) else about.to_text() if hasattr(about, "to_text") else repr(about)
+        recording = replayed() if action in ("add", "clear") else None
+        effect = None if recording is None else recording.memory(here.source, action, text)
+        if effect is not None:
+            if effect.finished is None:
+                here.log.note(INTERRUPTED.format(what=f"{action} of the memory {name}", done="done"))
+            return None
         started = here.log.append(MemoryStarted(memory=name, action=action, text=text))
         began = monotonic()
 
@@ -347,6 +429,16 @@ def memory_use(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable
     return use
 
 
+def _ran(executor: str, effect: Effect) -> CodeFinished:
+    """Return what became of code before the turn was broken off."""
+    body: Any = effect.finished.body if effect.finished is not None else None
+    if body is None or body.exit_code is None:
+        shown = f"{body.output}\n" if body is not None and body.output else ""
+        text = shown + INTERRUPTED.format(what="code", done="run")
+        return CodeFinished(executor=executor, exit_code=1, output=text)
+    return body  # type: ignore[no-any-return]
+
+
 def code_run(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     """Record `CodeExecutor.execute_code_blocks`."""
 
@@ -356,6 +448,10 @@ def code_run(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[A
         if here is None:
             return await method(self, code_blocks, *args, **kwargs)
         name = type(self).__name__
+        recording = replayed()
+        effect = None if recording is None else recording.code(here.source, code_blocks)
+        if effect is not None:
+            return self._given_again(_ran(name, effect))
         if guarded():
             await _may_run(here, code_blocks)
         started = here.log.append(CodeStarted(executor=name, blocks=tuple(code_blocks)))

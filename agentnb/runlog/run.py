@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 from typing import Any
 
 from agentnb.core import monotonic
 from agentnb.exceptions import AgentFailed
-from agentnb.messages import BaseMessage
+from agentnb.messages import BaseMessage, LLMMessage
 from agentnb.runlog import log as runlog
-from agentnb.runlog.events import ErrorRaised, Event, Relayed, RunFinished, RunStarted, Said, TurnFinished, TurnStarted
+from agentnb.runlog.contexts import contexts_of
+from agentnb.runlog.events import (
+    AgentState,
+    ErrorRaised,
+    Event,
+    Relayed,
+    Retracted,
+    RunFinished,
+    RunStarted,
+    Said,
+    TurnFinished,
+    TurnStarted,
+)
 from agentnb.runlog.gate import Gate
 from agentnb.runlog.log import RunLog
 from agentnb.runlog.observers import announce
@@ -56,8 +66,8 @@ class Run:
         self._nested = started.parent is not None
         self._sink = sink
 
-    def say(self, message: BaseMessage, *, show: bool = True) -> None:
-        """Log a message; `show=False` keeps it out of the result and the stream.
+    def say(self, message: BaseMessage, *, show: bool = True, heard: bool = True) -> None:
+        """Log a message; `show=False` keeps it out of the result and the stream, `heard=False` from the participants.
 
         What a run within this one said is in the log already: it is only taken up.
         """
@@ -68,7 +78,8 @@ class Run:
             self.log.append(Relayed(said=known), source=self.started.source, parent=self.started.id)
         else:
             made = Said.of if _is_message(type(message)) else Said  # which refuses what is none
-            said = self.log.append(made(message=message, left_out=None if show else True))
+            fact = made(message=message, left_out=None if show else True, heard=None if heard else False)
+            said = self.log.append(fact)
             if self._nested:
                 within[message.id] = said.seq  # type: ignore[attr-defined]
         if show:
@@ -90,25 +101,57 @@ class Run:
         if self._sink is not None:
             self._sink(piece)
 
-    def turn(self, agent: str) -> AbstractAsyncContextManager[int]:
-        """Give an agent the word while the block runs."""
-        return _Turn(self, agent)
+    def unsay(self, message: BaseMessage) -> None:
+        """Log that something said is taken back: no participant was told, and none will be."""
+        for event in reversed(self.log._events):
+            if isinstance(event.body, Said) and event.body.message is message:
+                self.log.append(Retracted(said=event.seq), source=self.started.source, parent=self.started.id)
+                return
+
+    async def note_state(
+        self, whose: str, save: Callable[[], Awaitable[Mapping[str, Any]]], *, source: str | None = None
+    ) -> None:
+        """Log a state that cannot be rebuilt from other facts, unless it is the one logged last."""
+        states = contexts_of(self.log).states
+        try:
+            state = dict(await save())
+        except Exception as error:  # a user's method; what cannot be saved must not end what runs
+            self.log.note(f"The state of {whose} cannot be saved, and is lost if the run breaks off: {error!r}")
+            return
+        if states.get(whose) != state:
+            states[whose] = state
+            self.log.append(AgentState.of(agent=whose, state=state), source=source)
+
+    def turn(
+        self, agent: str, *, keeps: Sequence[LLMMessage] | None = None, again: int | None = None
+    ) -> AbstractAsyncContextManager[int]:
+        """Give an agent the word while the block runs.
+
+        Args:
+            agent: Its name.
+            keeps: Its model context, which grows from turn to turn; None where it has none.
+            again: The `seq` of the turn that broke off and is taken up.
+        """
+        return _Turn(self, agent, keeps, again)
 
 
 class _Turn:
     # A class, not a generator: a third of what a turn costs would be entering and leaving it.
-    __slots__ = ("_agent", "_began", "_number", "_run", "_scope", "_started")
+    __slots__ = ("_again", "_agent", "_began", "_keeps", "_number", "_run", "_scope", "_started")
 
-    def __init__(self, run: Run, agent: str) -> None:
+    def __init__(self, run: Run, agent: str, keeps: Sequence[LLMMessage] | None, again: int | None) -> None:
         self._run = run
         self._agent = agent
+        self._keeps = keeps
+        self._again = again
 
     async def __aenter__(self) -> int:
         run, agent = self._run, self._agent
         run.turns += 1
         self._number = run.turns
         # Said here: on a runtime with a log of its own, the scope is that log's.
-        started = run.log.append(TurnStarted.of(agent=agent, turn=self._number), source=agent, parent=run.started.id)
+        fact = TurnStarted.of(agent=agent, turn=self._number, again=self._again)
+        started = run.log.append(fact, source=agent, parent=run.started.id)
         self._started = started.id
         self._began = monotonic()
         self._scope = runlog.scope(run.log, self._started, agent)
@@ -118,27 +161,24 @@ class _Turn:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
+        log = self._run.log
+        keep = added = None
+        if kind is None and self._keeps is not None:
+            keep, added = contexts_of(log).kept(log, self._keeps, self._agent)
         self._scope.__exit__(kind, error, where)
         stopped = kind is not None and issubclass(kind, asyncio.CancelledError | GeneratorExit)
-        self._run.log.append(
+        log.append(
             TurnFinished.of(
                 agent=self._agent,
                 turn=self._number,
                 outcome="done" if kind is None else "stopped" if stopped else "failed",
+                keep=keep,
+                added=added,
             ),
             source=self._agent,
             parent=self._started,
             took=monotonic() - self._began,
         )
-
-
-def versions() -> dict[str, str]:
-    """Return the versions a run depends on."""
-    try:
-        own = version("agentnb-toolkit")
-    except PackageNotFoundError:
-        own = "source tree"
-    return {"agentnb-toolkit": own, "python": ".".join(map(str, sys.version_info[:3]))}
 
 
 @asynccontextmanager

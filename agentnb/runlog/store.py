@@ -1,8 +1,9 @@
 """A run's facts on disk: one file of JSON lines.
 
-Line 1 is `{"agentnb": 1, "run": id}`. Every other line is one event, or `{"blob": hash, "value": …}`: a value above
-16 KiB, written once and referred to as `{"$blob": hash}`. A line is written whole with one system call as its fact is
-appended, so a crash loses at most the one being written.
+Line 1 is `{"agentnb": 2, "run": id}`; every other line is one event. A text above 16 KiB lies once, by its hash, in the
+folder `blobs` beside the runs; a shorter one that was said before is referred to where it stands. A line is written
+whole with one system call as its fact is appended, so a crash loses at most the one being written.
+`docs/log-format.md` says all of it.
 """
 
 from __future__ import annotations
@@ -12,65 +13,142 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterator
+import sys
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 from json.encoder import encode_basestring
 from pathlib import Path
+from time import sleep
 from typing import Any
 
-from pydantic_core import PydanticSerializationError
+from pydantic_core import PydanticSerializationError, to_json
 
-from agentnb.core import well_formed
+from agentnb.core import EventId, well_formed
 from agentnb.exceptions import LogUnreadable
-from agentnb.runlog.events import Event, Usage
+from agentnb.messages import AssistantMessage, CreateResult, SystemMessage, TextMessage, UserMessage
+from agentnb.runlog import blobs, references
+from agentnb.runlog.events import CodeFinished, Event, Noted, ToolFinished, Usage
 
-FORMAT = 1
+if sys.platform != "win32":
+    import fcntl
+
+FORMAT = 2
 BLOB_BYTES = 16 * 1024
 
 
 class JsonLinesStore:
-    """Appends events to a file.
+    """Appends events to a file, as its only writer.
 
     When the disk refuses (full, quota, gone), lines wait in memory and are tried again with each later event; the run
     goes on and `unsaved` says how many wait.
+
+    Args:
+        path: The file; made if there is none.
+        run_id: The run.
+        origin: For a branch, what the header says of where it comes from.
+        inline: Whether large texts lie in the file itself and others wherever they were said, so that it can stand
+            alone and be searched.
+        again: Whether to go on with a file that exists: nothing is written before `go_on` was called.
+        gaps: Whether facts of the run are left out on purpose, so that their numbers are not dense.
     """
 
-    def __init__(self, path: Path, run_id: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        run_id: str,
+        *,
+        origin: dict[str, Any] | None = None,
+        inline: bool = False,
+        again: bool = False,
+        gaps: bool = False,
+    ) -> None:
         self.path = path
+        self.format = FORMAT
         self.error: OSError | None = None
+        self._own = f"{run_id}:"
         self._blobs: set[str] = set()
-        self._waiting: list[bytes] = [json.dumps({"agentnb": FORMAT, "run": run_id}).encode() + b"\n"]
+        self._places: dict[bytes, tuple[str | int, ...]] = {}
+        self._shared = None if inline else blobs.Blobs(path.parent / blobs.FOLDER)
+        self._waiting: list[bytes] = []
         self._file: int | None = None
-        self._size = 0
+        self._process = os.getpid()
+        self._size = -1  # not opened yet
         self._second = datetime.fromtimestamp(0, UTC)
         self._stamp = ""
-        self.flush()
+        self._parent: EventId | None = None
+        self._caused = ""
+        header: dict[str, Any] = {"agentnb": FORMAT, "run": run_id}
+        if origin:
+            header["origin"] = origin
+        if gaps:
+            header["gaps"] = True
+        self._header = json.dumps(header).encode() + b"\n"
+        self._again = again
+        if not again:
+            self._waiting.append(self._header)
+            self.flush()
 
     @property
     def unsaved(self) -> int:
         """Lines that are not on disk."""
         return len(self._waiting)
 
+    @property
+    def unsaved_facts(self) -> int:
+        """Facts that are not on disk."""
+        return len(self._waiting) - self._waiting.count(self._header)
+
+    def is_deleted(self) -> bool:
+        """Tell whether the file it writes was deleted meanwhile: what is written there then is in no folder."""
+        if self._file is None:
+            return False
+        mine = os.fstat(self._file)
+        if mine.st_nlink:
+            return False
+        try:  # some file systems count no links
+            return not os.path.samestat(mine, self.path.stat())
+        except OSError:
+            return True
+
     def write(self, event: Event) -> None:
         """Append one event; never raises for what the disk does."""
-        line = self._encode(event)
-        if self._waiting or self._file is None:
-            self._waiting.append(line)
-            self.flush()
-            return
+        before = self._size
         try:
-            self._put(line)
-        except OSError as error:
-            self._waiting.append(line)
-            self.error = error
+            line = self._encode(event)
+            if self._waiting or self._file is None:
+                self._waiting.append(line)
+                self.flush()
+                return
+            try:
+                self._put(line)
+            except OSError as error:
+                self._waiting.append(line)
+                self.error = error
+        except BaseException:
+            if self._file is not None and not self._waiting:
+                self._settle(self._file, event, before)
+            raise
+
+    def _settle(self, file: int, event: Event, before: int) -> None:
+        """Let the file neither lack an event nor hold it twice whose writing was interrupted, as by Ctrl-C."""
+        self._size = os.fstat(file).st_size
+        if self._size == before:
+            self._take_back(event.seq)
+            self._waiting.append(self._encode(event))
+            self.flush()
+
+    def _take_back(self, seq: int) -> None:
+        """Forget where the texts of a fact stand: it was not written."""
+        self._places = {digest: place for digest, place in self._places.items() if place[0] != seq}
+        self._blobs.clear()
 
     def flush(self) -> bool:
         """Try to write what waits; return whether all of it is on disk."""
         try:
             if self._file is None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-                self._size = os.fstat(self._file).st_size
+                self.acquire()
             while self._waiting:
                 self._put(self._waiting[0])
                 self._waiting.pop(0)
@@ -79,6 +157,44 @@ class JsonLinesStore:
             return False
         self.error = None
         return True
+
+    def acquire(self) -> None:
+        """Open the file and take its writer's lock, unless this store has both.
+
+        Raises:
+            OSError: If the disk refuses, somebody else is writing, or has written since this store let the file go.
+        """
+        if self._file is not None:
+            return
+        file = os.open(self.path, os.O_WRONLY | os.O_APPEND | (0 if self._again else os.O_CREAT), 0o600)
+        try:
+            _lock(file)
+            size = os.fstat(file).st_size
+            if self._size not in (-1, size):
+                raise OSError(errno.ESTALE, "something else has written to it since this log let it go")
+        except OSError:
+            os.close(file)
+            raise
+        self._file, self._size = file, size
+
+    def go_on(self, size: int, *, header: bool) -> None:
+        """Go on behind byte `size` of the file that was acquired, cutting off what a crash left there.
+
+        Args:
+            size: Where its last whole line ends.
+            header: Whether it needs a header first: it has none, or one of an older format.
+
+        Raises:
+            LogUnreadable: If the file is shorter than that.
+        """
+        assert self._file is not None
+        if self._size < size:
+            raise LogUnreadable(f"The run's file {self.path} has lost facts since it was read. Save the log elsewhere.")
+        os.ftruncate(self._file, size)
+        self._size = size
+        if header:
+            self._waiting.append(self._header)
+            self.flush()
 
     def _put(self, line: bytes) -> None:
         assert self._file is not None
@@ -94,29 +210,91 @@ class JsonLinesStore:
 
     def _encode(self, event: Event) -> bytes:
         try:
+            return self._lines(event)
+        except (RecursionError, TypeError, ValueError) as error:
+            why = "is nested too deep to be written" if isinstance(error, RecursionError) else f"has no JSON: {error}"
+            note = Noted(text=f"A fact of the kind {event.kind!r} {why}.", by="agentnb")
+            return self._lines(event.model_copy(update={"body": note}))
+
+    def _lines(self, event: Event) -> bytes:
+        try:
             line = self._line(event)
         except (PydanticSerializationError, UnicodeEncodeError):
             line = json.dumps(_mended(event.model_dump(mode="python", exclude_none=True)), default=str).encode()
-        if len(line) <= BLOB_BYTES:
-            return line + b"\n"
+        if b"$" not in line or references.MARK not in line:
+            short = line if not references.may_refer(line) else self._with_one(event, line)
+            if short is not None:
+                return short + b"\n"
         lines: list[bytes] = []
-        data = self._without_blobs(json.loads(line), lines)
-        lines.append(json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode())
-        return b"\n".join(lines) + b"\n"
+        data = json.loads(line)
+        body = references.refer(data["body"], lambda text, path: self._keep(text, event.seq, path, lines), [])
+        if body is not data["body"]:
+            line = json.dumps({**data, "body": body}, ensure_ascii=False, separators=(",", ":")).encode()
+        return b"\n".join((*lines, line, b""))
+
+    def _with_one(self, event: Event, line: bytes) -> bytes | None:
+        """Return a line whose one long text is where such facts have it; None if it has to be decoded to be sure."""
+        path = _TEXTS.get(event.kind)
+        if path is None:
+            return None
+        holder: Any = event.body
+        for name in path[:-1]:
+            holder = getattr(holder, name)
+        text = getattr(holder, path[-1], None)
+        if type(holder) not in _PLAIN or type(text) is not str or len(text) < references.LEAST:
+            return None
+        before, found, after = line.partition(b'"%b":%b' % (path[-1].encode(), to_json(text)))
+        if not found or references.may_refer(before) or references.may_refer(after):
+            return None
+        lines: list[bytes] = []
+        reference = self._keep(text, event.seq, [*path], lines)
+        if reference is not None:
+            line = b'%b"%b":%b%b' % (before, path[-1].encode(), to_json(reference), after)
+        return b"\n".join((*lines, line))
+
+    def _keep(self, text: str, seq: int, path: references.Path, lines: list[bytes]) -> dict[str, Any] | None:
+        raw = text.encode()
+        if len(raw) > BLOB_BYTES:
+            name = blobs.name_of(raw)
+            if name not in self._blobs:
+                self._blobs.add(name)
+                if self._shared is None or not self._shared.put(name, raw):
+                    # A folder that cannot be written must not cost the text: the file may hold it too.
+                    lines.append(json.dumps({"blob": name, "value": text}, ensure_ascii=False).encode())
+            return {"$blob": name}
+        # A digest, not the text: a log must not be held in memory twice.
+        digest = hashlib.blake2b(raw, digest_size=16).digest()
+        place = self._places.get(digest)
+        if place is None:
+            self._places[digest] = (seq, *path)
+            return None
+        return None if self._shared is None else {"$text": place}
 
     def _line(self, event: Event) -> bytes:
-        """Return what `event.model_dump_json(exclude_none=True)` gives, at half its price."""
+        """Return what `event.model_dump_json(exclude_none=True)` gives, at half its price.
+
+        Less the ids that follow from the run's: its facts' own is left out, that of a parent is a number.
+        """
         fields = event.__dict__
-        body, parent, took, usage, at = fields["body"], fields["parent"], fields["took"], fields["usage"], fields["at"]
-        caused = "" if parent is None else f',"parent":{encode_basestring(parent)}'
+        body, parent, took, usage = fields["body"], fields["parent"], fields["took"], fields["usage"]
+        event_id, seq = fields["id"], fields["seq"]
+        if parent is not self._parent:  # those of a turn have it in common
+            self._parent, self._caused = parent, self._cause(parent)
+        named = "" if event_id == f"{self._own}{seq}" else f'"id":{_quoted(event_id)},'
         lasted = "" if took is None or not math.isfinite(took) else f',"took":{took!r}'
         cost = "" if usage is None else f',"usage":{_usage(usage)}'
         head = (
-            f'{{"id":{encode_basestring(fields["id"])},"seq":{fields["seq"]}{caused},"at":"{self._time(at)}"{lasted},'
-            f'"source":{encode_basestring(fields["source"])}{cost},"body":'
+            f'{{{named}"seq":{seq}{self._caused},"at":"{self._time(fields["at"])}"{lasted},'
+            f'"source":{_quoted(fields["source"])}{cost},"body":'
         )
         written: bytes = type(body).__pydantic_serializer__.to_json(body, exclude_none=True)
         return head.encode() + written + b"}"
+
+    def _cause(self, parent: EventId | None) -> str:
+        if parent is None:
+            return ""
+        number = parent[len(self._own) :] if parent.startswith(self._own) else ""
+        return f',"parent":{number if number.isdecimal() and number.isascii() else encode_basestring(parent)}'
 
     def _time(self, at: datetime) -> str:
         if at.tzinfo is not UTC:
@@ -127,28 +305,33 @@ class JsonLinesStore:
             self._stamp = self._second.isoformat()[:19]
         return f"{self._stamp}.{at.microsecond:06}Z"
 
-    def _without_blobs(self, value: Any, lines: list[bytes]) -> Any:
-        if isinstance(value, str) and len(value) > BLOB_BYTES // 4:
-            raw = value.encode()
-            if len(raw) <= BLOB_BYTES:
-                return value
-            name = "sha256:" + hashlib.sha256(raw).hexdigest()
-            if name not in self._blobs:
-                self._blobs.add(name)
-                lines.append(json.dumps({"blob": name, "value": value}, ensure_ascii=False).encode())
-            return {"$blob": name}
-        if isinstance(value, dict):
-            return {key: self._without_blobs(item, lines) for key, item in value.items()}
-        if isinstance(value, list):
-            return [self._without_blobs(item, lines) for item in value]
-        return value
-
     def close(self) -> None:
         """Write what waits, and let the file go."""
         self.flush()
         if self._file is not None:
+            _unlock(self._file)
             os.close(self._file)
             self._file = None
+
+    def __del__(self) -> None:
+        # A log that is thrown away must not keep others from writing its file; a copy of it in a forked process must.
+        if getattr(self, "_file", None) is not None and self._process == os.getpid():
+            self.close()
+
+
+_TEXTS = {
+    "message": ("message", "content"),
+    "model.finished": ("result", "content"),
+    "context": ("message", "content"),
+    "tool.finished": ("result",),
+    "code.finished": ("output",),
+}
+"""Where frequent facts have their one long text, if they have one."""
+
+_PLAIN = (TextMessage, CreateResult, UserMessage, AssistantMessage, SystemMessage, ToolFinished, CodeFinished)
+"""Classes that write it as it is."""
+
+_quoted = lru_cache(maxsize=256)(encode_basestring)
 
 
 def _usage(usage: Usage) -> str:
@@ -167,69 +350,63 @@ def _mended(value: Any) -> Any:
     return value
 
 
-class LineReader:
-    """Reads a run's file, also while another process writes it.
+def way_out(error: OSError) -> str:
+    """Say what would let a file be written after all; a sentence without its end."""
+    return _WAYS.get(error.errno or 0, "Set that right")
 
-    `read()` returns the events that are new since the last call; a last line without its newline is left for later.
-    """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.run_id: str | None = None
-        self.cut_short = False
-        """Whether the file ends in the middle of a line."""
-        self._blobs: dict[str, Any] = {}
-        self._offset = 0
-        self._line = 0
+_WAYS = {
+    errno.ENOSPC: "Free some space",
+    getattr(errno, "EDQUOT", errno.ENOSPC): "Free some space",
+    errno.EFBIG: "Let files grow larger (`ulimit -f`)",
+    errno.EACCES: "Get yourself the right to write there",
+    errno.EPERM: "Get yourself the right to write there",
+    errno.EROFS: "Make that disk writable",
+    errno.ENOENT: "Put the folder back",
+    errno.EEXIST: "Move the file away that lies where a folder should be",
+    errno.ENOTDIR: "Move the file away that lies where a folder should be",
+    errno.EAGAIN: "Wait until that run is over, or close its log there",
+    errno.ESTALE: "Open the file anew",
+    errno.EIO: "Look after the disk, which may be failing",
+}
 
-    def read(self) -> list[Event]:
-        """Return the new events.
 
-        Raises:
-            LogUnreadable: If the file is missing, of a newer format, or damaged before its last line.
-        """
+def _lock(file: int) -> None:
+    if sys.platform == "win32":
+        return
+    for wait in (*_WAITS, None):
         try:
-            with self.path.open("rb") as file:
-                file.seek(self._offset)
-                data = file.read()
-        except OSError as error:
-            raise LogUnreadable(f"The run's file {self.path} cannot be read: {error.strerror or error}.") from error
-        whole, newline, rest = data.rpartition(b"\n")
-        self.cut_short = bool(rest)
-        self._offset += len(whole) + len(newline)
-        return list(self._events(whole)) if newline else []
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if wait is None:
+                raise OSError(errno.EAGAIN, f"{_holder(file)} is writing it") from None
+            # Who looks whether a run is being written has its lock for an instant.
+            sleep(wait)
+        except OSError:
+            return  # a file system without locks
+        else:
+            return
 
-    def _events(self, whole: bytes) -> Iterator[Event]:
-        for line in whole.split(b"\n"):
-            self._line += 1
-            try:
-                data = json.loads(line)
-                if not isinstance(data, dict):
-                    raise ValueError("not an object")
-                if "agentnb" in data:
-                    self._header(data)
-                elif "blob" in data:
-                    self._blobs[data["blob"]] = data["value"]
-                else:
-                    yield Event.model_validate(self._with_blobs(data))
-            except (ValueError, KeyError) as error:
-                raise LogUnreadable(f"The run's file {self.path} is damaged at line {self._line}: {error}.") from error
 
-    def _header(self, data: dict[str, Any]) -> None:
-        if data["agentnb"] > FORMAT:
-            raise LogUnreadable(
-                f"The run's file {self.path} has format {data['agentnb']}; this version reads up to {FORMAT}. "
-                "Update agentnb-toolkit to open it."
-            )
-        self.run_id = data["run"]
+_WAITS = (0.01,) * 3
+"""Seconds between attempts to get a lock."""
 
-    def _with_blobs(self, value: Any) -> Any:
-        if isinstance(value, dict):
-            # Data of a tool may look like a reference: only a hash that was written is one.
-            name = value.get("$blob")
-            if len(value) == 1 and isinstance(name, str) and name in self._blobs:
-                return self._blobs[name]
-            return {key: self._with_blobs(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [self._with_blobs(item) for item in value]
-        return value
+
+def _unlock(file: int) -> None:
+    if sys.platform != "win32":
+        # By name: a process that was forked meanwhile has the file open too.
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def _holder(file: int) -> str:
+    """Say who has the lock, as far as the system tells."""
+    about = os.fstat(file)
+    try:
+        held = [line.split() for line in Path("/proc/locks").read_text().splitlines() if " FLOCK " in line]
+    except OSError:
+        held = []
+    for lock in held:
+        if lock[-3].endswith(f":{about.st_ino}") and lock[-4].isdigit() and lock[-4] != "0":
+            return "another log of this process" if int(lock[-4]) == os.getpid() else f"the process {lock[-4]}"
+    return "another process, or another log of this one,"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agentnb.teams.base import Choice, RememberingPolicy, SpeakerPolicy, TeamView
+from agentnb.teams.checked import CheckedTeam, Rollback, rollback
 from agentnb.teams.digraph import DiGraph, DiGraphEdge, DiGraphNode
 from agentnb.teams.graph import GraphFlow
 from agentnb.teams.graph_builder import DiGraphBuilder
@@ -16,6 +17,7 @@ from agentnb.teams.swarm import Swarm
 __all__ = [
     "BaseGroupChat",
     "CharterCheck",
+    "CheckedTeam",
     "Choice",
     "DiGraph",
     "DiGraphBuilder",
@@ -25,10 +27,12 @@ __all__ = [
     "MagenticOneGroupChat",
     "MissionKeeper",
     "RememberingPolicy",
+    "Rollback",
     "RoundRobinGroupChat",
     "SelectorGroupChat",
     "SpeakerPolicy",
     "Swarm",
     "TeamView",
     "Verdict",
+    "rollback",
 ]

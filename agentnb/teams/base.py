@@ -108,12 +108,18 @@ class SpeakerPolicy(Protocol):
 
 
 class RememberingPolicy(ABC):
-    """A policy with a memory of its own, which is saved and reset with its team."""
+    """A policy with a memory of its own, which is saved and reset with its team.
+
+    When a team is restored from its log, `begin`, `heard` and `over` are called as they were then, so they must not
+    reach out; what only choosing changes is taken from the states that are logged with each choice.
+    """
 
     state_type: ClassVar[str] = "BaseGroupChatManagerState"
     """AutoGen's name for the saved state."""
     asks_condition_of_task: ClassVar[bool] = True
     """Whether the team's termination condition sees the task and what the policy says."""
+    follows: ClassVar[bool] = False
+    """Whether its memory follows from `begin`, `heard` and `over` alone, so that no states need be logged."""
 
     @abstractmethod
     async def __call__(self, view: TeamView) -> Chosen:

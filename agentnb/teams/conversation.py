@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from agentnb.base import ChatAgent
+from agentnb.base import BrokenOff, ChatAgent
 from agentnb.core import CancellationToken
 from agentnb.core.cancellation import unless_cancelled
 from agentnb.exceptions import ActRefused, AgentFailed, HumanUnavailable, ModelError, RuntimeFault, ToolError, UserError
 from agentnb.messages import BaseChatMessage, SelectSpeakerEvent, StopMessage, StructuredMessage
-from agentnb.runlog import ModelStarted, Run, SpeakerChosen
+from agentnb.runlog import Forgotten, ModelStarted, Run, SpeakerChosen
 from agentnb.runlog.guards import guarded
 from agentnb.runlog.log import scope
+from agentnb.runlog.replaying import replaying
 from agentnb.teams.base import LIMIT, Choice, Chosen, Item, RememberingPolicy, TeamView
 from agentnb.teams.seat import Turn
 from agentnb.teams.watch import Watch
 
 if TYPE_CHECKING:
     from agentnb.teams.group_chat import BaseGroupChat
+    from agentnb.teams.resume import BrokenRun
 
 Said = list[Item]
 T = TypeVar("T")
@@ -34,13 +37,20 @@ class Conversation:
         task: What it was given.
         run: Where things are said.
         token: Ends it when it is cancelled.
+        broken: Where the run was broken off that is taken up.
     """
 
     def __init__(
-        self, team: BaseGroupChat, task: Sequence[BaseChatMessage], run: Run, token: CancellationToken | None
+        self,
+        team: BaseGroupChat,
+        task: Sequence[BaseChatMessage],
+        run: Run,
+        token: CancellationToken | None,
+        broken: BrokenRun | None = None,
     ) -> None:
         self._team = team
-        self._task = task
+        self._task = task if broken is None else broken.task
+        self._broken = broken
         self._run = run
         self._token = token
         self._policy = team._policy if isinstance(team._policy, RememberingPolicy) else None
@@ -58,6 +68,19 @@ class Conversation:
         if self._condition is not None and self._condition.terminated:
             return "the termination condition had fired before the run began; reset it first"
         self._check_runtime()
+        if self._broken is None:
+            await self._begin(echo=echo)
+        try:
+            return await self._go_on()
+        finally:
+            # However a run ends, the next one's condition starts anew.
+            if self._condition is not None:
+                await self._condition.reset()
+            if self._policy is not None:
+                await self._policy.over()
+                await self._note_policy()
+
+    async def _begin(self, *, echo: bool) -> None:
         for message in self._task:
             self._check_task(message)
         if self._watch is not None:
@@ -68,47 +91,66 @@ class Conversation:
             for message in self._task:
                 self._run.say(message, show=echo)
         self._team._thread.add(self._task, None)
-        try:
-            return await self._go_on()
-        finally:
-            # However a run ends, the next one's condition starts anew.
-            if self._condition is not None:
-                await self._condition.reset()
-            if self._policy is not None:
-                await self._policy.over()
 
     async def _go_on(self) -> str:
-        team = self._team
-        counts = self._policy is None or self._policy.asks_condition_of_task
-        reason = await self._over(self._task) if self._task and counts else None
+        team, broken = self._team, self._broken
+        rounds = broken.rounds if broken is not None else 0
+        reason = await (self._told_task() if broken is None else self._told_anew(broken))
         if self._watch is not None:
             reason = await self._done(reason, self._watch)
-        rounds = 0
-        while reason is None:
+        unfinished = broken.round if broken is not None else None
+        while (reason := self._limit(rounds) if reason is None else reason) is None:
             await self._may_go_on()
-            closings = self._run.gate.closings
-            choice = await self._next()
-            by_policy, self._told = self._told, []
-            allowed = choice if self._watch is None else await self._allowed(choice, self._watch, by_policy)
-            if allowed is None:
-                continue
-            if isinstance(allowed, StopMessage):
-                return allowed.content
-            if self._run.gate.closings != closings:
-                await self._may_go_on()  # a model that chooses takes its time, and the run was paused meanwhile
-            self._log_choice(allowed)
-            turns = await self._speak(allowed.names)
+            if unfinished is not None:
+                names, by_policy = unfinished.names, unfinished.by_policy
+                if not unfinished.announced:
+                    self._announce(names)
+                unfinished = None
+            else:
+                closings = self._run.gate.closings
+                choice = await self._next()
+                by_policy, self._told = self._told, []
+                allowed = choice if self._watch is None else await self._allowed(choice, self._watch, by_policy)
+                if allowed is None:
+                    continue
+                if isinstance(allowed, StopMessage):
+                    return allowed.content
+                if self._run.gate.closings != closings:
+                    await self._may_go_on()  # a model that chooses takes its time, and the run was paused meanwhile
+                self._log_choice(allowed)
+                names = allowed.names
+            turns = await self._speak(names)
             team._turns += 1
-            team._last_speakers = allowed.names
+            team._last_speakers = names
             rounds += 1
             said = [message for turn in turns.values() for message in turn]
             ended = await self._policy.heard(self._view(), turns) if self._policy is not None else None
-            reason = ended.content if ended else await self._over([*by_policy, *said] if counts else said)
+            reason = ended.content if ended else await self._over([*by_policy, *said] if self._counts else said)
             if self._watch is not None:
                 reason = await self._watch.said(turns) or await self._done(reason, self._watch)
-            if reason is None and team._max_turns is not None and rounds >= team._max_turns:
-                reason = f"the limit of {team._max_turns} turn{'s' * (team._max_turns != 1)} was reached"
         return reason
+
+    @property
+    def _counts(self) -> bool:
+        """Whether the condition is told the task, and what the policy says."""
+        return self._policy is None or self._policy.asks_condition_of_task
+
+    async def _told_task(self) -> str | None:
+        return await self._over(self._task) if self._task and self._counts else None
+
+    async def _told_anew(self, broken: BrokenRun) -> str | None:
+        """Let the condition hear what it had been told before the run broke off."""
+        for said in broken.told:
+            reason = broken.ended if said is broken.told[-1] and broken.ended else await self._over(said)
+            if reason is not None:
+                return reason
+        return None
+
+    def _limit(self, rounds: int) -> str | None:
+        most = self._team._max_turns
+        if most is None or rounds < most:
+            return None
+        return f"the limit of {most} turn{'s' * (most != 1)} was reached"
 
     def _view(self) -> TeamView:
         team = self._team
@@ -136,7 +178,7 @@ class Conversation:
     # -- what a policy may do -----------------------------------------------------------------------------------------
 
     def say(self, message: Item, *, heard: bool = True) -> None:
-        self._run.say(message)
+        self._run.say(message, heard=heard)
         if heard:
             self._team._thread.add([message], self._team.manager_name)
             self._told.append(message)
@@ -146,15 +188,21 @@ class Conversation:
 
     async def forget(self) -> None:
         await self._team._forget()
+        self._run.log.append(Forgotten.of(), source=self._team.manager_name, parent=self._run.started.id)
 
     # -- choosing -------------------------------------------------------------------------------------------------
 
     async def _next(self) -> Choice | StopMessage:
         before = len(self._run.log)
-        with scope(self._run.log, self._run.started.id, self._team.manager_name):
+        choosing, self._broken = self._broken, None
+        with (
+            scope(self._run.log, self._run.started.id, self._team.manager_name),
+            replaying(choosing.choosing()) if choosing is not None else nullcontext(),
+        ):
             chosen: Any = self._team._policy(self._view())
             if inspect.isawaitable(chosen):
                 chosen = await unless_cancelled(chosen, self._token)
+        await self._note_policy()
         if isinstance(chosen, StopMessage):
             return chosen
         choice = _choice(chosen)
@@ -168,6 +216,12 @@ class Conversation:
         self._asked = tuple(fact.seq for fact in facts if isinstance(fact.body, ModelStarted))
         return choice
 
+    async def _note_policy(self) -> None:
+        policy = self._policy
+        if policy is not None and not policy.follows:
+            with scope(self._run.log, self._run.started.id, self._team.manager_name):
+                await self._run.note_state(self._team.manager_name, policy.save_state)
+
     def _log_choice(self, choice: Choice) -> None:
         self._run.log.append(
             SpeakerChosen.of(
@@ -180,8 +234,11 @@ class Conversation:
                 asked=self._asked or None,
             )
         )
+        self._announce(choice.names)
+
+    def _announce(self, names: Sequence[str]) -> None:
         if self._team._emit:
-            self._run.say(SelectSpeakerEvent(content=list(choice.names), source=self._team.manager_name))
+            self._run.say(SelectSpeakerEvent(content=list(names), source=self._team.manager_name), heard=False)
 
     async def _allowed(
         self, choice: Choice | StopMessage, watch: Watch, by_policy: Sequence[Item]
@@ -209,34 +266,54 @@ class Conversation:
     # -- speaking -------------------------------------------------------------------------------------------------
 
     async def _speak(self, names: Sequence[str]) -> Mapping[str, Said]:
+        broken, self._broken = self._broken, None
+        if broken is not None:
+            return await self._speak_on(names, broken)
         if len(names) == 1:
             turns = {names[0]: await self._turn(names[0])}
             self._hear(names[0], turns[names[0]])
             return turns
+        order = tuple(dict.fromkeys(names))
+        return await self._together(order, {name: self._turn(name) for name in order}, {})
+
+    async def _speak_on(self, names: Sequence[str], broken: BrokenRun) -> Mapping[str, Said]:
+        """Let those speak who had not come to their end; the others' answers count as they are."""
+        done = broken.round.done if broken.round is not None else {}
+        order = tuple(dict.fromkeys(names))
+        rest = {name: self._turn(name, broken.again(name)) for name in order if name not in done}
+        return await self._together(order, rest, done)
+
+    async def _together(
+        self, order: Sequence[str], turns: Mapping[str, Coroutine[Any, Any, Said]], done: Mapping[str, Said]
+    ) -> Mapping[str, Said]:
         tasks: dict[str, asyncio.Task[Said]] = {}
         try:
             async with asyncio.TaskGroup() as group:
-                for name in dict.fromkeys(names):
-                    tasks[name] = group.create_task(self._turn(name))
+                for name, turn in turns.items():
+                    tasks[name] = group.create_task(turn)
         except BaseExceptionGroup as failed:
             # One failure ends the round, and the others with it: the first says why.
             raise failed.exceptions[0] from failed.exceptions[0].__cause__
         finally:
+            said = dict(done)
             for name, task in tasks.items():
                 if task.done() and not task.cancelled() and task.exception() is None:
-                    self._hear(name, task.result())
-        return {name: task.result() for name, task in tasks.items()}
+                    said[name] = task.result()
+            for name in order:
+                if name in said:
+                    self._hear(name, said[name])
+        return {name: said[name] if name in said else tasks[name].result() for name in order}
 
     def _hear(self, name: str, said: Said) -> None:
         # Others hear an agent's answer, and everything that was said in a team.
         agent = isinstance(self._team._seats[name].agent, ChatAgent)
         self._team._thread.add(said, name, last_only=agent)
 
-    async def _turn(self, name: str) -> Said:
+    async def _turn(self, name: str, again: BrokenOff | None = None) -> Said:
         team = self._team
         self._check_runtime()
         with team._thread.telling(name) as new:
-            turn = Turn(new, self._run, self._token or CancellationToken())
+            turn = Turn(new, self._run, self._token or CancellationToken(), again)
             speaking = team._runtime.send_message(turn, team._seat_id(name))
             try:
                 said: Said = await unless_cancelled(speaking, self._token)

@@ -54,6 +54,8 @@ class GraphPolicy(RememberingPolicy):
     What is ready is used up by `heard`, not by choosing it: a run that fails or is stopped loses nothing.
     """
 
+    follows: ClassVar[bool] = True
+
     def __init__(self, graph: DiGraph, *, ends: bool) -> None:
         """Read a graph.
 
@@ -183,8 +185,8 @@ class GraphPolicy(RememberingPolicy):
         for group, ways in self._groups.items():
             count = len(ways) if group in self._any else sum(way not in self._taken for way in ways)
             remaining.setdefault(group.target, {})[group.name] = count
-            if group in self._any:
-                enqueued.setdefault(group.target, {})[group.name] = group.name in self._ready.get(group.target, ())
+            waits = group in self._any and group.name in self._ready.get(group.target, ())
+            enqueued.setdefault(group.target, {})[group.name] = waits
         return {
             "remaining": remaining,
             "enqueued_any": enqueued,

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, overload
 
-from pydantic import ValidationError
-
-from agentnb.base import ChatAgent, Team, TerminationCondition
-from agentnb.core import AgentId, CancellationToken, new_id
+from agentnb.base import ChatAgent, Task, TaskResult, TaskRunner, Team, TerminationCondition, models_of
+from agentnb.base.restoring import Told
+from agentnb.core import AgentId, CancellationToken, new_id, well_formed
 from agentnb.exceptions import RuntimeFault, UserError
 from agentnb.messages import BaseChatMessage, MessageFactory, SelectorEvent, StructuredMessage
 from agentnb.runlog import Participant, Run
+from agentnb.runlog.given import Given
 from agentnb.runtimes import AgentRuntime, SingleThreadedAgentRuntime
 from agentnb.teams.base import Item, RememberingPolicy, SpeakerPolicy
 from agentnb.teams.conversation import Conversation
+from agentnb.teams.resume import BrokenRun, Restoring
 from agentnb.teams.seat import Seat
+from agentnb.teams.state import VERSION, container_state, taken_apart, taken_over
 from agentnb.teams.thread import Thread
 
 # Conditions of runs that go on, by identity, with the name of their team.
@@ -43,6 +45,8 @@ class BaseGroupChat(Team):
 
     nests: ClassVar[bool] = True
     """Whether teams may take part."""
+    _from_facts = True
+    _broken: BrokenRun | None = None
 
     def __init__(
         self,
@@ -67,7 +71,7 @@ class BaseGroupChat(Team):
             raise UserError(f"No participant may be named {self.manager_name!r}: that is who chooses the speakers.")
         if max_turns is not None and max_turns < 1:
             raise UserError(f"max_turns is {max_turns}; it must be at least 1, or None for no limit.")
-        self._name = name or type(self).__name__
+        self._name = well_formed(name or type(self).__name__)
         self._description = description or f"A team of {', '.join(names)}."
         self._policy = policy
         self._condition = termination_condition
@@ -136,8 +140,7 @@ class BaseGroupChat(Team):
         ]
 
     def _run_model(self) -> str:
-        models = {model for agent in self.participants if (model := agent._run_model())}
-        return ", ".join(sorted(models))
+        return models_of(agent._run_model() for agent in self.participants)
 
     async def share(self, variables: Mapping[str, Any]) -> list[str]:
         takers: list[str] = []
@@ -157,7 +160,8 @@ class BaseGroupChat(Team):
         try:
             self._occupy(conditions)
             await self._seat()
-            run.stop_reason = await Conversation(self, task, run, cancellation_token).hold(echo=echo)
+            broken = await self._taken_up(run)
+            run.stop_reason = await Conversation(self, task, run, cancellation_token, broken).hold(echo=echo)
         finally:
             for condition in conditions:
                 if _in_use.get(id(condition)) == self._id:
@@ -168,6 +172,56 @@ class BaseGroupChat(Team):
                     await self._runtime.stop()
             finally:
                 self._run = None
+
+    async def _taken_up(self, run: Run) -> BrokenRun | None:
+        """Return where the run was broken off that this one takes up; note what this one begins with otherwise."""
+        started: Any = run.started.body
+        broken, self._broken = self._broken, None
+        if started.resumed:
+            return broken
+        if broken is not None:
+            await broken.settle()
+        elif started.continues is None and self._has_past():
+            await run.note_state(self.name, self.save_state)
+        return None
+
+    def _has_past(self) -> bool:
+        kept = (agent._keeps() for agent in self.participants if isinstance(agent, ChatAgent))
+        return bool(self._thread.messages) or any(kept)
+
+    def _inside(self) -> Iterable[TaskRunner]:
+        return [runner for participant in self.participants for runner in participant._inside()]
+
+    async def _retell(self, told: Sequence[Told]) -> None:
+        self._not_running("be restored")
+        self._check_participants(told[-1])
+        await self.reset()
+        restoring = Restoring(self)
+        for here, story in told:
+            await restoring.tell(here, story)
+        self._broken = restoring.broken(*told[-1])
+        await restoring.finish(broken=self._broken is not None)
+
+    def _check_participants(self, last: Told) -> None:
+        log, story = last
+        began: Any = story.started.body
+        missing = [one.name for one in began.participants if one.name not in self._seats]
+        if missing:
+            raise UserError(
+                f"In the run in {log.path or log.id} {', '.join(map(repr, missing))} took part, and in {self.name!r} "
+                f"there is nobody of that name (participants: {', '.join(map(repr, self._names))}). Restore it with a "
+                "team of the same participants; it may have more."
+            )
+
+    def _coders(self) -> Mapping[str, ChatAgent]:
+        return {name: agent for participant in self.participants for name, agent in participant._coders().items()}
+
+    def _knows(self, factory: MessageFactory) -> None:
+        for kind in self._factory.types():
+            if not factory.knows(kind.__name__):
+                factory.register(kind)
+        for participant in self.participants:
+            participant._knows(factory)
 
     def _occupy(self, conditions: Sequence[TerminationCondition]) -> None:
         for condition in conditions:
@@ -208,6 +262,7 @@ class BaseGroupChat(Team):
     async def reset(self) -> None:
         self._not_running("be reset")
         await self._forget()
+        self._last_run = self._restored = self._broken = None
         self._turns = 0
         if isinstance(self._policy, RememberingPolicy):
             await self._policy.reset()
@@ -225,16 +280,65 @@ class BaseGroupChat(Team):
             self._run.gate.close()
         await self._told_to_pause()
 
-    async def resume(self) -> None:
-        """Let the run go on, and call `on_resume` of every agent.
+    @overload
+    async def resume(self) -> None: ...
+
+    @overload
+    async def resume(
+        self,
+        log: Given,
+        *,
+        task: Task = None,
+        cancellation_token: CancellationToken | None = None,
+        output_task_messages: bool = True,
+        rerun_code: bool = False,
+    ) -> TaskResult: ...
+
+    async def resume(
+        self,
+        log: Given | None = None,
+        *,
+        task: Task = None,
+        cancellation_token: CancellationToken | None = None,
+        output_task_messages: bool = True,
+        rerun_code: bool = False,
+    ) -> TaskResult | None:
+        """Let a paused run go on, and call `on_resume` of every agent; or go on from a run's log.
+
+        ```python
+        result = await team.resume(".agentnb/runs/20260101-120000-writers-1a2b3c4d.jsonl")
+        ```
+
+        Args:
+            log: The log, a result, the file, or the id of a run that was broken off by a crash, an error or a person,
+                or of a branch. None lets the run of this team go on that is paused.
+            task: Something new to do; default: take up what was broken off.
+            cancellation_token: Cancelling it ends the run with `asyncio.CancelledError`.
+            output_task_messages: Whether the task's messages are part of the result.
+            rerun_code: Whether the run begins with the code that ran to its end: a new kernel then has the variables.
+
+        Returns:
+            With a log, the result: of the whole run, with what was said before it broke off. A run that had come to
+            its end gives its result, if there is no new task.
 
         Raises:
-            RuntimeError: If the team has not run yet.
+            RuntimeError: Without a log, if the team has not run yet.
+            ValueError: If the log is of another team, or there is none and something is to be done with it.
         """
+        if log is not None:
+            return await self._resume(
+                log,
+                task=task,
+                cancellation_token=cancellation_token,
+                output_task_messages=output_task_messages,
+                rerun_code=rerun_code,
+            )
+        no_log_for(task=task, cancellation_token=cancellation_token, rerun_code=rerun_code or None)
         self._started("resume")
         if self._run is not None:
             self._run.gate.open()
         await self._told_to_resume()
+        return None
 
     async def _told_to_pause(self) -> None:
         for participant in self.participants:
@@ -262,24 +366,18 @@ class BaseGroupChat(Team):
     async def save_state(self) -> Mapping[str, Any]:
         """Return AutoGen's `TeamState`: each agent's state and unheard messages, the thread, and the policy's memory.
 
-        The termination condition's count is saved as well, for a run that is paused.
+        The termination condition's count is saved as well, for a run that is paused. The state is the caller's own;
+        it costs what was said since the last one, for a message is written once: one that is changed later in its
+        parts, such as its metadata, is saved as it was.
         """
-        agents: dict[str, Any] = {
-            name: {
-                "type": "ChatAgentContainerState",
-                "version": "1.0.0",
-                "agent_state": dict(await seat.agent.save_state()),
-                "message_buffer": [dict(message.dump()) for message in self._thread.unheard(name)],
-            }
-            for name, seat in self._seats.items()
-        }
+        agents = {name: await container_state(seat, self._thread) for name, seat in self._seats.items()}
         agents[self.manager_name] = {
-            "version": "1.0.0",
-            "message_thread": [dict(message.dump()) for message in self._thread.messages],
+            "version": VERSION,
+            "message_thread": self._thread.saved(),
             "current_turn": 0,
             **await self._policy_state(),
         }
-        state = {"type": "TeamState", "version": "1.0.0", "agent_states": agents}
+        state = {"type": "TeamState", "version": VERSION, "agent_states": agents}
         if self._condition is not None and self._run is not None:  # between runs it has counted nothing
             state["termination_condition"] = self._condition.save_state()
         return state
@@ -305,32 +403,27 @@ class BaseGroupChat(Team):
         """Go on from a saved state, also one of another team whose participants have the same names.
 
         Raises:
-            ValueError: If a participant or the manager is missing, or a message cannot be read.
+            ValueError: If a participant or the manager is missing, or anything cannot be read; nothing is changed then.
         """
         self._not_running("load a state")
-        agents = state.get("agent_states")
-        if not isinstance(agents, Mapping):
-            raise UserError("The state has no 'agent_states'; is it a team's, saved by save_state()?")
-        missing = [name for name in (*self._names, self.manager_name) if name not in agents]
-        if missing:
-            raise UserError(
-                f"The state lacks {', '.join(map(repr, missing))} (it holds {', '.join(map(repr, agents))})."
-            )
-        try:
-            said = list(agents[self.manager_name]["message_thread"])
-            thread = [self._factory.create(data) for data in said]
-            buffers = {name: list(agents[name]["message_buffer"]) for name in self._names}
-            counted = state.get("termination_condition")
-            if counted is not None and self._condition is not None:
-                self._condition._check_state(counted)  # before anything is changed
-            for name, seat in self._seats.items():
-                await seat.agent.load_state(agents[name]["agent_state"])
-            if counted is not None and self._condition is not None:
-                self._condition.load_state(counted)
-            manager = agents[self.manager_name]
-            turns, last = int(manager.get("turns", 0)), tuple(manager.get("last_speakers", ()))
-            await self._load_policy_state(manager)
-        except (KeyError, TypeError, AttributeError, ValidationError) as error:
-            raise UserError(f"The state cannot be read: {type(error).__name__}: {error}") from error
-        self._thread.load(thread, said, buffers)
-        self._turns, self._last_speakers = self._turns_of(manager, turns), last
+        parts = taken_apart(state, self._names, self.manager_name, self._factory)
+        async with taken_over(self._seats, parts, self._condition):
+            turns = self._turns_of(parts.manager, parts.turns)
+            await self._load_policy_state(parts.manager)
+        self._thread.load(parts.said, parts.unheard, self._factory)
+        self._last_run = self._restored = self._broken = None
+        self._turns, self._last_speakers = turns, parts.last_speakers
+
+
+def no_log_for(**options: Any) -> None:
+    """Refuse what only makes sense with a log.
+
+    Raises:
+        ValueError: If any option is given.
+    """
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise UserError(
+            f"resume() without a log lets a paused run go on, and takes no {' or '.join(given)}. "
+            "Use run(task=...), or give the log to go on from."
+        )

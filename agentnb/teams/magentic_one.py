@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel
 
-from agentnb.base import ChatAgent, TerminationCondition
+from agentnb.base import ChatAgent, TerminationCondition, models_of
 from agentnb.exceptions import ModelRequestRefused, ModelResponseInvalid, UserError
 from agentnb.messages import (
     AssistantMessage,
@@ -332,5 +332,4 @@ class MagenticOneGroupChat(BaseGroupChat):
         return NAME
 
     def _run_model(self) -> str:
-        models = {agent._run_model() for agent in self.participants} | {self._orchestrator.client.model_name}
-        return ", ".join(sorted(models - {""}))
+        return models_of([super()._run_model(), self._orchestrator.client.model_name])

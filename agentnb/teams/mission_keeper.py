@@ -15,9 +15,10 @@ from agentnb.core.json_text import extract_json_from_str
 from agentnb.exceptions import UserError
 from agentnb.messages import BaseChatMessage, SystemMessage, UserMessage
 from agentnb.models.base import ChatCompletionClient
-from agentnb.runlog import Participant, Run, VerdictGiven, current
+from agentnb.runlog import Run, VerdictGiven, current
 from agentnb.runlog.guards import Act, ActKind, Refusal, guarding
 from agentnb.runlog.log import scope
+from agentnb.teams.around import TeamAround
 
 __all__ = ["Act", "CharterCheck", "Check", "MissionKeeper", "Verdict"]
 
@@ -98,7 +99,7 @@ class CharterCheck:
         return f"CharterCheck({self._client.model_name})"
 
 
-class MissionKeeper(Team):
+class MissionKeeper(TeamAround):
     """A team that is held to a charter from outside of its conversation.
 
     ```python
@@ -159,14 +160,6 @@ class MissionKeeper(Team):
         self._keeper = name
 
     @property
-    def name(self) -> str:
-        return self._team.name
-
-    @property
-    def description(self) -> str:
-        return self._team.description
-
-    @property
     def charter(self) -> str:
         """What the team is held to."""
         return self._charter
@@ -176,22 +169,10 @@ class MissionKeeper(Team):
         """The team that is kept."""
         return self._team
 
-    @property
-    def asks_person(self) -> bool:
-        return self._team.asks_person
-
-    def _run_participants(self) -> Sequence[Participant]:
-        return self._team._run_participants()
-
-    def _run_model(self) -> str:
-        return self._team._run_model()
-
-    async def share(self, variables: Mapping[str, Any]) -> list[str]:
-        return await self._team.share(variables)
-
     async def _perform(
         self, task: list[BaseChatMessage], run: Run, cancellation_token: CancellationToken | None, echo: bool
     ) -> None:
+        self._broken = None  # the team takes it up
         with guarding(self):
             await self._team._perform(task, run, cancellation_token, echo)
 
@@ -223,31 +204,6 @@ class MissionKeeper(Team):
             allowed=verdict.allowed,
             reason=verdict.reason,
         )
-
-    async def reset(self) -> None:
-        await self._team.reset()
-
-    async def pause(self) -> None:
-        await self._team.pause()
-
-    async def resume(self) -> None:
-        await self._team.resume()
-
-    async def _told_to_pause(self) -> None:
-        await self._team._told_to_pause()
-
-    async def _told_to_resume(self) -> None:
-        await self._team._told_to_resume()
-
-    async def save_state(self) -> Mapping[str, Any]:
-        """Return the team's state; the charter is no part of it."""
-        return await self._team.save_state()
-
-    async def load_state(self, state: Mapping[str, Any]) -> None:
-        await self._team.load_state(state)
-
-    async def close(self) -> None:
-        await self._team.close()
 
 
 async def _ask(check: Check, act: Act) -> Verdict | None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from agentnb.base import ChatAgent, Team, take_turn
+from agentnb.base import BrokenOff, ChatAgent, Team, take_turn
 from agentnb.core import CancellationToken
 from agentnb.exceptions import CantHandleException
 from agentnb.messages import BaseAgentEvent, BaseChatMessage, ModelClientStreamingChunkEvent
 from agentnb.runlog import Run
+from agentnb.runlog.replaying import replaying
 from agentnb.runtimes import BaseAgent, MessageContext
 
 Said = list[BaseAgentEvent | BaseChatMessage]
@@ -23,6 +25,8 @@ class Turn:
     messages: tuple[BaseChatMessage, ...]
     run: Run
     cancellation_token: CancellationToken
+    again: BrokenOff | None = None
+    """What is known of the turn that broke off, if this one takes it up."""
 
 
 class Seat(BaseAgent):
@@ -46,7 +50,9 @@ class Seat(BaseAgent):
         if not isinstance(message, Turn):
             raise CantHandleException(f"The seat of {self.agent.name!r} takes turns, not {type(message).__name__}.")
         if isinstance(self.agent, ChatAgent):
-            return await take_turn(self.agent, message.messages, message.run, message.cancellation_token)
+            return await take_turn(
+                self.agent, message.messages, message.run, message.cancellation_token, again=message.again
+            )
         return await _team_turn(self.agent, message)
 
 
@@ -61,8 +67,11 @@ async def _team_turn(team: Team, turn: Turn) -> Said:
             turn.run.say(item)
             said.append(item)
 
-    async with turn.run.turn(team.name):
+    async with turn.run.turn(team.name, again=turn.again and turn.again.seq):
         # A team with nothing new to hear goes on where it stands.
         task = list(turn.messages) or None
-        await team._run_task(task, turn.cancellation_token, False, None, sink=hear, gate=turn.run.gate, logged=True)
+        with replaying(turn.again.recording) if turn.again else nullcontext():
+            await team._run_task(task, turn.cancellation_token, False, None, sink=hear, gate=turn.run.gate, logged=True)
+        if not team._from_facts:
+            await turn.run.note_state(team.name, team.save_state)
     return said

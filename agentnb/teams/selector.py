@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
-from agentnb.base import ChatAgent, Team, TerminationCondition
+from agentnb.base import ChatAgent, Team, TerminationCondition, models_of
 from agentnb.core import new_id
 from agentnb.exceptions import ModelRequestRefused, ModelResponseInvalid, UserError
 from agentnb.messages import (
@@ -196,6 +196,7 @@ class SelectorPolicy(RememberingPolicy):
     """
 
     state_type = "SelectorManagerState"
+    follows = True
 
     def __init__(
         self,
@@ -355,8 +356,7 @@ class SelectorGroupChat(BaseGroupChat):
         return MANAGER
 
     def _run_model(self) -> str:
-        models = {model for model in (super()._run_model(), self._model_client.model_name) if model}
-        return ", ".join(sorted(models))
+        return models_of([super()._run_model(), self._model_client.model_name])
 
     async def close(self) -> None:
         """Release what the agents and the model hold, such as kernels and connections."""

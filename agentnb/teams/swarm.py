@@ -25,6 +25,7 @@ class HandoffPolicy(RememberingPolicy):
     """Gives the word to the target of the newest handoff, and leaves it there until the next one."""
 
     state_type = "SwarmManagerState"
+    follows = True
 
     def __init__(self) -> None:
         self._current = ""

@@ -55,7 +55,7 @@ class Watch:
         for message in said:
             refusal = await judged(Act("goal", message.source, message.to_text(), message))
             if refusal is not None:
-                self._thread.remove(message)
+                self._take_back(message)
                 return self._refused(refusal, "the plan")
         return None
 
@@ -73,7 +73,7 @@ class Watch:
             return choice
         handed = self._thread.messages[-1] if self._thread.messages else None
         if isinstance(handed, HandoffMessage) and handed.target in choice.names:
-            self._thread.remove(handed)  # else a swarm would hand over to the same one again
+            self._take_back(handed)  # else a swarm would hand over to the same one again
         self._refused(refusal, f"giving the word to {', '.join(choice.names)}", sort="delegation")
         back = tuple(name for name in last if name in self._names and name not in choice.names)
         return Choice(back, rule="refused", why=refusal.reason) if back else None
@@ -109,6 +109,10 @@ class Watch:
     def ends(self) -> str | None:
         """Why the run must end; None while it may go on."""
         return self._ends
+
+    def _take_back(self, message: Item) -> None:
+        self._thread.remove(message)
+        self._run.unsay(message)
 
     def _refused(self, refusal: Refusal, what: str, sort: str = "") -> str | None:
         told = TextMessage(content=f"Refused: {what}. {refusal.reason}", source=refusal.by)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast, get_origin, 
 from pydantic import BaseModel
 
 from agentnb.core import CancellationToken, Component, parameters_schema
+from agentnb.core.schema import ParametersSchema
 from agentnb.exceptions import ToolError, UserError
 from agentnb.models.base import ToolSchema
 from agentnb.runlog.recorded import wrap
@@ -93,6 +94,9 @@ class BaseTool(Component, ABC, Generic[ArgsT, ReturnT]):
 
     component_type: ClassVar[str] = "tool"
 
+    idempotent: bool = False
+    """Whether a call that was interrupted may simply be made again when its run is resumed."""
+
     _schema: ToolSchema | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -133,7 +137,7 @@ class BaseTool(Component, ABC, Generic[ArgsT, ReturnT]):
         return self._schema
 
     def _made_schema(self) -> ToolSchema:
-        parameters = parameters_schema(self._args_type)
+        parameters = self._parameters()
         optional = sorted(set(parameters["properties"]) - set(parameters["required"]))
         if self._strict and optional:
             raise UserError(
@@ -148,6 +152,9 @@ class BaseTool(Component, ABC, Generic[ArgsT, ReturnT]):
             "parameters": parameters,
             "strict": self._strict,
         }
+
+    def _parameters(self) -> ParametersSchema:
+        return parameters_schema(self._args_type)
 
     def args_type(self) -> type[BaseModel]:
         return self._args_type

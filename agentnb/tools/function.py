@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import functools
 import inspect
+import operator
+import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from types import FunctionType
 from typing import Any, Self
 
 from pydantic import BaseModel
 
 from agentnb.code_executors.source import Import, function_source, imports_of, run_source
-from agentnb.core import CancellationToken, arguments_model, require_code_consent
-from agentnb.core.schema import INJECTED, field_name, function_hints, plain_function
+from agentnb.core import CancellationToken, arguments_model, parameters_schema, require_code_consent
+from agentnb.core.schema import INJECTED, ParametersSchema, field_name, function_hints, plain_function
 from agentnb.exceptions import SourceNotPortable, UserError
 from agentnb.tools.base import BaseTool
 
@@ -27,6 +31,60 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(_THREADS, thread_name_prefix="agentnb-tool")
 
 
+class _Form:
+    """What a model is told of a function's parameters; made once a function, since many agents may share it."""
+
+    def __init__(self, func: Callable[..., Any], name: str, hints: dict[str, Any]) -> None:
+        self.arguments = arguments_model(func, name)
+        self.returned = hints.get("return", Any)
+        self._name = name
+        self._hints = hints
+        self._made_of = _made_of(func)
+        self._schema: ParametersSchema | None = None
+        self._source: str | None = None
+
+    @classmethod
+    def of(cls, func: Callable[..., Any], name: str) -> _Form:
+        """Return that of a function under a name; of one that was changed since, it is made anew."""
+        hints = function_hints(func, name)
+        if type(func) is not FunctionType or hasattr(func, "__wrapped__") or hasattr(func, "__signature__"):
+            return cls(func, name, hints)  # a partial, a method, an object: what it calls may change unseen
+        known = _forms.get(func)
+        if known is None or not known._fits(func, name, hints):
+            known = _forms[func] = cls(func, name, hints)
+        return known
+
+    def _fits(self, func: FunctionType, name: str, hints: dict[str, Any]) -> bool:
+        known, now = self._made_of, _made_of(func)
+        alike = len(known) == len(now) and all(map(operator.is_, known, now))
+        return alike and self._name == name and self._hints == hints
+
+    def schema(self) -> ParametersSchema:
+        """Return the parameters as JSON schema, a copy of the caller's own."""
+        if self._schema is None:
+            self._schema = parameters_schema(self.arguments)
+        return copy.deepcopy(self._schema)
+
+    def source(self, func: Callable[..., Any]) -> str:
+        """Return the function's source.
+
+        Raises:
+            SourceNotPortable: If it has none that can stand alone.
+        """
+        if self._source is None:
+            self._source = function_source(func)
+        return self._source
+
+
+def _made_of(func: Callable[..., Any]) -> list[Any]:
+    """Return what may be exchanged in a function that stays the same object, as reloading a module does."""
+    places, names = getattr(func, "__defaults__", None) or (), getattr(func, "__kwdefaults__", None) or {}
+    return [getattr(func, "__code__", None), *places, len(places), *names.values()]
+
+
+_forms: weakref.WeakKeyDictionary[FunctionType, _Form] = weakref.WeakKeyDictionary()
+
+
 class FunctionToolConfig(BaseModel, defer_build=True):
     """A function tool as JSON; loading it runs `source_code`."""
 
@@ -37,6 +95,8 @@ class FunctionToolConfig(BaseModel, defer_build=True):
     has_cancellation_support: bool
     strict: bool | None = None
     """agentnb's own; written only where it is true."""
+    idempotent: bool | None = None
+    """Likewise."""
 
 
 class FunctionTool(BaseTool[BaseModel, Any]):
@@ -60,6 +120,7 @@ class FunctionTool(BaseTool[BaseModel, Any]):
         name: Default: the function's.
         global_imports: What its source needs where it is loaded again; what is missing here is found by itself.
         strict: Whether the model must send every argument and no other.
+        idempotent: Whether a call that was interrupted may simply be made again when its run is resumed.
 
     Raises:
         ValueError: If a parameter has no annotation (a `KeyError` too), or the function is a generator.
@@ -74,7 +135,10 @@ class FunctionTool(BaseTool[BaseModel, Any]):
         name: str | None = None,
         global_imports: Sequence[Import] = (),
         strict: bool = False,
+        *,
+        idempotent: bool = False,
     ) -> None:
+        self.idempotent = idempotent
         plain = plain_function(func)
         tool_name: str = name or getattr(plain, "__name__", None) or type(plain).__name__
         called = plain if inspect.isroutine(plain) else type(plain).__call__
@@ -93,8 +157,11 @@ class FunctionTool(BaseTool[BaseModel, Any]):
         names = [parameter for parameter in parameters.values() if parameter.name != INJECTED]
         self._by_place = [field_name(p.name) for p in names if p.kind is p.POSITIONAL_ONLY]
         self._by_name = [(p.name, field_name(p.name)) for p in names if p.kind is not p.POSITIONAL_ONLY]
-        returned = function_hints(func, tool_name).get("return", Any)
-        super().__init__(arguments_model(func, tool_name), returned, tool_name, description, strict)
+        self._form = _Form.of(func, tool_name)
+        super().__init__(self._form.arguments, self._form.returned, tool_name, description, strict)
+
+    def _parameters(self) -> ParametersSchema:
+        return self._form.schema()
 
     async def run(self, args: BaseModel, cancellation_token: CancellationToken) -> Any:
         given = [getattr(args, field) for field in self._by_place]
@@ -127,7 +194,7 @@ class FunctionTool(BaseTool[BaseModel, Any]):
         func, imports = self._func, self._global_imports
         if self._source is None:
             try:
-                self._source = function_source(func)
+                self._source = self._form.source(func)
                 imports = imports_of(func, self._source, imports)
             except SourceNotPortable as error:
                 self._source = None
@@ -140,6 +207,7 @@ class FunctionTool(BaseTool[BaseModel, Any]):
             global_imports=imports,
             has_cancellation_support=self._takes_token,
             strict=self._strict or None,
+            idempotent=self.idempotent or None,
         )
 
     @classmethod
@@ -155,5 +223,6 @@ class FunctionTool(BaseTool[BaseModel, Any]):
         require_code_consent(what)
         func = run_source(config.source_code, config.global_imports, what)
         tool = cls(func, config.description, config.name, config.global_imports, bool(config.strict))
+        tool.idempotent = bool(config.idempotent)
         tool._source = config.source_code  # it lies in no file where it could be read again
         return tool

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, ClassVar, Literal, cast
 
 from pydantic import BaseModel
 
+from agentnb.base import TaskRunner
 from agentnb.core import CancellationToken
 from agentnb.exceptions import ToolError, ToolNotFound, UserError
 from agentnb.models.base import ToolSchema
@@ -101,6 +102,13 @@ class StaticWorkbench(Workbench):
         if tool is None:
             raise ToolNotFound(f"No tool is named {name!r} (known: {self._known()}).")
         return tool
+
+    def _inside(self) -> Iterable[TaskRunner]:
+        called = (getattr(tool, "runner", None) for tool in self._tools.values())
+        return [runner for runner in called if isinstance(runner, TaskRunner)]
+
+    def is_idempotent(self, name: str) -> bool:
+        return bool(getattr(self._by_name.get(name), "idempotent", False))
 
     async def call_tool(
         self,
@@ -244,10 +252,7 @@ async def _run(
         return await tool.run_json(arguments or {}, CancellationToken(), call_id)
     # A tool that never looks at its token shall end with it all the same.
     with Abort(token) as abort:
-        value, exited = await abort.wait(_contained(tool.run_json, arguments or {}, token, call_id))
-    if exited is not None:
-        raise exited
-    return value
+        return await abort.wait(tool.run_json(arguments or {}, token, call_id))
 
 
 async def _contained(work: Callable[..., Awaitable[Any]], *args: Any) -> tuple[Any, SystemExit | None]:

@@ -31,6 +31,8 @@ class TaskRunnerTool(BaseStreamTool[TaskRunnerToolArgs, BaseAgentEvent | BaseCha
 
     component_defaults: ClassVar[Mapping[str, Any]] = {"return_value_as_last_message": False}
 
+    idempotent = True  # what it does is done by models and tools, each of which knows whether it was asked before
+
     def __init__(
         self, runner: ChatAgent | Team, name: str, description: str, *, return_value_as_last_message: bool
     ) -> None:
@@ -46,6 +48,11 @@ class TaskRunnerTool(BaseStreamTool[TaskRunnerToolArgs, BaseAgentEvent | BaseCha
             async with aclosing(run) as items:
                 async for item in items:
                     yield item
+
+    @property
+    def runner(self) -> ChatAgent | Team:
+        """Who does the work."""
+        return self._runner
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

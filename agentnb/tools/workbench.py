@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from types import TracebackType
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, Field
 
+from agentnb.base import TaskRunner
 from agentnb.core import CancellationToken, Component, Text
 from agentnb.messages import Image
 from agentnb.models.base import ToolSchema
+from agentnb.runlog import ToolFinished
 from agentnb.runlog.recorded import tool_call, tool_stream, wrap
 
 
@@ -75,6 +77,19 @@ class Workbench(Component, ABC):
         call_id: str | None = None,
     ) -> ToolResult:
         """Call a tool; what goes wrong in it is a result with `is_error`."""
+
+    def is_idempotent(self, name: str) -> bool:
+        """Tell whether a call that was interrupted may simply be made again; by default it may not."""
+        return False
+
+    def _inside(self) -> Iterable[TaskRunner]:
+        """Return the agents and teams that its tools call."""
+        return ()
+
+    def _given_again(self, finished: ToolFinished) -> ToolResult:
+        """Return the result of a call that was made before its run was broken off."""
+        parts = finished.parts or [{"type": "TextResultContent", "content": finished.result}]
+        return ToolResult(name=finished.tool, result=list(parts), is_error=finished.is_error)
 
     @abstractmethod
     async def start(self) -> None:

@@ -1,21 +1,25 @@
 """The columns of the tables drawn from logs: name, dtype and meaning, declared once.
 
-Times are UTC, durations seconds, tokens counts as the server reported them. `run_id`, `seq`, `event_id` and `parent_id`
-join the tables with each other; `turn` is the turn a row belongs to, missing outside of turns.
+Times are UTC, durations seconds, tokens counts as the server reported them, money US dollars. Every table begins with
+the same columns, `HEAD`: they say where in the log a row stands, and join the tables with each other.
+
+Installed packages add columns of their own: an entry point of the group `agentnb.columns` names a `Column` whose `of`
+makes the value from the row's fact, as in `tone = "my_package:TONE"`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, get_args
 
-from agentnb.runlog.events import BODIES
-
-if TYPE_CHECKING:
-    import pandas as pd
+from agentnb.core import plugins
+from agentnb.runlog.events import BODIES, Event
 
 Dtype = Literal["string", "category", "Int64", "float64", "boolean", "datetime64[ns, UTC]"]
+
+GROUP = "agentnb.columns"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,88 +30,130 @@ class Column:
     dtype: Dtype
     meaning: str
     categories: tuple[str, ...] = ()
-    """For a category whose values are known beforehand, so that tables can be put together without losing it."""
+    """All values of a category: only so can tables be put together without losing it. Names that anybody may choose,
+    such as those of agents and tools, are strings."""
+    of: Callable[[Event], Any] | None = None
+    """For an added column: makes its value from the fact whose id is the row's `event_id`; None is a missing value."""
+    tables: tuple[str, ...] = ("events",)
+    """For an added column: the tables it is added to."""
 
 
 KINDS = tuple(sorted(BODIES))
 OUTCOMES = ("done", "failed", "running")
+TURN_OUTCOMES = ("done", "stopped", "failed", "running")
+INPUT_OUTCOMES = ("answered", "open", "withdrawn")
 DELIVERY_OUTCOMES = ("done", "failed", "stopped", "dropped", "unheard", "waiting", "running")
 
-RUN_ID = Column("run_id", "string", "the run's id")
-SEQ = Column("seq", "Int64", "number of the fact in its run, from 1")
-EVENT_ID = Column("event_id", "string", "the fact's id")
-PARENT_ID = Column("parent_id", "string", "the fact that caused it")
-TURN = Column("turn", "Int64", "the turn it belongs to, from 1")
-SOURCE = Column("source", "category", "who")
+HEAD = (
+    Column("run_id", "string", "the log's id"),
+    Column("run", "Int64", "which of the log's runs, from 1; a conversation that was resumed has several"),
+    Column("seq", "Int64", "number of the fact in its log, from 1"),
+    Column("event_id", "string", "the fact's id; in a branch, facts of the origin keep theirs"),
+    Column("parent_id", "string", "the fact that caused it"),
+    Column("is_shared", "boolean", "whether the log of which this one is a branch has the fact too"),
+    Column("team", "string", "the team, or the agent on its own, whose run it belongs to"),
+    Column("depth", "Int64", "0 in the outermost run, 1 in a run within it, and so on"),
+    Column("turn_id", "string", "event_id of the innermost turn it belongs to; missing outside of turns"),
+    Column("turn", "Int64", "that turn's number in its own run, from 1"),
+)
+
+SOURCE = Column("source", "string", "who")
 TOOK = Column("took", "float64", "seconds it took; missing if not known or not over")
 PROMPT_TOKENS = Column("prompt_tokens", "Int64", "tokens read by the model")
 COMPLETION_TOKENS = Column("completion_tokens", "Int64", "tokens written by the model")
+COST_USD = Column("cost_usd", "float64", "US dollars at the price when called; missing where that is not known")
 OUTCOME = Column("outcome", "category", "done, failed, or still running", OUTCOMES)
 STARTED_AT = Column("started_at", "datetime64[ns, UTC]", "when it began")
 ERROR = Column("error", "string", "what went wrong")
+CALL_ID = Column("call_id", "string", "the id the model gave the call of a tool")
+MODEL_EVENT_ID = Column("model_event_id", "string", "event_id, in calls, of the model call that asked for the tool")
+ARGUMENTS = Column("arguments", "string", "what a tool was given, as JSON")
 
 MESSAGES = (
-    RUN_ID,
-    SEQ,
-    EVENT_ID,
-    PARENT_ID,
-    TURN,
+    *HEAD,
     Column("message_id", "string", "the message's own id"),
-    Column("type", "category", "the message's class"),
-    Column("source", "category", "who said it"),
+    Column("type", "string", "the message's class"),
+    Column("source", "string", "who said it"),
     Column("text", "string", "what was said, as a person reads it"),
     Column("created_at", "datetime64[ns, UTC]", "when it was said"),
-    Column("is_chat", "boolean", "whether the other agents hear it; events are only to be watched"),
+    Column("is_chat", "boolean", "whether it is part of the conversation; events are only to be watched"),
+    Column("is_heard", "boolean", "whether the other agents are told: a chat message that was not taken back"),
     PROMPT_TOKENS,
     COMPLETION_TOKENS,
+    Column("cost_usd", "float64", "US dollars of the model calls it was made with; missing where not known"),
     Column("took", "float64", "seconds from the beginning of its turn until it was said"),
 )
 
+TURNS = (
+    *HEAD,
+    Column("source", "string", "who had the word"),
+    Column("outcome", "category", "done, stopped, failed, or still running", TURN_OUTCOMES),
+    STARTED_AT,
+    Column("waited", "float64", "seconds from the end of its run's turn before, or the run's begin; 0 beside another"),
+    TOOK,
+    Column("messages", "Int64", "chat messages said in it"),
+    PROMPT_TOKENS,
+    COMPLETION_TOKENS,
+    COST_USD,
+    Column("model_calls", "Int64", "models asked in it; like all sums, without those of turns within it"),
+    Column("tool_calls", "Int64", "tools called in it"),
+    Column("code_runs", "Int64", "runs of code in it"),
+    Column("again", "Int64", "seq of the turn that broke off and is taken up here"),
+    Column("outer_turn_id", "string", "turn_id of the turn in which its team's run goes on; missing in the outermost"),
+)
+
 EVENTS = (
-    RUN_ID,
-    SEQ,
-    EVENT_ID,
-    PARENT_ID,
-    TURN,
+    *HEAD,
     Column("kind", "category", "the fact's kind, as in model.finished", KINDS),
     SOURCE,
     Column("text", "string", "the fact in one short text"),
     Column("created_at", "datetime64[ns, UTC]", "when it happened"),
     PROMPT_TOKENS,
     COMPLETION_TOKENS,
+    COST_USD,
     TOOK,
 )
 
 CALLS = (
-    RUN_ID,
-    SEQ,
-    EVENT_ID,
-    PARENT_ID,
-    TURN,
+    *HEAD,
     Column("kind", "category", "model or tool", ("model", "tool")),
     SOURCE,
     Column("name", "string", "the model or the tool"),
+    CALL_ID,
+    MODEL_EVENT_ID,
+    Column("choice_id", "string", "event_id of the choice of a speaker the model was asked for"),
     STARTED_AT,
     OUTCOME,
-    Column("arguments", "string", "what a tool was given, as JSON"),
+    ARGUMENTS,
     Column("text", "string", "what came back"),
     ERROR,
-    Column("finish_reason", "category", "why the model stopped writing"),
+    Column("finish_reason", "string", "why the model stopped writing"),
     Column("cached", "boolean", "whether the answer was remembered, not asked for"),
     PROMPT_TOKENS,
     COMPLETION_TOKENS,
+    COST_USD,
+    TOOK,
+)
+
+TOOLS = (
+    *HEAD,
+    SOURCE,
+    Column("tool", "string", "the tool's name"),
+    CALL_ID,
+    MODEL_EVENT_ID,
+    STARTED_AT,
+    OUTCOME,
+    ARGUMENTS,
+    Column("result", "string", "what the tool gave; missing if it failed"),
+    ERROR,
     TOOK,
 )
 
 CODE = (
-    RUN_ID,
-    SEQ,
-    EVENT_ID,
-    PARENT_ID,
-    TURN,
+    *HEAD,
     SOURCE,
-    Column("executor", "category", "the class of what ran it"),
-    Column("language", "category", "the first block's language"),
+    Column("executor", "string", "the class of what ran it"),
+    Column("language", "string", "the first block's language"),
     Column("code", "string", "the blocks, one after the other"),
     STARTED_AT,
     OUTCOME,
@@ -118,18 +164,47 @@ CODE = (
     TOOK,
 )
 
+CHOICES = (
+    *HEAD,
+    Column("source", "string", "who chose"),
+    Column("names", "string", "who speaks next; several names are separated by a comma and a space"),
+    Column("previous", "string", "who had the word before, in the same run"),
+    Column("rule", "string", "what decided, in a word or two, such as in turn, model, fallback"),
+    Column("why", "string", "the reason in a sentence"),
+    Column("candidates", "string", "who could have been chosen, separated as in names; missing where everybody could"),
+    Column("answer", "string", "what a model answered when it was asked, word for word"),
+    Column("attempts", "Int64", "how often the model was asked"),
+    Column("asked", "string", "event_ids, in calls, of the model calls, separated as in names"),
+    Column("next_turn_id", "string", "turn_id of the first turn that followed from it"),
+    Column("created_at", "datetime64[ns, UTC]", "when it was decided"),
+    Column("prompt_tokens", "Int64", "tokens read by the model for it"),
+    Column("completion_tokens", "Int64", "tokens written by the model for it"),
+    COST_USD,
+    Column("took", "float64", "seconds the model calls took"),
+)
+
+INPUTS = (
+    *HEAD,
+    Column("source", "string", "who asked"),
+    Column("input_id", "string", "the question's own id"),
+    Column("prompt", "string", "the question"),
+    Column("choices", "string", "answers offered, as a JSON list; missing where any answer will do"),
+    Column("outcome", "category", "answered, open, or withdrawn because what asked is over", INPUT_OUTCOMES),
+    Column("asked_at", "datetime64[ns, UTC]", "when the question was asked"),
+    Column("answered_at", "datetime64[ns, UTC]", "when the answer came"),
+    Column("answer", "string", "what was answered"),
+    Column("by", "string", "the way the answer came"),
+    Column("waited", "float64", "seconds until the answer came or the question was withdrawn; missing while open"),
+)
+
 DELIVERIES = (
-    RUN_ID,
-    SEQ,
-    EVENT_ID,
-    PARENT_ID,
-    TURN,
+    *HEAD,
     Column("message_id", "string", "the message's own id; its answer has the same"),
     Column("sort", "category", "send, publish, or the response to a send", ("send", "publish", "response")),
-    Column("type", "category", "the message's class"),
-    Column("sender", "category", "the agent that sent it, as type/key; missing for code outside of the runtime"),
-    Column("recipient", "category", "the agent it was for; missing for code outside, or if nobody has it"),
-    Column("topic", "category", "where it was published, as type/source"),
+    Column("type", "string", "the message's class"),
+    Column("sender", "string", "the agent that sent it, as type/key; missing for code outside of the runtime"),
+    Column("recipient", "string", "the agent it was for; missing for code outside, or if nobody has it"),
+    Column("topic", "string", "where it was published, as type/source"),
     Column("payload", "string", "the message as JSON"),
     Column("sent_at", "datetime64[ns, UTC]", "when it was given to the runtime"),
     Column("began_at", "datetime64[ns, UTC]", "when its handler began; when an answer arrived"),
@@ -140,30 +215,109 @@ DELIVERIES = (
     Column("by", "string", "the intervention handler that dropped or changed it; capacity, factory, sender, stop"),
 )
 
+RUN_OUTCOMES = ("done", "stopped", "failed", "running", "broken off", "damaged")
 
-def frame(columns: Sequence[Column], data: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
-    """Put lists of values together as a table with the declared columns and dtypes.
+RUNS = (
+    Column("run_id", "string", "the log's id"),
+    STARTED_AT,
+    Column("notebook", "string", "the notebook or script that made it"),
+    Column("team", "string", "the team or agent"),
+    Column("task", "string", "the beginning of what it was asked to do"),
+    Column("model", "string", "the models that answered, in the order they first did"),
+    Column("turns", "Int64", "outermost turns begun; one that broke off and was taken up again counts once"),
+    Column("messages", "Int64", "chat messages said, without those taken back"),
+    PROMPT_TOKENS,
+    COMPLETION_TOKENS,
+    Column("cost_usd", "float64", "US dollars at the prices when called; missing if that of a call is not known"),
+    Column("seconds", "float64", "seconds it took; up to the last fact if it is not over"),
+    Column(
+        "outcome",
+        "category",
+        "how it ended; broken off: without an end, and nobody writes it; missing if no run was begun in it",
+        RUN_OUTCOMES,
+    ),
+    Column("stop_reason", "string", "why it ended; what is wrong with the file of one that is damaged or has no facts"),
+    Column("origin", "string", "run_id of the run it branches off"),
+    Column("path", "string", "its file"),
+    Column("facts", "Int64", "facts of its own; those before a branch are its origin's"),
+    Column("size_bytes", "Int64", "bytes of its file, without values it may share with other runs"),
+)
 
-    Args:
-        columns: What the table looks like.
-        data: One list per column, all of one length; None is a missing value.
+EXPENDABLE = (*RUNS, Column("why", "string", "the rule by which it goes"))
+
+HITS = (
+    Column("run_id", "string", "the log's id"),
+    Column("seq", "Int64", "number of the fact in its log, from 1"),
+    Column("kind", "category", "the fact's kind, as in tool.finished", KINDS),
+    SOURCE,
+    Column("snippet", "string", "the text round the hit, which is marked"),
+    Column("created_at", "datetime64[ns, UTC]", "when it happened"),
+    Column("path", "string", "the run's file"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One kind of table."""
+
+    name: str
+    row: str
+    """What a row stands for."""
+    columns: tuple[Column, ...]
+
+
+TABLES = {
+    table.name: table
+    for table in (
+        Table("messages", "a message or event that was said", MESSAGES),
+        Table("turns", "a turn of an agent", TURNS),
+        Table("events", "a fact of the log", EVENTS),
+        Table("calls", "a call of a model or a tool", CALLS),
+        Table("tools", "a call of a tool", TOOLS),
+        Table("code", "a hand-over of code to an executor", CODE),
+        Table("choices", "a choice of who speaks next", CHOICES),
+        Table("inputs", "a question to a person", INPUTS),
+        Table("deliveries", "a message of a runtime, for each of those it was for", DELIVERIES),
+    )
+}
+
+_reported: set[str] = set()
+
+
+def added(table: str) -> tuple[Column, ...]:
+    """Return the columns that installed packages add to a table.
+
+    One that cannot be used is reported by a `RuntimeWarning`, once, and left out.
     """
-    import pandas as pd
+    found: dict[str, Column] = {}
+    taken = {column.name for column in TABLES[table].columns}
+    for name, value in plugins.declared(GROUP).items():
+        fault = value if isinstance(value, Exception) else _unfit(value)
+        if fault is None and table in value.tables and (value.name in taken or value.name in found):
+            fault = f"the table {table!r} has a column {value.name!r} already"
+        if fault is not None:
+            report(name, str(fault))
+        elif table in value.tables:
+            found[value.name] = value
+    return tuple(found.values())
 
-    return pd.DataFrame({column.name: _series(column, data[column.name]) for column in columns})
+
+def report(name: str, fault: str) -> None:
+    """Say once that an added column cannot be used."""
+    text = f"The column {name!r} of an installed package cannot be used: {fault}."
+    if text not in _reported:
+        _reported.add(text)
+        warnings.warn(text, RuntimeWarning, stacklevel=5)
 
 
-def _series(column: Column, values: Sequence[Any]) -> pd.Series[Any]:
-    import pandas as pd
-
-    match column.dtype:
-        case "category":
-            names = column.categories or sorted({value for value in values if value is not None})
-            # Without a dtype an empty table's categories would be objects, and spoil the ones they are put beside.
-            return pd.Series(pd.Categorical(values, categories=pd.Index(names, dtype="str")))
-        case "datetime64[ns, UTC]":
-            return pd.Series(pd.DatetimeIndex(pd.to_datetime(list(values), utc=True)).as_unit("ns"))
-        case "float64":
-            return pd.Series(values, dtype="float64")
-        case _:
-            return pd.Series(pd.array(list(values), dtype=column.dtype))
+def _unfit(value: Any) -> str | None:
+    if not isinstance(value, Column):
+        return f"it is a {type(value).__name__}, not an agentnb.transcripts.Column"
+    if value.of is None:
+        return "it has no function `of` to make its values"
+    if value.dtype not in get_args(Dtype):
+        return f"its dtype {value.dtype!r} is none of {', '.join(get_args(Dtype))}"
+    if value.dtype == "category" and not value.categories:
+        return "it is a category without its categories; where not all values are known beforehand, make it a string"
+    unknown = [name for name in value.tables if name not in TABLES]
+    return f"there is no table {unknown[0]!r} (known: {', '.join(TABLES)})" if unknown else None

@@ -19,7 +19,8 @@ from pydantic_core import PydanticSerializationError
 
 from agentnb.core import well_formed
 from agentnb.exceptions import LogUnreadable
-from agentnb.runlog import Event, RunLog, totals
+from agentnb.runlog import Event, RunLog, log_of, totals
+from agentnb.runlog.given import Given
 
 MIME = "application/vnd.agentnb.transcript.v1+json"
 VERSION = 1
@@ -43,12 +44,16 @@ _ESSENTIAL = {
 }
 
 
-def to_record(log: RunLog) -> dict[str, Any]:
+def to_record(run: Given) -> dict[str, Any]:
     """Return a run as one JSON value.
 
     A run of more than 16 MB is thinned: `complete` is false, its tables of messages and code stay right, and the log's
     own file has the rest.
+
+    Args:
+        run: A log, what has one, the path of its file, or its id.
     """
+    log = log_of(run, "A record")
     events = [event_data(event) for event in log]
     packed, blobs = _packed(events)
     complete = _size(packed, blobs) <= RECORD_BYTES

@@ -20,7 +20,7 @@ from agentnb.ui.tables import html_text
 
 Bundle = dict[str, Any]
 
-_WORDS = {"done": "Done", "failed": "Failed", "stopped": "Stopped"}
+_WORDS = {"done": "Done", "failed": "Failed", "stopped": "Stopped", "broken off": "Broken off"}
 
 
 def bundle(log: RunLog) -> Bundle:

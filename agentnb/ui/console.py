@@ -22,13 +22,13 @@ from agentnb.messages import (
     RequestUsage,
     UserInputRequestedEvent,
 )
-from agentnb.runlog import Event, RunLog
-from agentnb.transcripts import message_text
+from agentnb.runlog import Event, Retracted, RunLog
+from agentnb.transcripts.said import own_text
 from agentnb.ui.bundle import part_text, plain_header, plain_item
 from agentnb.ui.inputs import UserInputManager
 from agentnb.ui.items import ItemFold
 from agentnb.ui.markup import plain_text
-from agentnb.ui.ops import Item, Op
+from agentnb.ui.ops import Item, Op, Status
 
 T = TypeVar("T", bound=TaskResult | Response)
 
@@ -97,7 +97,7 @@ class _Stream:
             return False
         if self.message_id is None and just_now:
             return True
-        return self.message_id == message.id or self.text.strip() == message_text(message).strip()
+        return self.message_id == message.id or self.text.strip() == own_text(message).strip()
 
 
 class _Printer:
@@ -178,7 +178,7 @@ class _Printer:
     def _text(self, message: Any) -> str:
         if isinstance(message, MultiModalMessage):
             return message.to_text(iterm=self._inline)
-        return message_text(message)
+        return own_text(message)
 
     def _count(self, message: Any) -> str:
         usage = message.models_usage
@@ -227,6 +227,13 @@ class ConsoleFollower:
         self._printed: dict[str, int] = {}
         """Characters printed of each text that is being streamed."""
         self._open: str | None = None
+        self._answer: Item | None = None
+        """A person's answer, until it is known whether it is said as a message too."""
+
+    @property
+    def status(self) -> Status:
+        """The run's state, turns, tokens, seconds, model, team, and why it ended, so far."""
+        return self._fold.status
 
     def feed(self, item: Any) -> None:
         """Take a fact, or a piece that a log fans out."""
@@ -236,9 +243,15 @@ class ConsoleFollower:
             self._write(f"\n{plain_header(self._fold.status)}\n")
 
     def follow(self, log: RunLog) -> Callable[[], None]:
-        """Print what a log holds, then what comes; return the way to end that."""
+        """Print what a log holds, then what comes; return the way to end that.
+
+        What was taken back because it is said anew further down is left out.
+        """
+        anew = {event.body.said for event in log if isinstance(event.body, Retracted) and event.body.anew}
         for event in log:
-            self.feed(event)
+            if event.seq not in anew:
+                self.feed(event)
+        self._settle()
         return log.watch(self.feed)
 
     def _apply(self, op: Op) -> None:
@@ -248,6 +261,9 @@ class ConsoleFollower:
                 self._items[item["id"]] = item
                 if item.get("streaming"):
                     self._stream(item["id"], item.get("text", ""), item)
+                elif item["kind"] == "event" and item.get("label") == "answered":
+                    self._settle()
+                    self._answer = item
                 elif not _waits(item):
                     self._print(item)
             case "text":
@@ -260,7 +276,9 @@ class ConsoleFollower:
                 if not item.get("streaming"):
                     self._finish(item)
             case "drop":
-                self._items.pop(op["id"], None)
+                item = self._items.pop(op["id"], None)
+                if item is not None and item is self._answer:
+                    self._answer = None
             case "ask":
                 question = op["question"]
                 choices = f" [{' / '.join(question['choices'])}]" if question.get("choices") else ""
@@ -284,6 +302,11 @@ class ConsoleFollower:
             return
         self._print(item)
 
+    def _settle(self) -> None:
+        answer, self._answer = self._answer, None
+        if answer is not None:
+            self._print(answer)
+
     def _print(self, item: Item) -> None:
         self._open = None
         text = plain_item(item)
@@ -301,6 +324,7 @@ class ConsoleFollower:
         return self._file if self._file is not None else sys.stdout
 
     def _write(self, text: str) -> None:
+        self._settle()
         write(self._out, text)
 
 

@@ -25,8 +25,9 @@ from agentnb.messages import (
     ToolCallRequestEvent,
 )
 from agentnb.runlog import Event, OutputChunk, Said
+from agentnb.ui.course import Course
 from agentnb.ui.markup import plain_text
-from agentnb.ui.ops import Op, Question, Status, Transcript
+from agentnb.ui.ops import Op, Question
 from agentnb.ui.outputs import TEXT_CHARACTERS, clip, clip_line, error_line, error_of, parts_of, text_part
 from agentnb.ui.said import chat_item
 
@@ -34,7 +35,7 @@ LONG_LINES = 15
 """A failure's output of more lines is folded."""
 
 
-class ItemFold(Transcript):
+class ItemFold(Course):
     """What a transcript shows after the facts fed so far.
 
     ```python
@@ -46,15 +47,12 @@ class ItemFold(Transcript):
 
     Attributes:
         n: Number of the last op; ops are counted from 1 without a gap.
-        status: The run's state, turns, tokens, seconds, model, team, and why it ended.
+        status: The run's state, turns, tokens, seconds, model, team, and why it ended; see `Course`.
         question: What a person is asked now, None if nothing.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.status: Status = {"state": "running", "turns": 0, "tokens": None, "seconds": 0.0}
-        self._began: datetime | None = None
-        self._run: str | None = None
         self._opening: dict[str, bool] = {}
         self._asking: dict[str, str] = {}
         self._streams: dict[str, str] = {}
@@ -62,12 +60,15 @@ class ItemFold(Transcript):
         self._code_parents: dict[str, str | None] = {}
         self._tool_calls: set[str] = set()
         self._questions: dict[str, Question] = {}
+        self._elsewhere: dict[str, Question] = {}
         self._answers: dict[str, str] = {}
         self._said: list[str] = []
         self._last_error: tuple[str, str] | None = None
         self._steps: dict[str, Callable[[Event, Any], None]] = {
             "run.started": self._run_started,
             "run.finished": self._run_finished,
+            "branch": self._branch,
+            "retracted": self._retracted,
             "turn.started": self._turn_started,
             "turn.finished": self._turn_finished,
             "message": self._message,
@@ -92,10 +93,10 @@ class ItemFold(Transcript):
         """Take a fact or a fanned-out piece, and return what it changes; anything unknown changes nothing."""
         if isinstance(item, Event):
             step = self._steps.get(item.kind)
-            if self._began is None:
-                self._began = item.at
+            self._pass(item)
             if step is not None:
                 step(item, item.body)
+            self._last = item.at
         elif isinstance(item, ModelClientStreamingChunkEvent):
             self._chunk(item)
         elif isinstance(item, OutputChunk):
@@ -105,37 +106,28 @@ class ItemFold(Transcript):
     def _tell(self, event: Event, **fields: Any) -> None:
         if self.status["state"] in ("running", "waiting") and "state" not in fields:
             fields["state"] = "waiting" if self._questions else "running"
-        seconds = (event.at - (self._began or event.at)).total_seconds()
-        self.status = {**self.status, "seconds": round(seconds, 3), **fields}
-        self._op("status", status=dict(self.status))
+        super()._tell(event, **fields)
 
     # Runs and turns
 
     def _run_started(self, event: Event, body: Any) -> None:
         self._opening[event.id] = True
-        if event.parent is not None:
-            return  # a team within a team: its facts are shown, its frame is not
-        self._run = event.id
-        self._began = event.at
-        self._tell(
-            event, state="running", turns=0, model=plain_text(body.model), team=plain_text(body.runner), reason=""
-        )
+        if event.parent is None:
+            self._last_error = None
+        super()._run_started(event, body)
 
-    def _run_finished(self, event: Event, body: Any) -> None:
-        if self._run is not None and event.parent != self._run:
-            return
+    def _cut_short(self) -> None:
         for key in [*self._asking.values(), *self._streams.values()]:
             self._drop(key)
         self._asking.clear()
         self._streams.clear()
         self._withdraw(tuple(self._questions))
-        state = body.outcome
-        self._tell(event, state=state, turns=body.turns, reason=plain_text(body.stop_reason or ""))
 
     def _turn_started(self, event: Event, body: Any) -> None:
         self._opening[event.parent or ""] = False
-        if event.parent == self._run:
-            self._tell(event, turns=body.turn)
+        if body.again is not None and self._turn_ids.get(body.again) in self._ran:
+            self._ran.add(event.id)  # the code that ran in it is shown already
+        super()._turn_started(event, body)
 
     def _turn_finished(self, event: Event, body: Any) -> None:
         # Streamed text that no message claimed was no answer: a call's arguments, or a form to be filled in.
@@ -193,7 +185,14 @@ class ItemFold(Transcript):
     def _fold(self, event: Event, source: str, label: str, text: str, *, suffix: str = "", **fields: Any) -> None:
         text = clip(plain_text(text), TEXT_CHARACTERS)
         self._add(
-            f"e{event.seq}{suffix}", "event", event.at, open=False, source=source, label=label, text=text, **fields
+            f"{self._id(event.id)}{suffix}",
+            "event",
+            event.at,
+            open=False,
+            source=source,
+            label=label,
+            text=text,
+            **fields,
         )
 
     def _chat(self, event: Event, message: Any) -> None:
@@ -203,7 +202,7 @@ class ItemFold(Transcript):
         if known is not None and not known.get("streaming"):
             if event.parent != self._run and event.parent in self._opening:
                 return  # handed on to a team within the team
-            key = f"{message.id}.{event.seq}"
+            key = f"{message.id}.{self._id(event.id)[1:]}"
         if stream != key:
             self._drop(stream)
         self._stop_asking(message.source)
@@ -226,6 +225,7 @@ class ItemFold(Transcript):
         item["label"] = " · ".join(filter(None, label))
         self._said = [*self._said[-2:], item.get("text", "")]
         if key in self._items:
+            self._seqs[key] = event.seq
             self._set(key, streaming=False, **item)
         else:
             self._add(key, at=message.created_at, **item)
@@ -240,7 +240,7 @@ class ItemFold(Transcript):
     def _model_started(self, event: Event, body: Any) -> None:
         if any(self._items[key].get("source") == event.source for key in self._asking.values()):
             return  # a client that asks through another
-        key = f"e{event.seq}"
+        key = self._id(event.id)
         self._asking[event.id] = key
         self._add(key, "note", event.at, source=event.source, text=f"asking {plain_text(body.model) or 'the model'}…")
 
@@ -256,7 +256,13 @@ class ItemFold(Transcript):
             self._drop(self._streams.pop(event.source, None))
             text = clip(plain_text(body.partial), TEXT_CHARACTERS)
             self._add(
-                f"e{event.seq}", "message", event.at, source=event.source, label="cut short", text=text, format="plain"
+                self._id(event.id),
+                "message",
+                event.at,
+                source=event.source,
+                label="cut short",
+                text=text,
+                format="plain",
             )
         if event.usage is not None:
             spent = (event.usage.prompt_tokens or 0) + (event.usage.completion_tokens or 0)
@@ -266,7 +272,7 @@ class ItemFold(Transcript):
 
     def _tool_started(self, event: Event, body: Any) -> None:
         self._add(
-            f"e{event.seq}",
+            self._id(event.id),
             "event",
             event.at,
             open=False,
@@ -281,7 +287,7 @@ class ItemFold(Transcript):
         if body.call_id:
             self._tool_calls.add(body.call_id)
         label = [plain_text(body.tool), "failed" if body.is_error else "", _took(event)]
-        self._set(_key(event.parent), label=" · ".join(filter(None, label)), parts=[text_part(body.result)])
+        self._set(self._id(event.parent), label=" · ".join(filter(None, label)), parts=[text_part(body.result)])
 
     # Code
 
@@ -292,7 +298,7 @@ class ItemFold(Transcript):
         # The message just above usually holds the code already: once is enough to read.
         above = any(all(block.code.strip() in text for block in body.blocks) for text in self._said) and bool(code)
         self._add(
-            f"e{event.seq}",
+            self._id(event.id),
             "code",
             event.at,
             open=not above,
@@ -304,8 +310,8 @@ class ItemFold(Transcript):
         )
 
     def _output_chunk(self, chunk: OutputChunk) -> None:
-        key = f"{_key(chunk.code)}.out"
-        code = self._items.get(_key(chunk.code))
+        key = f"{self._id(chunk.code)}.out"
+        code = self._items.get(self._id(chunk.code))
         if code is None:
             return
         item = self._items.get(key)
@@ -348,7 +354,7 @@ class ItemFold(Transcript):
             "streaming": False,
             "open": not folded,
         }
-        key = f"{_key(event.parent)}.out"
+        key = f"{self._id(event.parent)}.out"
         if key in self._items:
             self._set(key, **fields)
         else:
@@ -364,17 +370,23 @@ class ItemFold(Transcript):
         question: Question = {"id": body.input_id, "source": event.source, "prompt": plain_text(body.prompt)}
         if body.choices:
             question["choices"] = [plain_text(choice) for choice in body.choices]
+        if body.by:
+            self._elsewhere[body.input_id] = question  # nobody who looks at the log is asked
+            self._tell(event)
+            return
+        if body.suggestion:
+            question["suggestion"] = plain_text(body.suggestion)
         self._questions[body.input_id] = question
         if self.question is question:
             self._op("ask", question=dict(question))
         self._tell(event)
 
     def _input_answered(self, event: Event, body: Any) -> None:
-        question = self._questions.pop(body.input_id, None)
+        question = self._questions.pop(body.input_id, None) or self._elsewhere.pop(body.input_id, None)
         self._op("answered", id=body.input_id, text=plain_text(body.text), by=body.by)
         self._ask_next()
         source = (question or {}).get("source", "") or event.source
-        key = f"e{event.seq}"
+        key = self._id(event.id)
         self._answers[source] = key
         self._add(
             key,
@@ -402,7 +414,7 @@ class ItemFold(Transcript):
 
     def _note(self, event: Event, body: Any) -> None:
         by = "" if body.by == "agentnb" else plain_text(body.by)
-        self._add(f"e{event.seq}", "note", event.at, source=by, text=plain_text(body.text), format="plain")
+        self._add(self._id(event.id), "note", event.at, source=by, text=plain_text(body.text), format="plain")
 
     def _error(self, event: Event, body: Any) -> None:
         if self._last_error == (body.type, body.message):
@@ -410,7 +422,7 @@ class ItemFold(Transcript):
         self._last_error = (body.type, body.message)
         text = plain_text(body.message)
         self._add(
-            f"e{event.seq}",
+            self._id(event.id),
             "error",
             event.at,
             source=event.source,
@@ -441,10 +453,6 @@ def fold_messages(messages: Iterable[BaseMessage]) -> ItemFold:
 
 def _aware(at: datetime) -> datetime:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
-
-
-def _key(event_id: str | None) -> str:
-    return f"e{(event_id or '').rpartition(':')[2]}"
 
 
 def _took(event: Event) -> str:

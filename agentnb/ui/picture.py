@@ -7,11 +7,13 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import copy_context
 from itertools import islice
+from os import PathLike
 from typing import Any, Literal
 
 from agentnb.core import monotonic
 from agentnb.exceptions import UnknownName, UserError
-from agentnb.runlog import Event, RunLog
+from agentnb.runlog import Event, RunLog, log_of
+from agentnb.runlog.given import Given
 from agentnb.runlog.log import in_loop
 from agentnb.transcripts import DeliveryFold, fold_deliveries
 from agentnb.ui.actors import actors, plain_table
@@ -63,7 +65,7 @@ def is_of_actors(log: RunLog) -> bool:
     return "envelope.sent" in kinds and "message" not in kinds
 
 
-def show_actors(log: RunLog, view: View = "graph", *, last: int = LAST, live: bool | None = None) -> None:
+def show_actors(log: Given, view: View = "graph", *, last: int = LAST, live: bool | None = None) -> None:
     """Show a picture of a runtime's actors in the cell; without a notebook print the facts.
 
     ```python
@@ -73,7 +75,7 @@ def show_actors(log: RunLog, view: View = "graph", *, last: int = LAST, live: bo
     ```
 
     Args:
-        log: The log, or what has one as its `log`.
+        log: The log, what has one as its `log`, the path of its file, or its id.
         view: `"graph"` or `"sequence"`.
         last: How many deliveries a sequence shows.
         live: Whether the picture is drawn again as facts come, until the runtime ends. Default: if the runtime runs
@@ -84,7 +86,7 @@ def show_actors(log: RunLog, view: View = "graph", *, last: int = LAST, live: bo
         UserError: If there is no log, or `last` is out of range.
     """
     _check(view, last)
-    found = log if isinstance(log, RunLog) else getattr(log, "log", None)
+    found = log_of(log, "show_actors") if isinstance(log, str | PathLike) else getattr(log, "log", log)
     if not isinstance(found, RunLog):
         raise UserError(
             f"show_actors draws a RunLog, not a {type(log).__name__}. Give the runtime one with "

@@ -14,6 +14,8 @@ _TYPES: tuple[tuple[str, str, str], ...] = (
     ("agentnb.runlog.log", "RunLog", "bundle"),
     ("agentnb.messages.chat", "BaseChatMessage", "message_bundle"),
     ("agentnb.messages.chat", "BaseAgentEvent", "message_bundle"),
+    ("agentnb.transcripts.diff", "RunDiff", "diff_bundle"),
+    ("agentnb.transcripts.provenance", "Provenance", "provenance_bundle"),
 )
 
 
@@ -33,7 +35,7 @@ def unregister(ip: Any) -> None:
 
 def _shower(function: str) -> Callable[[Any], dict[str, Any]]:
     def show(value: Any) -> dict[str, Any]:
-        made: dict[str, Any] = getattr(importlib.import_module("agentnb.ui.bundle"), function)(value)
+        made: dict[str, Any] = getattr(importlib.import_module("agentnb.ui"), function)(value)
         return made
 
     return show

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
-from agentnb.base import TaskResult
 from agentnb.exceptions import UserError
 from agentnb.messages import BaseChatMessage
-from agentnb.runlog import Event, RunLog, RunStarted, Said, SpeakerChosen, TurnFinished, TurnStarted
+from agentnb.runlog import Event, RunLog, RunStarted, Said, SpeakerChosen, TurnFinished, TurnStarted, logs_of
+from agentnb.runlog.given import Logs
 from agentnb.ui import strokes
 from agentnb.ui.actors import OUTSIDE, Link, Node, plain_table
 from agentnb.ui.cards import Rect, card
@@ -25,7 +25,6 @@ from agentnb.ui.strokes import FAILED, INK, LINE, SOFT
 Edge = Mapping[str, Any]
 """As `DiGraph.edges()` gives: `source`, `target`, and if there is one `condition`; `function` tells whether it is the
 name of a function, `activation` whether the target waits for "all" such edges or "any"."""
-Logs = RunLog | TaskResult | Sequence[RunLog | TaskResult]
 Took = Literal["yes", "perhaps", "no"]
 
 TAKEN = "#2f7fd0"
@@ -96,7 +95,7 @@ def _called(name: str) -> str:
 
 def team_picture(logs: Logs, *, edges: Sequence[Edge] | None = None) -> TeamPicture:
     """Read a picture's contents; arguments and errors as for `show_team`."""
-    several = _logs(logs)
+    several = logs_of(logs, "show_team")
     names: dict[str, None] = {}
     runs: list[list[_Round]] = []
     for log in several:
@@ -140,19 +139,6 @@ def team_picture(logs: Logs, *, edges: Sequence[Edge] | None = None) -> TeamPict
 
 def _many(count: int, one: str) -> str:
     return f"{count} {one}" + ("" if count == 1 else "s")
-
-
-def _logs(given: Any) -> list[RunLog]:
-    one = isinstance(given, RunLog) or hasattr(given, "log") or not isinstance(given, Iterable)
-    several = [given] if one else list(given)
-    found = [one if isinstance(one, RunLog) else getattr(one, "log", None) for one in several]
-    for one, log in zip(several, found, strict=True):
-        if not isinstance(log, RunLog):
-            raise UserError(
-                f"show_team draws the log of a run, not a {type(one).__name__}: show_team(result.log), "
-                "or several logs in a list."
-            )
-    return [log for log in found if log is not None]
 
 
 def _read(log: RunLog) -> tuple[list[str], list[_Round]]:

@@ -76,6 +76,16 @@ class Feed:
         fold = self._fold
         return {"n": fold.n, "items": fold.items, "status": dict(fold.status), "question": fold.question}
 
+    def follow(self, branch: RunLog) -> None:
+        """Go on with a branch of the log; what the two do not share is shown as taken back."""
+        if self._closed:
+            return
+        if self._unwatch is not None:
+            self._unwatch()
+        for event in branch.since(branch.origin.at if branch.origin else 0):
+            self._take(event)
+        self._unwatch = branch.watch(self._take)
+
     def _take(self, item: Any) -> None:
         if threading.get_ident() != self._thread:
             self._call(self._take_here, item)

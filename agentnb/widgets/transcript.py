@@ -44,9 +44,17 @@ class TranscriptWidget(anywidget.AnyWidget):
         self._on_stop: Callable[[], None] | None = on_stop
         self._feed: Feed | None = None
         feed = Feed(log, send=self.send, publish=self._publish, context=context)
-        super().__init__(run_id=log.id, snapshot=feed.snapshot)
+        # A page that shows the run's beginning already, from before it was taken up, counts ops of its own.
+        view = f"{log.id}+{len(log)}" if len(log) else log.id
+        super().__init__(run_id=view, snapshot=feed.snapshot)
         self._feed = feed
         self.on_msg(self._arrived)
+
+    def follow(self, branch: RunLog) -> None:
+        """Go on with a branch of the log, in which its run goes on."""
+        self._log = branch
+        if self._feed is not None:
+            self._feed.follow(branch)
 
     @property
     def alive(self) -> bool:

@@ -263,7 +263,7 @@ async def test_a_log_describes_an_agent_whose_tools_cannot_be_written_all_the_sa
 
 
 async def test_a_state_that_is_no_assistants_is_refused() -> None:
-    with pytest.raises(UserError, match="'ana' has no 'llm_context'"):
+    with pytest.raises(UserError, match="'ana' is of no AssistantAgent: there is no 'llm_context'"):
         await AssistantAgent("ana", replay()).load_state({"type": "BaseState", "version": "1.0.0"})
 
 

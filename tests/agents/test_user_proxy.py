@@ -226,7 +226,21 @@ async def test_an_input_that_is_no_text_is_an_error(given: Any) -> None:
 
     with pytest.raises(RuntimeError, match=f"The input of 'me' failed: it gave {given}, which is no text"):
         await UserProxyAgent("me", input_func=lambda prompt: given).run(task="?", log=log)
-    assert questions(log) == []
+    assert [type(question).__name__ for question in questions(log)] == ["InputRequested"]
+
+
+async def test_the_log_says_that_a_person_is_waited_for_while_an_input_function_asks() -> None:
+    log = RunLog()
+    seen: list[str] = []
+
+    def look(prompt: str) -> str:
+        seen.extend(question.by for question in questions(log))
+        return "yes"
+
+    await UserProxyAgent("me", input_func=look).run(task="?", log=log)
+
+    assert seen == ["input_func"]
+    assert [type(question).__name__ for question in questions(log)] == ["InputRequested", "InputAnswered"]
 
 
 async def test_a_plain_function_that_makes_a_coroutine_is_awaited() -> None:

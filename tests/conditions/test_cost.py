@@ -234,9 +234,39 @@ async def test_tokens_that_an_agent_reports_count_where_no_call_was_recorded() -
 
 @pytest.mark.parametrize("prices", [None, {"gpt-4o": (2.5, 10.0)}])
 async def test_a_model_without_a_price_is_an_error_not_a_limit_that_never_holds(prices: Any) -> None:
-    expected = r"cannot tell what 'openai:gpt-4o-mini' costs, .* prices=\{'gpt-4o-mini': "
+    expected = r"cannot tell what 'openai:unlisted' costs, .* prices=\{'unlisted': "
     with pytest.raises(ValueError, match=expected):
-        await ends(assistant("ana", answer(1, 1), model="openai:gpt-4o-mini"), condition=CostTermination(4, prices))
+        await ends(assistant("ana", answer(1, 1), model="openai:unlisted"), condition=CostTermination(4, prices))
+
+
+async def test_a_model_whose_price_is_published_needs_none() -> None:
+    condition = CostTermination(0.5)
+    result = await ends(assistant("ana", answer(1_000_000, 100_000), model="openai:gpt-4o-mini"), condition=condition)
+
+    assert sources(result) == ["user", "ana", "ana", "ana"]
+    assert result.stop_reason == "the limit of 0.5 US dollars was reached (0.63)"
+
+
+async def test_a_price_given_by_name_comes_before_the_logs_and_that_before_the_price_of_all_others() -> None:
+    log, run, turn = begun()
+    said = Usage(prompt_tokens=1, completion_tokens=1, cost_usd=1.0)
+    named, others = CostTermination(9, {"m": (1e6, 1e6)}), CostTermination(9, {"*": (1e6, 1e6)})
+    call(log, turn, usage=said)
+    call(log, turn, usage=said.model_copy(update={"cost_usd": None}))
+
+    with scope(log, run, "team"):
+        await named([])
+        await others([])
+
+    assert (named.spent_usd, others.spent_usd) == (4.0, 3.0)
+
+
+async def test_a_price_that_is_given_comes_before_the_published_one() -> None:
+    condition = CostTermination(0.5, prices={"*": (0.0, 0.0)})
+    agent = assistant("ana", answer(1_000_000, 100_000), model="openai:gpt-4o-mini")
+    result = await ends(agent, condition=condition, max_turns=5)
+
+    assert result.stop_reason == "the limit of 5 turns was reached"
 
 
 async def test_a_server_that_tells_no_tokens_is_an_error_not_a_limit_that_never_holds() -> None:

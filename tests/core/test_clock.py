@@ -42,6 +42,22 @@ def test_ten_thousand_ids_are_all_different() -> None:
     assert len({new_id() for _ in range(10_000)}) == 10_000
 
 
+def test_ids_are_told_apart_by_their_first_eight_digits() -> None:
+    """Files are named and found by these."""
+    assert len({new_id()[:8] for _ in range(10_000)}) == 10_000
+
+
+def test_a_clock_that_has_used_up_its_numbers_goes_on_with_others() -> None:
+    clock = Clock()
+    first = clock.new_id()
+    clock._numbers = iter(()).__next__
+
+    second = clock.new_id()
+
+    assert UUID(second).version == 4
+    assert second[8:] != first[8:]
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_process_makes_ids_of_its_own() -> None:
     read, write = os.pipe()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import struct
 import zlib
 from pathlib import Path
@@ -15,7 +16,16 @@ from hypothesis import strategies as st
 from PIL import Image as pil
 from pydantic import BaseModel, ValidationError
 
-from agentnb.messages import CodeBlock, CodeResult, Image, MemoryContent, MemoryMimeType, UserMessage
+from agentnb.messages import (
+    CodeBlock,
+    CodeResult,
+    Image,
+    MemoryContent,
+    MemoryMimeType,
+    MemoryQueryEvent,
+    UserMessage,
+    read_message,
+)
 from tests.strategies import json_values, names
 
 
@@ -277,6 +287,17 @@ def test_json_given_as_bytes_is_written_as_text() -> None:
 )
 def test_a_model_reads_a_memory_as_text(content: Any, text: str) -> None:
     assert MemoryContent(content=content, mime_type="text/plain").to_text() == text
+
+
+@pytest.mark.parametrize("mime_type", [*MemoryMimeType, "text/plain", "text/csv"])
+def test_what_a_memory_gave_reads_the_same_before_and_after_a_file(mime_type: MemoryMimeType | str) -> None:
+    event = MemoryQueryEvent(content=[MemoryContent(content="tea", mime_type=mime_type)], source="a")
+
+    read = read_message(json.loads(event.model_dump_json()))
+
+    assert read == event
+    assert read.to_text() == event.to_text()
+    assert ("<MemoryMimeType.TEXT: 'text/plain'>" in event.to_text()) is (mime_type == "text/plain")
 
 
 def test_a_memory_writes_its_mime_type_as_text() -> None:

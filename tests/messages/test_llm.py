@@ -27,6 +27,7 @@ from agentnb.messages import (
     TopLogprob,
     UserMessage,
 )
+from agentnb.messages.llm import read_messages
 from tests.strategies import llm_messages, results
 
 reader: TypeAdapter[LLMMessage] = TypeAdapter(LLMMessage)
@@ -188,3 +189,34 @@ def test_any_messages_have_a_schema() -> None:
 def test_what_is_no_message_is_refused(data: Any) -> None:
     with pytest.raises(ValidationError):
         reader.validate_python(data)
+
+
+READ: list[dict[str, Any]] = [
+    {"content": "x", "source": "user", "type": "UserMessage"},
+    {"type": "UserMessage", "source": "user", "content": "half a \ud83d smile"},
+    {"content": "x", "thought": None, "source": "ana", "type": "AssistantMessage"},
+    {"content": "x", "thought": "Hm \ud83d.", "source": "ana", "type": "AssistantMessage"},
+    {"content": "x", "source": "ana", "type": "AssistantMessage"},
+    {"content": ["x"], "source": "user", "type": "UserMessage"},
+    {"content": [{"id": "1", "name": "add", "arguments": "{}"}], "source": "ana", "type": "AssistantMessage"},
+    {"content": "x", "type": "SystemMessage"},
+]
+
+
+@pytest.mark.parametrize("data", READ, ids=str)
+def test_messages_are_read_as_pydantic_reads_them(data: dict[str, Any]) -> None:
+    (read,) = read_messages([data])
+
+    checked = {cls.__name__: cls for cls in (UserMessage, AssistantMessage, SystemMessage)}[data["type"]](**data)
+    assert read == checked
+    assert list(read.__dict__) == list(checked.__dict__)
+    assert read.model_dump_json() == checked.model_dump_json()
+
+
+def test_messages_of_several_kinds_are_read_in_their_order() -> None:
+    there = UserMessage(content="there already", source="user")
+
+    read = read_messages([*READ, there])
+
+    assert [message.type for message in read] == [data["type"] for data in READ] + ["UserMessage"]
+    assert read[-1] is there

@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-__all__ = ["HOLD", "OpenAIServer", "Received", "Reply", "calls", "error", "events", "text"]
+__all__ = ["HOLD", "PRACTICE", "OpenAIServer", "Received", "Reply", "calls", "error", "events", "text"]
 
+PRACTICE = b'{"practice": true}'
+"""A body that is answered by `{}` and not noted."""
 HOLD = object()
 """A piece of a stream: send nothing more until the client leaves."""
 
@@ -73,7 +75,8 @@ def delta(message: Mapping[str, Any], *, finish: str | None = None) -> dict[str,
 
 def usage_chunk(prompt: int, completion: int) -> dict[str, Any]:
     """Make the last chunk, which has no choices."""
-    return {"choices": [], "usage": {"prompt_tokens": prompt, "completion_tokens": completion}}
+    usage = {"prompt_tokens": prompt, "completion_tokens": completion}
+    return {"id": "chatcmpl-1", "object": "chat.completion.chunk", "model": "m", "choices": [], "usage": usage}
 
 
 @dataclass(frozen=True)
@@ -238,6 +241,8 @@ class OpenAIServer:
                 return error(404, "no such route")
             data = {"object": "list", "data": [{"id": name, "object": "model"} for name in self.models]}
             return Reply([json.dumps(data).encode()], headers={"Content-Type": "application/json"})
+        if request.raw == PRACTICE:
+            return Reply([b"{}"], headers={"Content-Type": "application/json"})
         self.requests.append(request)
         self.asked.set()
         reply = self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import pickle
 import threading
@@ -11,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
+import openai
 import pytest
 from pydantic import BaseModel
 
@@ -41,9 +43,10 @@ from agentnb.messages import (
 from agentnb.models.base import ModelInfo
 from agentnb.models.openai import OpenAIChatCompletionClient
 from agentnb.models.reliable import Retry
+from agentnb.models.sender import Sender
 from agentnb.runlog import ModelFinished, ModelStarted, RunLog, scope
 from tests.models.conftest import Sleeps
-from tests.models.server import HOLD, OpenAIServer, calls, delta, error, events, text, usage_chunk
+from tests.models.server import HOLD, PRACTICE, OpenAIServer, calls, delta, error, events, text, usage_chunk
 
 KEY = "sk-a-secret-of-the-tests-0123456789"
 HELLO: list[LLMMessage] = [UserMessage(content="Hello", source="user")]
@@ -65,14 +68,31 @@ TOOL = {
 Make = Callable[..., OpenAIChatCompletionClient]
 
 
-@pytest.fixture
-async def make(openai_server: OpenAIServer, sleeps: Sleeps) -> AsyncIterator[Make]:
-    """Make clients of the server whose retries do not wait; all are closed at the end."""
+class PractisedClient(OpenAIChatCompletionClient):
+    """A client whose every sender knows the head of its requests."""
+
+    async def _sender(self) -> Sender:
+        fresh = asyncio.get_running_loop() not in self._senders
+        sender = await super()._sender()
+        with contextlib.suppress(openai.APIConnectionError):
+            for _ in range(2 * fresh):
+                answer = await sender.post(PRACTICE, {})
+                await answer.read()
+                await answer.close()
+        return sender
+
+
+@pytest.fixture(params=[OpenAIChatCompletionClient, PractisedClient], ids=["fresh", "practised"])
+async def make(openai_server: OpenAIServer, sleeps: Sleeps, request: pytest.FixtureRequest) -> AsyncIterator[Make]:
+    """Make clients of the server whose retries do not wait; all are closed at the end.
+
+    The first requests are made by the SDK, later ones with the head it gave those: clients behave alike with both.
+    """
     made: list[OpenAIChatCompletionClient] = []
 
     def client(**arguments: Any) -> OpenAIChatCompletionClient:
         given = {"model": "gpt-4o-mini", "base_url": openai_server.base_url, "api_key": KEY, **arguments}
-        made.append(OpenAIChatCompletionClient(**given))
+        made.append(request.param(**given))
         made[-1].retry = Retry(made[-1].retry.max_retries, sleep=sleeps, chance=lambda: 0.0)
         return made[-1]
 
@@ -365,6 +385,20 @@ async def test_text_usage_and_reason_come_back(make: Make, openai_server: OpenAI
     assert (result.content, result.finish_reason, result.cached) == ("The answer is 4.", "stop", False)
     assert (result.usage.prompt_tokens, result.usage.completion_tokens) == (11, 4)
     assert client.total_usage() == client.actual_usage() == result.usage
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_the_log_says_which_model_the_server_says_has_answered(
+    make: Make, openai_server: OpenAIServer, stream: bool
+) -> None:
+    openai_server.say(text("yes"))
+    client, log = make(), RunLog()
+
+    with scope(log, None, "ana"):
+        await (collect(client) if stream else client.create(HELLO))
+
+    (finished,) = [event.body for event in log if isinstance(event.body, ModelFinished)]
+    assert (finished.returned_model, finished.fingerprint) == ("m", None)
 
 
 async def test_usage_is_asked_for_in_streams_and_summed(make: Make, openai_server: OpenAIServer) -> None:

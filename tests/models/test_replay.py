@@ -12,6 +12,7 @@ import pytest
 from agentnb.exceptions import LogUnreadable, ModelUnreachable
 from agentnb.messages import CreateResult, FunctionCall, LLMMessage, RequestUsage, UserMessage
 from agentnb.models import ReplayChatCompletionClient, ScriptedChatCompletionClient
+from agentnb.models.replay import WordCounter, word_count
 from agentnb.runlog import RunLog, scope
 
 ASK: list[LLMMessage] = [UserMessage(content="one two three", source="user")]
@@ -31,6 +32,25 @@ async def test_texts_are_given_in_order_and_count_their_words() -> None:
     assert client.actual_usage() == RequestUsage(0, 0)
     assert client.remaining_tokens([]) == 10_000 - 9
     assert [call["messages"] for call in client.create_calls] == [ASK]
+
+
+def test_words_are_counted_once_of_conversations_that_grow_change_and_begin_anew() -> None:
+    counter = WordCounter()
+    first: list[LLMMessage] = [UserMessage(content="one two", source="user")]
+    second: list[LLMMessage] = [UserMessage(content="a", source="user"), UserMessage(content="b c", source="user")]
+
+    def right() -> bool:
+        return all(counter.count(messages) == word_count(messages) for messages in (first, second, []))
+
+    assert right()
+    first += [UserMessage(content="three", source="user"), UserMessage(content="four five", source="user")]
+    assert right()
+    first[1].content = "now these are five words"
+    assert right()
+    del second[1:]
+    assert right()
+    second.insert(0, UserMessage(content="before all of it", source="user"))
+    assert right()
 
 
 async def test_the_end_of_the_answers_is_an_error_that_says_how_many_there_were() -> None:

@@ -117,6 +117,13 @@ class Kernel:
         self.manager.cleanup_resources()
         self._folder.cleanup()
 
+    def restart(self) -> None:
+        """Kill the kernel, in the middle of whatever it does, and start it anew."""
+        self.manager.restart_kernel(now=True)
+        self.client.wait_for_ready(timeout=PATIENCE)
+        self.seen.clear()
+        self.pages.clear()
+
     def open_subshell(self) -> None:
         """Send comm messages over a subshell from now on, as JupyterLab does where the kernel can."""
         request = self.client.session.msg("create_subshell_request", {})

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agentnb.base import TaskRunner
+from agentnb.agents import BaseChatAgent, UserProxyAgent
+from agentnb.base import Response, TaskRunner
 from agentnb.core import CancellationToken
 from agentnb.exceptions import AgentFailed, HumanUnavailable, ModelAuthError
 from agentnb.messages import BaseChatMessage, TextMessage
 from agentnb.runlog import Run
+from agentnb.teams import CheckedTeam, RoundRobinGroupChat, rollback
 
 
 class Small(TaskRunner):
@@ -131,3 +133,62 @@ class Coder(Small):
 
     async def act(self, run: Run) -> None:
         self.say(run, str(len(run.messages)))
+
+
+class Teller(BaseChatAgent):
+    """Says how often it has spoken, which nothing but its state tells; may wait for `gate` before it does."""
+
+    produced_message_types = (TextMessage,)
+
+    def __init__(self, name: str, *, waits: bool = False) -> None:
+        super().__init__(name, "counts")
+        self.gate = asyncio.Event()
+        if not waits:
+            self.gate.set()
+        self.asked = 0
+        self.turns = 0
+
+    async def on_messages(self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken) -> Response:
+        self.asked += 1
+        await self.gate.wait()
+        self.turns += 1
+        return Response(chat_message=TextMessage(content=f"{self.name} {self.turns}", source=self.name))
+
+    async def on_reset(self, cancellation_token: CancellationToken) -> None:
+        self.turns = 0
+
+    async def save_state(self) -> Mapping[str, Any]:
+        return {"turns": self.turns}
+
+    async def load_state(self, state: Mapping[str, Any]) -> None:
+        self.turns = state["turns"]
+
+    async def share(self, variables: Mapping[str, Any]) -> list[str]:
+        return [self.name] if variables else []
+
+
+class Duo(RoundRobinGroupChat):
+    """Ana and ben say four things; ben may wait before his first."""
+
+    def __init__(self, *, waits: bool = False, name: str = "duo", turns: int = 4) -> None:
+        self.ana, self.ben = Teller("ana"), Teller("ben", waits=waits)
+        super().__init__([self.ana, self.ben], name=name, max_turns=turns)
+
+
+def checked(*, times: int = 1) -> CheckedTeam:
+    """Return a team of two whose second message does not pass so many times."""
+    left = iter(range(times))
+
+    def passes(said: Sequence[BaseChatMessage]) -> bool | str:
+        if len(said) != 3 or next(left, None) is None:
+            return True
+        return "That is not good enough."
+
+    return CheckedTeam(Duo(turns=3), passes, on_fail=rollback(1, tells=False))
+
+
+def checked_person() -> CheckedTeam:
+    """Return a team whose first message does not pass at first, and whose second member is a person."""
+    verdicts = iter(["Not yet."])
+    team = RoundRobinGroupChat([Teller("ana"), UserProxyAgent("you")], name="pair", max_turns=2)
+    return CheckedTeam(team, lambda said: next(verdicts, True), on_fail=rollback(1, tells=False))

@@ -129,7 +129,18 @@ def test_without_autoawait_the_cell_says_how_to_get_it(shell: Any) -> None:
 def test_the_help_lists_the_options(magics: AgentTeamMagics) -> None:
     told: str = magics.agentteam_cell.__doc__ or ""
 
-    for flag in ("--out", "--with", "--max-turns", "--model", "--wait", "--background", "--quiet", "NAME"):
+    for flag in (
+        "--out",
+        "--with",
+        "--max-turns",
+        "--model",
+        "--wait",
+        "--background",
+        "--quiet",
+        "NAME",
+        "--resume",
+        "--branch",
+    ):
         assert flag in told
 
 
@@ -153,6 +164,9 @@ def test_options_are_read(magics: AgentTeamMagics) -> None:
         ("team --max-turns many", "--max-turns many: a whole number from 1 on is wanted"),
         ("team --max-turns 0", "--max-turns 0: a whole number"),
         ("team --wait --background", "contradict each other"),
+        ("team --branch two --resume run", "--branch two: a number of messages is wanted"),
+        ("team --branch 2", "--branch needs a run to go on from: give `--resume RUN` as well"),
+        ("team --rerun-code", "--rerun-code needs a run to go on from"),
         ("team 'unclosed", "No closing quotation"),
     ],
 )
@@ -318,10 +332,31 @@ def test_the_line_magic_explains_itself_and_what_is_wrong(shell: Any, capsys: py
     assert "%agentteam stop [N]" in capsys.readouterr().out
     wrong = (
         ("lst", "no command 'lst' .*Did you mean 'list'?"),
-        ("show", "takes the number of a run"),
+        ("show", "takes one run: its number, a variable, its id or its file"),
+        ("stop one", "takes the number of a run, as in `%agentteam stop 1`"),
         ("show 999", "No run 999 in this kernel"),
         ("list all", "'all' is too much"),
     )
     for line, expected in wrong:
         with pytest.raises(UserError, match=expected):
             shell.run_line_magic("agentteam", line)
+
+
+async def test_a_run_is_shown_again_by_number_variable_or_id_and_bound(
+    shell: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = agentnb.notebook.NotebookRun(Talker(), "talk", quiet=True)
+    await run
+    saved = (await Talker().run(task="walk")).log
+    assert saved is not None
+    shell.user_ns["mine"] = run
+
+    for named, bound in ((str(run.number), run), ("mine", run), (saved.id[:8], None)):
+        shell.run_line_magic("agentteam", f"show {named} -o shown")
+
+        shown = shell.user_ns["shown"]
+        assert shown is bound if bound is not None else shown.log.id == saved.id
+        assert ("walk" if bound is None else "talk") in capsys.readouterr().out
+    for wrong, told in (("1 2 3", "takes one run"), (f"{run.number} -o 1x", "takes one run"), ("nope", "'nope'")):
+        with pytest.raises(UserError, match=told):
+            shell.run_line_magic("agentteam", f"show {wrong}")

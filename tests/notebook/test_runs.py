@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agentnb.base import Team
 from agentnb.core import CancellationToken
-from agentnb.exceptions import AgentFailed, ModelAuthError, RunStopped, UserError
+from agentnb.exceptions import AgentFailed, ModelAuthError, RunStopped, UnknownName, UserError
 from agentnb.messages import BaseChatMessage, TextMessage
 from agentnb.notebook.runs import NotebookRun, readable, runs, start
 from agentnb.runlog import Run, RunLog
@@ -93,6 +94,16 @@ async def test_a_run_is_awaited_for_its_result_as_often_as_one_likes() -> None:
     assert repr(run).startswith(f"<run {run.number} of 'ana': done, 4 messages, ")
 
 
+async def test_a_run_draws_figures_by_their_names() -> None:
+    run = NotebookRun(Talker(), "count")
+    await run
+
+    assert run.plot().get_xlabel().startswith("Time (")
+    assert run.plot("turn_share", title="Who").get_title(loc="left") == "Who"
+    with pytest.raises(UnknownName, match=r"No figure named 'pie' \(known: 'timeline'"):
+        run.plot("pie")
+
+
 async def test_a_run_is_a_table_and_a_picture() -> None:
     run = NotebookRun(Talker(), "count")
     await run
@@ -100,6 +111,17 @@ async def test_a_run_is_a_table_and_a_picture() -> None:
     assert list(run.to_df()["text"]) == ["count", "one", "two", "three"]
     assert len(run.to_df("events")) == len(run.log)
     assert "three" in run._repr_mimebundle_()["text/html"]
+
+
+async def test_a_run_says_where_it_comes_from() -> None:
+    run = NotebookRun(Talker(), "count")
+    await run
+
+    known = run.provenance()
+
+    assert known.log_id == run.log.id
+    assert known.runs[0].versions["python"]
+    assert "text/html" in known._repr_mimebundle_()  # type: ignore[attr-defined]
 
 
 async def test_a_run_is_stopped_from_any_thread() -> None:
@@ -251,3 +273,19 @@ async def test_begun_runs_say_who_works() -> None:
         run.answer("x")
     run.stop()
     await run
+
+
+async def test_a_run_is_exported_by_what_it_is_to_become_and_a_missing_suffix_is_added(tmp_path: Path) -> None:
+    run = NotebookRun(Talker(), "hi")
+    await run
+
+    made = [
+        run.to_html(tmp_path / "a"),
+        run.to_markdown(str(tmp_path / "b.md")),
+        run.to_notebook(tmp_path / "c.v2"),
+        run.to_script(tmp_path / "d", names="remove"),
+        run.export(tmp_path / "e.htm"),
+    ]
+
+    assert [path.name for path in made] == ["a.html", "b.md", "c.v2.ipynb", "d.py", "e.htm"]
+    assert all("hi" in path.read_text() for path in made)

@@ -1,4 +1,4 @@
-"""`make perf`: the actor core, team turns, model calls, the tool loop, log appends, imports, kernel blocks.
+"""`make perf`: the actor core, team turns, model calls, tools, log appends, tables, states, imports, kernel blocks.
 
 `make perf PEER=PATH` measures AutoGen in the same run, in turns, where PATH is the Python of an environment that holds
 autogen-agentchat and, for model calls, autogen-ext[openai]. Ratios hold from machine to machine; µs do not.
@@ -17,7 +17,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.perf import calls, core, imports, kernels, logs, teams, tools
+from tests.perf import calls, core, frames, imports, kernels, logs, state, teams, tools
 from tests.perf.bench import FULL, QUICK, Effort, Figure, table
 
 Benchmarks = Callable[[str | None, Effort], Coroutine[Any, Any, list[Figure]]]
@@ -29,6 +29,8 @@ SUBJECTS: dict[str, Benchmarks] = {
     "calls": calls.run,
     "tools": tools.run,
     "logs": logs.run,
+    "frames": frames.run,
+    "state": state.run,
     "imports": imports.run,
     "kernels": kernels.run,
 }

@@ -20,20 +20,21 @@ CALLS = (
 )
 
 
+WAYS = (
+    ("transport", "the SDK's `post` of a finished body of 150 messages, over our transport"),
+    ("sender", "the same body, sent with the head of the SDK's requests"),
+)
+
+
 def floor(effort: Effort, enter: Enter, url: str) -> list[Figure]:
-    """What the SDK takes by itself, without agents and log: the part of a call that is not ours."""
+    """What a call takes without agents and log."""
     taken: dict[str, list[float]] = defaultdict(list)
     for present in rounds(effort, enter):
         ours = next(contestant for who, contestant in present if not who)
-        for via in ("sdk", "agentnb"):
+        for via in ("sdk", *(way for way, _ in WAYS)):
             taken[via].append(ours.ask(what="timed", name="posted", units=min(100, effort.crowd), url=url, via=via))
     return [
-        figure(
-            "the SDK's `post` of a finished body of 150 messages, over our transport",
-            taken["agentnb"],
-            baseline=taken["sdk"],
-            against="over the SDK's own",
-        )
+        figure(label, taken[way], baseline=taken["sdk"], against="over the SDK's own transport") for way, label in WAYS
     ]
 
 

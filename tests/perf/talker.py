@@ -15,6 +15,7 @@ import sys
 import time
 import tracemalloc
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or "--agentnb" in sys.argv:
@@ -193,23 +194,32 @@ async def called_streaming(chunks: int, request: Mapping[str, Any]) -> float:
 
 
 async def posted(calls: int, request: Mapping[str, Any]) -> float:
-    """The SDK's `post` alone, of one finished body of 150 messages: `via` is "sdk" or "agentnb", whose HTTP is used."""
+    """One finished body of 150 messages, without agents and log.
+
+    `via` is "sdk" for the SDK's `post`, "transport" for the same over our transport, "sender" for our client's way.
+    """
     import openai
 
     said = [{"role": "user", "content": SAYS, "name": "ana"}] * 150
     body = json.dumps({"model": "m", "messages": said}).encode()
     http: Any = None
-    if request["via"] == "agentnb":
+    if request["via"] == "transport":
         from agentnb.models.transport import http_client
 
         http = http_client(openai)
     sdk: Any = openai.AsyncOpenAI(api_key="none", base_url=request["url"], max_retries=0, http_client=http)
     options = {"headers": {"X-Stainless-Raw-Response": "stream"}}
+    post: Any = partial(sdk.post, "/chat/completions", cast_to=object, options=options, content=body)
+    if request["via"] == "sender":
+        from agentnb.models.sender import Sender
+
+        sdk = Sender("none", request["url"], {})
+        post = partial(sdk.post, body, {})
     began = cpu()
-    for number in range(calls + 1):
-        if number == 1:  # the connection is no part of a call
+    for number in range(calls + 3):
+        if number == 3:  # the connection, and the requests that the head is taken from, are no part of a call
             began = cpu()
-        response = await sdk.post("/chat/completions", cast_to=object, options=options, content=body)
+        response = await post()
         json.loads(await response.read())
         await response.close()
     took = cpu() - began

@@ -78,7 +78,7 @@ class Instant(ChatCompletionClient):
 
 
 async def counted(work: Callable[[], Awaitable[object]]) -> Counter[str]:
-    """Return how often tasks were made and JSON was written, by the names of the functions, while `work` went on."""
+    """Return how often tasks were made and JSON was written and read, by the names of the functions, by `work`."""
     counts: Counter[str] = Counter()
     loop = asyncio.get_running_loop()
 
@@ -90,6 +90,8 @@ async def counted(work: Callable[[], Awaitable[object]]) -> Counter[str]:
         written_in_c = event == "c_call" and getattr(called, "__name__", "") in ("to_json", "to_python")
         if written_in_c or (event == "call" and frame.f_code is json.dumps.__code__):
             counts["dumps"] += 1
+        if event == "call" and frame.f_code is json.loads.__code__:
+            counts["loads"] += 1
 
     loop.set_task_factory(make)
     before = sys.getprofile()
@@ -134,6 +136,7 @@ async def test_with_a_file_each_fact_is_written_once_and_nothing_else(kind: str,
 
     assert counts["tasks"] == 0
     assert counts["dumps"] == facts
+    assert counts["loads"] == 0
 
 
 async def test_a_stream_makes_one_task_and_nothing_for_its_pieces() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.perf import calls, core, teams, tools
+from tests.perf import calls, core, state, teams, tools
 from tests.perf.__main__ import main
 from tests.perf.bench import Effort, Target, figure, table
 from tests.perf.peer import Contestant
@@ -40,6 +40,29 @@ def test_the_quick_form_prints_every_row_of_teams_calls_and_tools(capsys: pytest
     assert "memory of a turn" in printed
     assert "over our transport" in printed
     assert "10 calls at once of 50 ms, plain functions (wall)" in printed
+
+
+def test_the_quick_form_prints_every_row_of_logs(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["logs", "--quick"])
+
+    printed = capsys.readouterr().out
+    for row in ("append to memory", "append written through, 150 ch", "append written through, 1,500 ch"):
+        assert f"| {row}" in printed
+    assert "| open a run of 2,000 events |" in printed
+    assert "| open a run of 2,000 events and look at each |" in printed
+    assert printed.count("| its distinct contents |") == 2
+    assert printed.count("| size of a turn, 30 turns") == 2
+    assert "| team turn, followed, 30 turns |" in printed
+
+
+def test_the_quick_form_prints_every_row_of_states(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["state", "--quick"])
+
+    printed = capsys.readouterr().out
+    for label in state.ROWS.values():
+        for size in state.SIZES:
+            assert f"| {label.format(size)} |" in printed
+    assert "| save after 10 new messages of 10,000, per new message |" in printed
 
 
 class _Answers(Contestant):

@@ -6,10 +6,22 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentnb.messages import AssistantMessage, LLMMessage, SystemMessage, UserMessage
-from agentnb.runlog import ContextAdded, ModelStarted, RunLog, shown
+from agentnb.messages import (
+    AssistantMessage,
+    FunctionCall,
+    FunctionExecutionResult,
+    FunctionExecutionResultMessage,
+    LLMMessage,
+    SystemMessage,
+    TextMessage,
+    ToolCallExecutionEvent,
+    ToolCallRequestEvent,
+    UserMessage,
+)
+from agentnb.runlog import ContextAdded, ModelStarted, RunLog, Said, TurnFinished, shown
 from agentnb.runlog.contexts import LONG, contexts_of
-from agentnb.runlog.store import LineReader
+from agentnb.runlog.fold import kept_by
+from agentnb.runlog.reader import LineReader
 
 HEAD = "Here is what was said so far. Choose who speaks next. " * 3
 TAIL = "\nRead the conversation above and answer with one name. " * 3
@@ -129,6 +141,66 @@ def test_a_history_is_compared_but_not_walked_through_at_each_call() -> None:
 
     calls = [event.body for event in log if isinstance(event.body, ModelStarted)]
     assert [(call.keep, len(call.added)) for call in calls] == [(number, 1) for number in range(20)]
+
+
+def said(log: RunLog) -> list[LLMMessage]:
+    """Say something, let a tool be called, and return the context of the agent "ana" then."""
+    calls = [FunctionCall(id="1", name="add", arguments="{}")]
+    results = [FunctionExecutionResult(content="3", name="add", call_id="1", is_error=False)]
+    log.append(Said(message=TextMessage(content="go", source="user")))
+    log.append(Said(message=TextMessage(content="I add.", source="ana")))
+    log.append(Said.of(message=ToolCallRequestEvent(content=calls, source="ana")))
+    log.append(Said.of(message=ToolCallExecutionEvent(content=results, source="ana")))
+    return [
+        UserMessage(content="go", source="user"),
+        AssistantMessage(content="I add.", source="ana"),
+        AssistantMessage(content=calls, source="ana"),
+        FunctionExecutionResultMessage(content=results),
+    ]
+
+
+def test_what_was_said_and_called_needs_no_fact_of_its_own_to_be_shown(tmp_path: Path) -> None:
+    log = RunLog.create("test", folder=tmp_path)
+    context = said(log)
+
+    seq = ask(log, context, "team/ana")
+    keep, added = contexts_of(log).kept(log, context, "ana")
+    ended = log.append(TurnFinished.of(agent="ana", turn=1, keep=keep, added=added), source="ana").seq
+    log.close()
+
+    assert log.path is not None
+    assert [event.kind for event in log] == ["message"] * 4 + ["model.started", "turn.finished"]
+    for which in (log, RunLog.open(log.path)):
+        assert shown(which, which.events[seq - 1]) == context
+        assert kept_by(which, "ana", ended) == context
+
+
+def test_what_is_read_in_another_role_than_it_was_said_in_is_shown_as_it_was(tmp_path: Path) -> None:
+    log = RunLog.create("test", folder=tmp_path)
+    said(log)
+    odd: list[LLMMessage] = [
+        AssistantMessage(content="go", source="user"),
+        UserMessage(content="I add.", source="ana"),
+        AssistantMessage(content="I add.", source="ana", thought="Hm."),
+        AssistantMessage(content=[FunctionCall(id="1", name="add", arguments="{}")], source="ana"),
+    ]
+
+    calls = [ask(log, odd, "ana"), ask(log, odd, "ben")]
+    log.close()
+
+    assert log.path is not None
+    for which in (log, RunLog.open(log.path)):
+        assert [shown(which, which.events[seq - 1]) for seq in calls] == [odd, odd]
+
+
+def test_two_agents_that_read_one_message_in_two_roles_are_both_shown_theirs() -> None:
+    log = RunLog()
+    said(log)
+    spoken, heard = AssistantMessage(content="I add.", source="ana"), UserMessage(content="I add.", source="ana")
+
+    calls = [ask(log, [spoken], "ana"), ask(log, [heard], "ben"), ask(log, [spoken], "ben"), ask(log, [heard], "ana")]
+
+    assert [shown(log, log.events[seq - 1]) for seq in calls] == [[spoken], [heard], [spoken], [heard]]
 
 
 def test_contexts_written_before_texts_went_on_from_others_are_read(tmp_path: Path) -> None:

@@ -438,11 +438,12 @@ def test_a_saved_log_reads_the_same(log: RunLog, tmp_path: Path) -> None:
     log.note("x")
     log.append(Said(message=TextMessage(content="hi", source="u")), took=0.5)
 
-    again = RunLog.open(log.save(tmp_path / "new" / "copy.jsonl"))
+    copy = log.save(tmp_path / "new" / "copy.jsonl")
+    again = RunLog.open(copy)
 
     assert [event.model_dump() for event in again] == [event.model_dump() for event in log]
     assert again.id == log.id
-    assert again.path is None
+    assert again.path == copy
 
 
 def test_a_log_is_never_saved_over_a_file(log: RunLog, tmp_path: Path) -> None:

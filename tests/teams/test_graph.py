@@ -412,7 +412,7 @@ async def test_the_saved_state_has_autogens_fields() -> None:
     assert {key: manager[key] for key in ("current_turn", "remaining", "enqueued_any", "ready")} == {
         "current_turn": 0,
         "remaining": {"b": {"b": 1}, "c": {"c": 1}, "f": {"f": 2}, "e": {"e": 0}, "d": {"d": 1}},
-        "enqueued_any": {"f": {"f": True}},
+        "enqueued_any": {"b": {"b": False}, "c": {"c": False}, "f": {"f": True}, "e": {"e": False}, "d": {"d": False}},
         "ready": ["e", "f"],
     }
 

@@ -24,7 +24,7 @@ async def test_a_seat_answers_a_turn_with_what_its_agent_says() -> None:
 
     assert [message.to_text() for message in said] == ["ana says"]
     assert ana.got == [["go"]]
-    assert [event.kind for event in log][1:4] == ["turn.started", "message", "turn.finished"]
+    assert [event.kind for event in log][1:5] == ["turn.started", "message", "state", "turn.finished"]
     assert (await runtime.agent_metadata(seat))["description"] == "ana speaks"
 
 

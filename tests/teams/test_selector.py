@@ -1006,3 +1006,12 @@ def test_whatever_the_model_answers_somebody_who_may_speaks(
         sum(len(str(m.content).split()) for request in client.asked for m in request),
         sum(len(answers[i % len(answers)].split()) for i in range(len(client.asked))),
     )
+
+
+def test_each_model_of_a_team_is_named_once() -> None:
+    def said(name: str) -> ScriptedChatCompletionClient:
+        return ScriptedChatCompletionClient(["x"], name=name)
+
+    members = [AssistantAgent("ana", said("small")), AssistantAgent("ben", said("large"))]
+
+    assert SelectorGroupChat(members, said("small"))._run_model() == "large, small"

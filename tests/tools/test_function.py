@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import json
 import math
 import subprocess
 import sys
 import textwrap
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextvars import ContextVar
 from math import tau as full_turn
@@ -566,3 +568,58 @@ def test_a_tool_that_cannot_be_written_can_be_described() -> None:
 
     assert described.label == "FunctionTool"
     assert "lambda" in str(described.config)
+
+
+# -- many tools of one function ---------------------------------------------------------------------------------------
+
+
+def test_tools_of_one_function_share_nothing_that_can_be_changed() -> None:
+    def add(a: int, b: int = 1) -> int:
+        return a + b
+
+    first, second = FunctionTool(add, "Add."), FunctionTool(add, "Add.")
+    first.schema["parameters"]["properties"]["a"]["description"] = "changed"
+
+    assert second.schema["parameters"]["properties"]["a"]["description"] == "a"
+    assert FunctionTool(add, "Add.").schema == second.schema
+
+
+def test_a_function_that_was_changed_is_read_again() -> None:
+    """Reloading a module puts new code, defaults and annotations into the function that is there."""
+
+    def work(a: int = 1) -> int:
+        return a
+
+    def other(a: int = 1) -> int:
+        return a + 1
+
+    before = FunctionTool(work, "Work.")
+    work.__defaults__ = (2,)
+    defaults = FunctionTool(work, "Work.")
+    work.__annotations__["a"] = str
+    annotations = FunctionTool(work, "Work.")
+    work.__code__ = other.__code__
+    code = FunctionTool(work, "Work.")
+    named = FunctionTool(work, "Work.", name="toil")
+
+    def seen(tool: FunctionTool) -> tuple[object, object]:
+        parameter = tool.schema["parameters"]["properties"]["a"]
+        return parameter["type"], parameter["default"]
+
+    assert [seen(tool) for tool in (before, defaults, annotations)] == [("integer", 1), ("integer", 2), ("string", 2)]
+    assert "return a + 1" in code.dump_component().config["source_code"]
+    assert (code.args_type().__name__, named.args_type().__name__) == ("workargs", "toilargs")
+
+
+def test_an_unused_function_is_not_kept_by_what_is_remembered_of_it() -> None:
+    def make() -> weakref.ref[object]:
+        def gone(a: int) -> int:
+            return a
+
+        FunctionTool(gone, "Go.").schema  # noqa: B018 - reading it makes it
+        return weakref.ref(gone)
+
+    kept = make()
+    gc.collect()
+
+    assert kept() is None

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
+from pandas.testing import assert_frame_equal
 
 from agentnb.exceptions import UnknownName
 from agentnb.messages import (
@@ -40,21 +43,25 @@ from agentnb.runlog import (
 )
 from agentnb.runlog.events import BODIES
 from agentnb.transcripts import (
-    CALLS,
-    CODE,
-    DELIVERIES,
-    EVENTS,
+    DIFF,
+    EXPENDABLE,
     FRAMES,
-    MESSAGES,
+    HITS,
+    RUNS,
+    TABLES,
     calls_frame,
     code_frame,
     events_frame,
+    load,
     messages_frame,
+    save,
     to_df,
 )
-from agentnb.transcripts.frames import _SUMMARIES
+from agentnb.transcripts.foreign import FOREIGN
+from agentnb.transcripts.said import SUMMARIES
+from tests.transcripts.teams import renamed, sent, told
 
-COLUMNS = {"messages": MESSAGES, "events": EVENTS, "calls": CALLS, "code": CODE, "deliveries": DELIVERIES}
+COLUMNS = {name: table.columns for name, table in TABLES.items()}
 
 
 def worked(agent: str = "ana", turns: int = 1) -> RunLog:
@@ -98,12 +105,49 @@ def test_tables_of_several_runs_are_put_together_by_concat(kind: str) -> None:
 
     together = pd.concat([to_df(log, kind) for log in logs], ignore_index=True)
 
-    at_once = to_df(logs, kind)
-    assert together.astype(at_once.dtypes.to_dict()).equals(at_once)
-    for column in ("seq", "turn", "run_id"):
-        assert together[column].dtype == at_once[column].dtype
-    times = [column.name for column in COLUMNS[kind] if column.dtype.startswith("datetime")]
-    assert {str(together[name].dtype) for name in times} == {"datetime64[ns, UTC]"}
+    assert_frame_equal(together, to_df(logs, kind))
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+def test_concat_of_two_runs_that_share_no_name_keeps_every_dtype(kind: str, tmp_path: Path) -> None:
+    one, other = to_df(sent(told()), kind), to_df(renamed(sent(told())), kind)
+    frames = {"": [one, other]}
+    for suffix in ("parquet", "arrow", "csv", "jsonl"):
+        frames[suffix] = [load(save(df, tmp_path / f"{place}.{suffix}")) for place, df in enumerate((one, other))]
+
+    assert len(one)
+    assert len(other)
+    for how, pair in frames.items():
+        together = pd.concat(pair, ignore_index=True)
+        assert together.dtypes.equals(one.dtypes), how
+        assert {name: str(dtype) for name, dtype in together.dtypes.items()} == {
+            column.name: column.dtype for column in COLUMNS[kind]
+        }, how
+
+
+@pytest.mark.parametrize(
+    ("style", "kind"), [("inspect", "messages"), ("inspect", "events"), ("openinference", "calls")]
+)
+def test_concat_in_other_styles_keeps_every_dtype_too(style: Any, kind: str) -> None:
+    one, other = to_df(told(), kind, style=style), to_df(renamed(told()), kind, style=style)
+
+    assert pd.concat([one, other]).dtypes.equals(one.dtypes)
+
+
+def test_a_table_is_named_by_a_text_and_an_odd_one_is_answered_with_those_that_are_known() -> None:
+    odds: tuple[Any, ...] = (None, 3, ["turns"], {})
+    for odd in odds:
+        with pytest.raises(UnknownName, match=r"No table named .* \(known: 'messages', 'turns'"):
+            to_df(RunLog(), odd)
+        if odd is not None:
+            with pytest.raises(UnknownName, match=r"No style named .* \(known: 'agentnb', 'inspect'"):
+                to_df(RunLog(), style=odd)
+
+
+def test_every_category_says_beforehand_what_its_values_are() -> None:
+    foreign = [columns for tables in FOREIGN.values() for columns in tables.values()]
+    for columns in [*COLUMNS.values(), *foreign, RUNS, EXPENDABLE, HITS, DIFF]:
+        assert [column.name for column in columns if (column.dtype == "category") != bool(column.categories)] == []
 
 
 def test_messages_are_one_row_each() -> None:
@@ -216,11 +260,11 @@ def test_what_a_runtime_did_is_told_in_short_texts() -> None:
 
 
 def test_every_kind_of_fact_has_a_short_text() -> None:
-    assert set(_SUMMARIES) == set(BODIES)
+    assert set(SUMMARIES) == set(BODIES)
 
 
 def test_an_unknown_table_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UnknownName, match=r"'mesages' \(known: 'messages', 'events', 'calls', 'code', 'deliveries'\)"):
+    with pytest.raises(UnknownName, match=r"'mesages' \(known: 'messages', 'turns', .*Did you mean 'messages'\?"):
         to_df(RunLog(), "mesages")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 
 from agentnb.core import Clock, set_clock
 from agentnb.runlog import RunLog
@@ -38,3 +39,11 @@ def clock() -> Iterator[Clock]:
 @pytest.fixture
 def run_log(clock: Clock) -> RunLog:
     return sample_log()
+
+
+@pytest.fixture
+def shell(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    shell = InteractiveShell.instance()
+    yield shell
+    InteractiveShell.clear_instance()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 from agentnb.core import Clock, EventId
 from agentnb.messages import (
     CodeBlock,
+    CodeExecutionEvent,
     CodeGenerationEvent,
+    CodeResult,
     HandoffMessage,
     ModelClientStreamingChunkEvent,
     TextMessage,
@@ -32,6 +35,7 @@ from agentnb.runlog import (
     ModelFinished,
     ModelStarted,
     OutputChunk,
+    Retracted,
     RunFinished,
     RunLog,
     RunStarted,
@@ -432,3 +436,122 @@ def test_a_message_of_a_megabyte_stays_whole() -> None:
     fold = fold_messages([TextMessage(content="x" * 1_000_000, source="a")])
 
     assert len(fold.items[0]["text"]) == 1_000_000
+
+
+def told(fold: ItemFold) -> list[tuple[str, str, str]]:
+    return [(item["kind"], item.get("label", ""), item.get("text", "")) for item in fold.items]
+
+
+def broken_log() -> RunLog:
+    """A run whose second turn broke off while a model was asked."""
+    log = RunLog(run_id="r")
+    run = log.append(RunStarted(runner="t", runner_type="T"), source="t")
+    log.append(Said(message=TextMessage(content="go", source="user")), source="t", parent=run.id)
+    for name in ("ana", "ben"):
+        turn = log.append(TurnStarted(agent=name, turn=1), source=name, parent=run.id)
+        log.append(Said(message=TextMessage(content=f"{name} 1", source=name)), source=name, parent=turn.id)
+        if name == "ana":
+            log.append(TurnFinished(agent=name, turn=1), source=name, parent=turn.id)
+    log.append(ModelStarted(model="m"), source="ben", parent=turn.id)
+    return log
+
+
+def take_up(log: RunLog) -> None:
+    again = log.append(RunStarted(runner="t", runner_type="T", continues="r:1", resumed=True), source="t")
+    log.append(Retracted(said=7, anew=True), source="t", parent=again.id)
+    turn = log.append(TurnStarted(agent="ben", turn=1, again=6), source="ben", parent=again.id)
+    log.append(Said(message=TextMessage(content="ben 1", source="ben")), source="ben", parent=turn.id)
+
+
+def test_a_run_that_is_taken_up_says_anew_what_its_broken_turn_had_said() -> None:
+    log = broken_log()
+    live = ItemFold()
+    for event in log:
+        live.feed(event)
+    assert ("note", "", "asking m…") in told(live)
+
+    seen = len(log)
+    take_up(log)
+    for event in log.since(seen):
+        live.feed(event)
+
+    assert told(live) == [
+        ("task", "", "go"),
+        ("message", "", "ana 1"),
+        ("note", "", "The run broke off here, and is taken up again."),
+        ("note", "", "takes up the turn that broke off"),
+        ("message", "", "ben 1"),
+    ]
+    assert live.items == fold_items(log).items
+    assert (live.status["turns"], live.status["state"]) == (2, "running")
+
+
+def test_the_time_between_two_runs_of_a_log_does_not_count() -> None:
+    log = broken_log()
+    take_up(log)
+    log.append(RunFinished(outcome="done", turns=1), parent=EventId("r:9"))
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    days = [began + timedelta(days=event.seq // 9, seconds=event.seq) for event in log]
+    events = [event.model_copy(update={"at": at}) for event, at in zip(log, days, strict=True)]
+
+    # 7 seconds from fact 1 to 8, then those from fact 9 to the last.
+    assert fold_items(events).status["seconds"] == 7.0 + (len(log) - 9)
+    assert fold_items(events).status["turns"] == 2
+
+
+def test_code_that_ran_in_a_turn_that_is_taken_up_is_shown_once() -> None:
+    log = RunLog(run_id="r")
+    run = log.append(RunStarted(runner="t", runner_type="T"), source="t")
+    turn = log.append(TurnStarted(agent="ana", turn=1), source="ana", parent=run.id)
+    code = log.append(CodeStarted(executor="e", blocks=(CodeBlock(code="1+1", language="python"),)), parent=turn.id)
+    log.append(CodeFinished(executor="e", exit_code=0, output="2"), parent=code.id)
+    again = log.append(RunStarted(runner="t", runner_type="T", continues=run.id, resumed=True), source="t")
+    turn = log.append(TurnStarted(agent="ana", turn=1, again=turn.seq), source="ana", parent=again.id)
+    result = CodeExecutionEvent(source="ana", retry_attempt=0, result=CodeResult(exit_code=0, output="2"))
+    log.append(Said(message=result), source="ana", parent=turn.id)
+
+    assert [kind for kind, _, _ in told(fold_items(log))] == ["code", "output", "note", "note"]
+
+
+def test_a_message_that_nobody_was_told_is_shown_as_taken_back() -> None:
+    log = broken_log()
+    log.append(Retracted(said=4))
+
+    (back,) = (item for item in fold_items(log).items if item.get("text") == "ana 1")
+    assert (back["kind"], back["label"], back["open"]) == ("event", "taken back", False)
+
+
+def test_a_branch_says_where_it_begins_and_why() -> None:
+    log = broken_log().branch(at=5, why="check: too short.")
+
+    assert told(fold_items(log))[-1] == ("note", "", "From here on a branch of the run r goes on (check: too short).")
+
+
+def test_a_fold_that_goes_on_in_a_branch_shows_what_it_does_not_share_as_taken_back() -> None:
+    log, fold, page = broken_log(), ItemFold(), Page()
+    added: list[str] = []
+
+    def feed(event: Any) -> None:
+        ops = fold.feed(event)
+        page.apply(ops)
+        added.extend(op["item"]["id"] for op in ops if op["op"] == "add")
+
+    for event in log:
+        feed(event)
+    branch = log.branch(at=5)
+    again = branch.append(RunStarted(runner="t", runner_type="T", continues="r:1", resumed=True), source="t")
+    turn = branch.append(TurnStarted(agent="cy", turn=1), source="cy", parent=again.id)
+    branch.append(ModelStarted(model="m"), source="cy", parent=turn.id)
+    for event in branch.since(5):
+        feed(event)
+
+    assert told(fold) == [
+        ("task", "", "go"),
+        ("message", "", "ana 1"),
+        ("event", "taken back", "ben 1"),
+        ("note", "", "From here on a branch of the run r goes on."),
+        ("note", "", "asking m…"),
+    ]
+    assert fold.status["turns"] == 2
+    assert list(page.items.values()) == fold.items
+    assert len(added) == len(set(added)), "an id was used twice"

@@ -171,7 +171,7 @@ async def test_an_unknown_view_a_runtime_and_a_bad_number_are_refused() -> None:
     with pytest.raises(UserError, match="last is 0; a sequence shows 1 to 200"):
         actors_svg(RunLog(), "sequence", last=0)
     with pytest.raises(UserError, match=r"not a SingleThreadedAgentRuntime.*log=log"):
-        show_actors(runtime)  # type: ignore[arg-type]
+        show_actors(runtime)
 
 
 async def test_the_drawing_is_well_formed() -> None:

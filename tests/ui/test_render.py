@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from agentnb.base import TaskResult
@@ -15,14 +13,6 @@ from agentnb.messages import TextMessage, ThoughtEvent
 from agentnb.runlog import RunLog
 from agentnb.transcripts import MIME
 from agentnb.ui.render import register, unregister
-
-
-@pytest.fixture
-def shell(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
-    shell = InteractiveShell.instance()
-    yield shell
-    InteractiveShell.clear_instance()
 
 
 def shown(shell: InteractiveShell, value: object) -> dict[str, Any]:

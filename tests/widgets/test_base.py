@@ -278,3 +278,30 @@ def test_a_status_reaches_the_page(loop: FakeLoop, kind: str) -> None:
     page.apply(wire.sent[0]["ops"])
 
     assert (page.status["team"], page.status["turns"]) == ("team", int(kind == "turn"))
+
+
+def test_a_feed_goes_on_with_a_branch_of_its_log(loop: FakeLoop) -> None:
+    log = RunLog()
+    wire, page = Wire(log, loop), Page()
+    run = log.append(RunStarted(runner="team", runner_type="T"), source="team")
+    for text in ("kept", "not kept"):
+        log.append(Said(message=TextMessage(content=text, source="a")), parent=run.id)
+    loop.advance(1)
+    branch = log.branch(at=2)
+
+    wire.feed.follow(branch)
+    log.note("nobody hears this any more")
+    branch.note("heard")
+    loop.advance(1)
+
+    for message in wire.sent:
+        assert message["n"] == page.n + 1
+        page.apply(message["ops"])
+    texts = [(item["text"], item.get("label", "")) for item in page.items.values()]
+    assert [text for text, label in texts if label == "taken back"] == ["not kept"]
+    assert texts[0] == ("kept", "")
+    assert texts[-1] == ("heard", "")
+    assert "nobody hears this any more" not in dict(texts)
+    wire.feed.close()
+    wire.feed.follow(log)
+    assert wire.feed.snapshot["n"] == page.n

@@ -343,6 +343,14 @@ describe("question", () => {
     expect(field.value).toBe("half an ans");
   });
 
+  test("a suggestion stands in the field, and is sent as it was changed", () => {
+    ask({ suggestion: "a = 1\nb = 2\nc = 3" });
+    const field = find<HTMLTextAreaElement>("textarea");
+
+    expect(field.value).toBe("a = 1\nb = 2\nc = 3");
+    expect(field.rows).toBe(3);
+  });
+
   test("the prompt is text, and a next question opens a fresh box", () => {
     ask({ prompt: "<img src=x onerror=1>" });
     button("Send");

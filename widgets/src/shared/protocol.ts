@@ -37,6 +37,8 @@ export interface Question {
   source?: string;
   prompt: string;
   choices?: string[];
+  /** An answer to begin with. */
+  suggestion?: string;
 }
 
 export interface Snapshot {

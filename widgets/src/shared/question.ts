@@ -17,7 +17,7 @@ export class QuestionBox {
     if (question.choices?.length) {
       for (const choice of question.choices) controls.append(makeButton(choice, () => answer(choice)));
     } else {
-      controls.append(...this.#makeField(question.prompt, answer));
+      controls.append(...this.#makeField(question, answer));
     }
     this.#sent.setAttribute("role", "status");
     controls.append(this.#sent);
@@ -32,9 +32,10 @@ export class QuestionBox {
     }
   }
 
-  #makeField(prompt: string, answer: (text: string) => void): HTMLElement[] {
+  #makeField({ prompt, suggestion = "" }: Question, answer: (text: string) => void): HTMLElement[] {
     const field = make("textarea", "anb-field");
-    field.rows = 2;
+    field.value = suggestion;
+    field.rows = Math.min(16, Math.max(2, suggestion.split("\n").length));
     field.placeholder = "Your answer";
     field.setAttribute("aria-label", `Your answer to: ${prompt}`);
     const send = (): void => {

@@ -1,0 +1,210 @@
+"""From a log back to those who act: which runs it tells of, what an agent remembers, what a broken turn had done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from agentnb.core import CancellationToken, EventId, monotonic
+from agentnb.exceptions import ToolError, UserError
+from agentnb.messages import MessageFactory
+from agentnb.messages.factory import UnknownMessage
+from agentnb.runlog import AgentState, CodeFinished, CodeStarted, Event, Run, RunLog, VariablesShared
+from agentnb.runlog.fold import kept_by
+from agentnb.runlog.replaying import Recording
+from agentnb.runlog.story import Story, Turn, below, stories
+
+if TYPE_CHECKING:
+    from agentnb.base.agent import ChatAgent
+    from agentnb.base.team import Team
+
+Told = tuple[RunLog, Story]
+
+
+class BrokenOff(NamedTuple):
+    """A turn that was broken off, to be taken up again."""
+
+    seq: int
+    """Of its `turn.started` fact."""
+    recording: Recording
+    """What it had done already."""
+
+
+def taken_up(log: RunLog, turn: Turn) -> BrokenOff:
+    """Return what is known of a turn that did not come to its end, and of those that it had taken up in its turn."""
+    attempts = [turn.started]
+    while (before := attempts[-1].body.again) is not None:  # type: ignore[attr-defined]
+        attempts.append(log._events[before - 1])
+    return BrokenOff(turn.started.seq, Recording(log, *(below(log, attempt.id) for attempt in reversed(attempts))))
+
+
+def said_below(log: RunLog, turns: Iterable[Turn]) -> list[int]:
+    """Return the `seq`s of what was said in turns, but for what was taken back."""
+    known = {event.body.said for event in log if event.kind == "retracted"}  # type: ignore[attr-defined]
+    within = below(log, *(turn.started.id for turn in turns))
+    return [event.seq for event in within if event.kind == "message" and event.seq not in known]
+
+
+def chain(log: RunLog, name: str, factory: MessageFactory) -> list[Told]:
+    """Return the runs of a conversation, first to last: that of the log's last run of `name`.
+
+    Messages of classes that only `factory` knows are read with it.
+
+    Raises:
+        ValueError: If the log holds no run of that name, or the log of an earlier run is missing.
+    """
+    revive(log, factory)
+    told = stories(log.events)
+    own = [story for story in told.values() if story.started.parent is None and story.runner == name]
+    if not own:
+        there = sorted({story.runner for story in told.values() if story.started.parent is None})
+        if not there:
+            raise UserError(
+                f"The log {log.path or log.id} holds no run: its process ended before the first one was written. "
+                "Begin anew with run(task=…)."
+            )
+        what = f"runs of {', '.join(map(repr, there))}"
+        raise UserError(
+            f"The log {log.path or log.id} holds {what}, and none of {name!r}. Resume it with what it is of: "
+            "a team or an agent of the same name, with the same participants."
+        )
+    found = [(log, own[-1])]
+    while (before := _before(found[-1][1])) is not None:
+        here = found[-1][0]
+        if before not in told:
+            here = _log_of(before, near=here)
+            revive(here, factory)
+            told = stories(here.events)
+        if before not in told:
+            raise UserError(f"The log {here.path or here.id} lacks the run {before}, whose conversation goes on here.")
+        found.append((here, told[before]))
+    return found[::-1]
+
+
+def runs_within(told: Sequence[Told], name: str) -> list[Told]:
+    """Return the runs of `name` that were part of turns of others which came to their end, as of an agent as a tool."""
+    logs = {id(log): log for log, _ in told}
+    return [
+        (log, story)
+        for log in logs.values()
+        for story in stories(log.events).values()
+        if story.runner == name and story.within is not None and _over(story)
+    ]
+
+
+def _over(story: Story) -> bool:
+    while story.of is not None:
+        if story.within is not None and not story.within.done:
+            return False
+        story = story.of
+    return True
+
+
+def differences(before: Any, now: Any) -> str:
+    """Say in which parts a run differs from the one it goes on from; empty where it does not."""
+    found = [
+        f"{what} {then or 'none'}, now {here or 'none'}"
+        for what, then, here in (
+            ("class", before.runner_type, now.runner_type),
+            ("model", before.model, now.model),
+            *(
+                (f"version of {name}", before.versions.get(name), now.versions.get(name))
+                for name in sorted(before.versions.keys() & now.versions.keys())
+            ),
+        )
+        if then != here
+    ]
+    if not found and before.component != now.component:
+        found.append("settings of the team or its agents (see `agentnb.diff`)")
+    return "; ".join(found)
+
+
+def _before(story: Story) -> EventId | None:
+    body: Any = story.started.body
+    before: EventId | None = body.continues
+    # A state that was noted at the beginning stands for all that was before.
+    noted = any(isinstance(step, AgentState) and step.agent == story.runner for _, step in story.steps[:1])
+    return None if noted else before
+
+
+def _log_of(run: EventId, *, near: RunLog) -> RunLog:
+    folder = Path(near.path).parent if near.path is not None else None
+    return RunLog.find(run.rpartition(":")[0], near=folder)
+
+
+async def remind(agent: ChatAgent, told: Sequence[Told]) -> None:
+    """Let an agent remember what it did at the end of the last of its runs' turns that came to its end."""
+    for log, story in reversed(told):
+        for _, step in reversed(story.steps):
+            if isinstance(step, Turn) and step.done:
+                await remind_of(agent, log, step)
+                return
+            if isinstance(step, AgentState) and step.agent == agent.name:
+                await agent.load_state(step.state)
+                return
+
+
+async def remind_of(agent: ChatAgent | Team, log: RunLog, turn: Turn) -> None:
+    """Let one who took part remember what it did at the end of a turn."""
+    finished: Any = turn.finished.body if turn.finished is not None else None
+    if finished.added is not None and hasattr(agent, "_remember"):
+        await agent._remember(kept_by(log, finished.agent, turn.finished.seq))  # type: ignore[union-attr]
+    elif turn.state is not None:
+        await agent.load_state(turn.state.state)
+
+
+def code_of(log: RunLog) -> list[Event]:
+    """Return the `code.started` facts of code that ran to its end without an error, in order, each code once."""
+    began = {e.id: e for e in log if isinstance(e.body, CodeStarted) and e.body.again is None}
+    return [
+        begun
+        for event in log
+        if isinstance(event.body, CodeFinished) and event.body.exit_code == 0
+        if event.parent is not None and (begun := began.get(event.parent)) is not None
+    ]
+
+
+async def run_again(run: Run, code: Sequence[Event], agents: Mapping[str, ChatAgent], token: CancellationToken) -> None:
+    """Run code again in the kernels of those who ran it, so that these have its variables.
+
+    Raises:
+        ToolError: If a piece fails that had run without an error; nothing after it runs.
+    """
+    for begun in code:
+        body: Any = begun.body
+        agent = agents.get(begun.source)
+        if agent is None:
+            run.log.note(f"Code of {begun.source!r} is not run again: nobody of that name runs code here.")
+            continue
+        fact = CodeStarted.of(executor=body.executor, blocks=body.blocks, again=begun.seq)
+        started = run.log.append(fact, source=begun.source)
+        began = monotonic()
+        result = await agent._run_again(body.blocks, token)
+        ended = CodeFinished(executor=body.executor, exit_code=result.exit_code, output=result.output)
+        run.log.append(ended, source=begun.source, parent=started.id, took=monotonic() - began)
+        if result.exit_code != 0:
+            shared = sorted({name for e in run.log if isinstance(e.body, VariablesShared) for name in e.body.names})
+            way_out = (
+                f"The variables {', '.join(shared)} had been handed over then: hand them over again with `share`, "
+                "and resume once more."
+                if shared
+                else "Make ready what it needs and resume once more, or resume without rerun_code."
+            )
+            raise ToolError(
+                f"Code that {begun.source!r} ran before fails when it is run again, and nothing after it was run. "
+                f"{way_out}\n{body.blocks[0].code[:500]}\n{result.output[-1000:]}"
+            )
+    if code:
+        run.log.note(f"{len(code)} piece{'s' * (len(code) != 1)} of code ran again, to have their variables.")
+
+
+def revive(log: RunLog, factory: MessageFactory) -> None:
+    """Read messages again whose classes were not known when the log was opened, in their places."""
+    for place, event in enumerate(log._events):
+        if event.kind != "message":
+            continue
+        body: Any = event.body
+        if isinstance(body.message, UnknownMessage) and factory.knows(body.message.data.get("type")):
+            said = body.model_copy(update={"message": factory.create(body.message.data)})
+            log._events[place] = event.model_copy(update={"body": said})

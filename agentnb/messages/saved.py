@@ -1,0 +1,195 @@
+"""Messages beside their saved forms: each is made from the other once, when it is first asked for."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
+
+from pydantic import ValidationError
+
+from agentnb.messages.llm import Edits
+
+Form = dict[str, Any]
+M = TypeVar("M")
+
+_OPENS = (
+    *("__add__", "__delitem__", "__getitem__", "__iadd__", "__imul__", "__iter__", "__mul__", "__reversed__"),
+    *("__rmul__", "__setitem__", "append", "clear", "copy", "extend", "insert", "pop", "remove", "reverse", "sort"),
+)
+
+
+class SavedMessages(list[Form]):
+    """The messages of a saved state: a list of dicts that belongs to whoever asked for it.
+
+    Until somebody looks into it the dicts are those of other states too, which saves writing a long conversation anew
+    each time; what takes one out from Python, or changes the list, first gets copies of its own. Encoders, which only
+    read, see the shared ones.
+    """
+
+    __slots__ = ("_own",)
+
+    def __init__(self, forms: Iterable[Form]) -> None:
+        super().__init__(forms)
+        self._own = False
+
+    def _open(self) -> None:
+        if not self._own:
+            self._own = True
+            list.__setitem__(self, slice(None), [copied(form) for form in list.__iter__(self)])
+
+    def _grow(self, forms: Sequence[Form]) -> None:
+        """Take in what was said since, if nobody has looked into it."""
+        list.extend(self, forms[len(self) :])
+
+    def __radd__(self, before: list[Any]) -> list[Any]:
+        return [*before, *self]
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return list, (list(self),)  # copied and pickled it is a plain list
+
+
+def _opening(method: Callable[..., Any]) -> Callable[..., Any]:
+    def opening(self: SavedMessages, *args: Any, **options: Any) -> Any:
+        self._open()
+        return method(self, *args, **options)
+
+    return opening
+
+
+for _name in _OPENS:
+    setattr(SavedMessages, _name, _opening(getattr(list, _name)))
+
+
+def copied(value: Any) -> Any:
+    """Return JSON data whose dicts and lists are the caller's own."""
+    if isinstance(value, dict):
+        return {key: copied(one) if isinstance(one, dict | list) else one for key, one in value.items()}
+    if isinstance(value, list):
+        return [copied(one) for one in value]
+    return value
+
+
+def problem_of(error: ValidationError) -> str:
+    """Return what is wrong first with data that cannot be read."""
+    first = error.errors(include_url=False)[0]
+    # A tagged union puts the tag before the field.
+    place = ".".join(str(part) for part in first["loc"] if not isinstance(part, int))
+    found = "" if first["type"] == "missing" else f", not {first['input']!r:.60}"
+    return f"{place}: {first['msg']}{found}." if place else f"{first['msg']}{found}."
+
+
+class Kept(Generic[M]):
+    """Messages that are kept in order, beside their saved forms.
+
+    Messages that were loaded are made when they are first looked at. A form is written when it is first saved and
+    stands until an attribute of some message is set; a message whose parts are changed in place, such as its
+    metadata, is saved as it was.
+
+    Args:
+        messages: What it begins with.
+        write: Writes messages.
+        edits: Counts the changes of such messages.
+    """
+
+    __slots__ = ("_count", "_edits", "_forms", "_given", "_messages", "_read", "_seen", "_unread", "_write")
+
+    def __init__(self, messages: list[M], write: Callable[[list[M]], list[Form]], edits: Edits) -> None:
+        self._write, self._edits = write, edits
+        self._take(messages)
+
+    def _take(self, messages: list[M]) -> None:
+        self._messages = messages
+        self._unread: list[Form | M] = []
+        self._forms: list[Form] = []
+        self._seen: list[M] = []
+        self._count = self._edits.count
+        self._given: SavedMessages | None = None
+
+    @property
+    def messages(self) -> list[M]:
+        """The messages; a list that may be changed."""
+        if self._unread:
+            forms = self._forms or self._written(self._unread)
+            with _uncollected():
+                self._take(self._read(self._unread))
+            self._forms, self._seen = forms, self._messages.copy()
+        return self._messages
+
+    @messages.setter
+    def messages(self, messages: list[M]) -> None:
+        self._take(messages)
+
+    def clear(self) -> None:
+        """Forget all messages; the list stays the same."""
+        self._unread = []
+        self._messages.clear()
+
+    def load(self, entries: list[Form | M], read: Callable[[list[Form | M]], list[M]]) -> None:
+        """Take other messages in place of the present ones.
+
+        Args:
+            entries: Messages, or forms that can be read, which nobody else changes.
+            read: Makes messages of the forms among them.
+        """
+        self._take([])
+        self._unread, self._read = entries, read
+
+    def forms(self) -> Sequence[Form]:
+        """Return the saved forms; the list and the dicts must not be changed."""
+        if self._unread:
+            self._forms = self._forms or self._written(self._unread)
+            return self._forms
+        messages = self.messages
+        if self._count != self._edits.count:
+            self._take(messages)
+        self._seen.extend(messages[len(self._seen) :])
+        # Two lists of the same objects are compared without a look at these.
+        if self._seen != messages:
+            self._take(messages)
+            self._seen.extend(messages)
+        if len(self._forms) < len(messages):
+            self._forms.extend(self._write(messages[len(self._forms) :]))
+        return self._forms
+
+    def _written(self, entries: list[Form | M]) -> list[Form]:
+        written = iter(self._write([entry for entry in entries if not isinstance(entry, dict)]))
+        return [entry if isinstance(entry, dict) else next(written) for entry in entries]
+
+    def saved(self) -> SavedMessages:
+        """Return the saved forms as part of a state, at the cost of what is new since the last time."""
+        forms = self.forms()
+        if self._given is not None and not self._given._own and sys.getrefcount(self._given) == _UNSHARED:
+            self._given._grow(forms)  # the state it was made for is gone: its list is used again
+        else:
+            self._given = SavedMessages(forms)
+        return self._given
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    # Nothing made here is garbage, and looking for some takes two thirds of the time with 10,000 messages.
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+class _Holder:
+    __slots__ = ("held",)
+
+    def __init__(self) -> None:
+        self.held: list[Any] = []
+
+
+def _unshared(holder: _Holder) -> int:
+    return sys.getrefcount(holder.held)
+
+
+_UNSHARED = _unshared(_Holder())
+"""The count of references to what only one attribute holds, as it is seen from there."""

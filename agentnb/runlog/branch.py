@@ -1,0 +1,83 @@
+"""Where a log can be cut so that another goes on from there."""
+
+from __future__ import annotations
+
+from agentnb.core import EventId
+from agentnb.exceptions import UserError
+from agentnb.runlog.events import RunStarted
+from agentnb.runlog.fold import result_facts
+from agentnb.runlog.log import RunLog
+
+
+def cut(log: RunLog, at: int | None, message: int | None) -> int:
+    """Return how many facts a branch shares.
+
+    Args:
+        log: The log to branch.
+        at: So many facts.
+        message: The facts up to this message of the last run's result, counted from 1, and to the end of its turn; 0
+            keeps the run's first fact only.
+
+    Raises:
+        UserError: If there are not so many, or others of the same turn follow; it says where a cut is possible.
+    """
+    if (at is None) == (message is None):
+        raise UserError("Say where to branch: either `at`, a number of facts, or `message`, a number of messages.")
+    if at is not None:
+        if not 0 <= at <= len(log):
+            raise UserError(
+                f"There is no branch at fact {at}: the run {log.id} has {len(log)}. Choose 0 to {len(log)}."
+            )
+        return at
+    assert message is not None
+    cuts = message_cuts(log)
+    if message not in range(len(cuts)):
+        raise UserError(
+            f"There is no branch at message {message}: the last run in the log {log.id} has {len(cuts) - 1} messages. "
+            f"Choose 0 to {len(cuts) - 1}."
+        )
+    place = cuts[message]
+    if place is None:
+        below = max(k for k in range(message) if cuts[k] is not None)
+        above = next((k for k in range(message + 1, len(cuts)) if cuts[k] is not None), None)
+        nearest = f"message={below}" if above is None else f"message={below} or message={above}"
+        raise UserError(
+            f"There is no branch at message {message}: it was said within a turn that says more, or was broken off. "
+            f"The nearest are {nearest}; `at` cuts at any fact."
+        )
+    return place
+
+
+def message_cuts(log: RunLog) -> list[int | None]:
+    """Return the number of facts up to each message of the last run's result; None inside of a turn.
+
+    The first is that of no message at all.
+
+    Raises:
+        UserError: If there is no run in the log.
+    """
+    events = log.events
+    begun = {event.id: event for event in events if event.kind == "run.started" and event.parent is None}
+    run = next(reversed(begun.values()), None)
+    if run is None:
+        raise UserError(f"No run has begun in the log {log.id}, so it has no messages to count; give `at` instead.")
+    places = result_facts(events, run.id)
+    first = run
+    while isinstance(first.body, RunStarted) and first.body.resumed and first.body.continues in begun:
+        first = begun[EventId(first.body.continues)]
+    turns: dict[EventId, EventId | None] = {}
+    ends: dict[EventId | None, int] = {}
+    for event in events:
+        opens = event.kind == "turn.started" and event.parent in begun
+        turns[event.id] = event.id if opens else turns.get(event.parent) if event.parent else None
+        if event.kind == "turn.finished":
+            ends[event.parent] = event.seq
+    last = {turns[event.id]: event.seq for event in places}
+    cuts: list[int | None] = [first.seq]
+    for number, event in enumerate(places, start=1):
+        turn = turns[event.id]
+        place = event.seq if turn is None else ends.get(turn) if last[turn] == event.seq else None
+        # Turns that ran side by side may have said more before this one ended.
+        more = place is None or (number < len(places) and places[number].seq <= place)
+        cuts.append(None if more else place)
+    return cuts

@@ -1,0 +1,85 @@
+"""The folder runs are kept in, and their files in it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from agentnb.core import now
+from agentnb.exceptions import LogUnreadable, UnknownName, UserError
+from agentnb.runlog.reader import read_header
+
+RUNS_VARIABLE = "AGENTNB_RUNS"
+"""Names the folder for runs; `off` keeps them in memory only."""
+
+
+def runs_folder() -> Path | None:
+    """Return the folder for runs, `.agentnb/runs` of the working folder unless AGENTNB_RUNS says otherwise."""
+    named = os.environ.get(RUNS_VARIABLE, "")
+    if named.lower() == "off":
+        return None
+    return Path(named) if named else Path(".agentnb", "runs").absolute()
+
+
+def new_file(folder: Path, name: str, run_id: str) -> Path:
+    """Return the path for a new run of that name; the folder keeps itself out of git."""
+    keep_out_of_git(folder)
+    plain = "".join(c if c.isalnum() or c in "-_" else "-" for c in name)[:40]
+    return folder.absolute() / f"{now():%Y%m%d-%H%M%S}-{plain}-{run_id[:8]}.jsonl"
+
+
+def find_file(run_id: str, folder: Path) -> Path:
+    """Return the file of a run.
+
+    Args:
+        run_id: The run's id, or its beginning.
+        folder: Where to look; folders within are not searched.
+
+    Raises:
+        UnknownName: If none of its files is that run's.
+        UserError: If several are.
+    """
+    if not run_id:
+        raise UserError("An empty text names no run; give a run's id, or its beginning.")
+    # Files say in their names whose they are, so most need not be opened; those that were renamed say it in line 1.
+    found = _holding(run_id, sorted(folder.glob(f"*-{run_id[:8]}*.jsonl"))) or _holding(
+        run_id, sorted(folder.glob("*.jsonl"))
+    )
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(path.name for path in found)
+        raise UserError(
+            f"Several files in {folder} hold a run {run_id!r}: {names}. "
+            "Open the one you mean with `RunLog.open(path)`, or give more of the id."
+        )
+    if not folder.is_dir():
+        raise UnknownName(f"There is no run {run_id!r}: the folder {folder} does not exist.")
+    there = [path.name for path in sorted(folder.glob("*.jsonl"))]
+    last = f"the last is {there[-1]}" if there else "there are none"
+    raise UnknownName(f"No file in {folder} holds a run {run_id!r} ({len(there)} runs, {last}).")
+
+
+def _holding(run_id: str, files: list[Path]) -> list[Path]:
+    found = []
+    for path in files:
+        try:
+            held = read_header(path)
+        except LogUnreadable:
+            continue  # what cannot be read at all cannot be meant
+        if held is not None and held.startswith(run_id):
+            found.append(path)
+    return found
+
+
+def keep_out_of_git(folder: Path) -> None:
+    """Let the default folder for runs ignore itself, as other tools' caches do: transcripts may hold private data."""
+    if folder.parent.name != ".agentnb":
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        ignore = folder.parent / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n")
+    except OSError:
+        return  # the store reports what the disk refuses

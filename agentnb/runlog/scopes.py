@@ -1,0 +1,66 @@
+"""Where the facts of the code that runs now belong."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from agentnb.core import EventId
+
+if TYPE_CHECKING:
+    from agentnb.runlog.log import RunLog
+
+
+class Scope(NamedTuple):
+    """Where the facts of the code that runs now belong."""
+
+    log: RunLog
+    parent: EventId | None
+    source: str
+    recorders: tuple[int, ...] = ()
+    """The objects whose recorded method runs now, by identity: what a class leaves to its base is one call, not two."""
+
+
+def name_of(source: str) -> str:
+    """Return the name of who a fact's source stands for, as in `team/agent`."""
+    return source.rpartition("/")[2]
+
+
+_scope: ContextVar[Scope | None] = ContextVar("agentnb_scope", default=None)
+
+
+def current() -> Scope | None:
+    """Return the scope of the code that runs now, None outside of a run."""
+    return _scope.get()
+
+
+class Entered:
+    """Lets facts of the code in a block belong somewhere; may be entered again."""
+
+    # A class, not a generator: every turn and every effect enters a scope, a streaming one for each piece.
+    __slots__ = ("_here", "_token")
+
+    def __init__(self, here: Scope) -> None:
+        self._here = here
+
+    def __enter__(self) -> None:
+        self._token = _scope.set(self._here)
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            _scope.reset(self._token)
+        except ValueError:
+            pass  # a coroutine that is thrown away is closed in whatever context collects it
+
+
+def scope(log: RunLog, parent: EventId | None, source: str) -> AbstractContextManager[None]:
+    """Let facts of the code in the block belong to `parent`."""
+    return Entered(Scope(log, parent, source))
+
+
+def fan_out(item: Any) -> None:
+    """Show something to those who watch the current run, without storing it."""
+    here = _scope.get()
+    if here is not None:
+        here.log.fan_out(item)

@@ -1,0 +1,239 @@
+"""Facts as their lines gave them, checked when somebody looks."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+
+from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
+from pydantic_core import from_json
+
+from agentnb.exceptions import LogUnreadable
+from agentnb.runlog.events import BODIES, Event, Usage, read_body
+from agentnb.runlog.plain import UNSURE, plain_body, plain_time, plain_usage
+
+
+class Resolver(Protocol):
+    """Puts texts where a line refers to them."""
+
+    def resolve(self, body: dict[str, Any]) -> dict[str, Any]: ...
+
+
+_new = object.__new__
+_become = object.__setattr__
+_dict = BaseModel.__dict__["__dict__"]
+_own, _fill = _dict.__get__, _dict.__set__
+_SLOTS = ("fields_set", "extra", "private")
+_set_names, _set_extra, _set_private = (BaseModel.__dict__[f"__pydantic_{name}__"].__set__ for name in _SLOTS)
+_NAMES = set(Event.model_fields)
+
+
+class Unread(Event, frozen=True, defer_build=True):
+    """A fact of an opened log.
+
+    Making one is a small part of the price of checking it. It becomes an `Event` like any other as soon as its body, or
+    all of it, is asked for.
+    """
+
+    @property
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+        values: dict[str, Any] = _own(_whole(self))
+        return values
+
+    @property
+    def kind(self) -> str:
+        values = _own(self)
+        kind: str = values["body"].kind if "body" in values else values["kind"]
+        return kind
+
+    def __eq__(self, other: object) -> bool:
+        return bool(_whole(self) == other)
+
+    def __hash__(self) -> int:
+        return hash(_whole(self))
+
+    def __copy__(self) -> Any:
+        return copy.copy(_whole(self))
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Any:
+        return copy.deepcopy(_whole(self), memo)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return _whole(self).__reduce_ex__(protocol)
+
+    def __repr_name__(self) -> str:
+        return Event.__name__
+
+
+def unread(line: bytes, data: dict[str, Any], run_id: str | None, resolver: Resolver | None = None) -> Event:
+    """Make a fact of a line, and of what it decodes to.
+
+    Raises:
+        ValueError, KeyError, TypeError: If the line is no fact's.
+    """
+    seq, at, kind = data["seq"], data["at"], data["body"]["kind"]
+    if type(seq) is not int or type(at) is not str or type(kind) is not str:
+        raise ValueError("no fact's number, time or kind")
+    values = {
+        "id": data.get("id") or f"{run_id}:{seq}",
+        "seq": seq,
+        "parent": data.get("parent"),
+        "at": at,
+        "took": data.get("took"),
+        "source": data.get("source", ""),
+        "kind": kind if kind in BODIES else "unknown",
+        # The line, not what it holds: a tenth of the memory, and nothing the garbage collector would visit.
+        "line": line,
+    }
+    if "usage" not in data:
+        values["usage"] = None
+    if resolver is not None:
+        values["resolver"] = resolver
+    made = _new(Unread)
+    _fill(made, values)
+    return made
+
+
+def decoded(line: bytes) -> Any:
+    """Return what a line holds.
+
+    Raises:
+        ValueError: If it is no JSON.
+    """
+    try:
+        return from_json(line)
+    except ValueError:
+        # What the faster parser does not take, such as a lone surrogate, may still be JSON.
+        return json.loads(line)
+
+
+def line_of(event: Event) -> bytes | None:
+    """Return the line of a fact; None if it has been read."""
+    line: bytes | None = _own(event).get("line")
+    return line
+
+
+def glance(event: Event) -> Glance:
+    """Return what a fact says without keeping it: for whoever looks at all facts of a long log, once."""
+    if type(event) is Unread:
+        values = _own(event)
+        if "body" not in values:
+            return _read(values)
+    return Glance(event.body, event.usage)
+
+
+class Glance(NamedTuple):
+    """What happened, and what it cost."""
+
+    body: Any
+    usage: Usage | None
+
+
+def _read(values: dict[str, Any]) -> Glance:
+    resolver = values.get("resolver")
+    try:
+        line, plain = from_json(values["line"]), True
+    except ValueError:
+        line, plain = decoded(values["line"]), False
+    data = resolver.resolve(line["body"]) if resolver else line["body"]
+    try:
+        body = plain_body(data) if plain else None
+    except UNSURE:
+        body = None
+    if body is None:
+        body = _checked(values, lambda: read_body(data))
+    return Glance(body, _checked(values, lambda: _usage_of(line)) if "usage" in line else None)
+
+
+def _whole(event: Event) -> Event:
+    values = _own(event)
+    if "body" not in values:
+        body, usage = _read(values)
+        whole = {
+            "id": values["id"],
+            "seq": values["seq"],
+            "parent": values["parent"],
+            "at": _at(event),
+            "took": values["took"],
+            "source": values["source"],
+            "usage": usage,
+            "body": body,
+        }
+        _fill(event, whole)
+        _set_names(event, _NAMES)
+        _set_extra(event, None)
+        _set_private(event, None)
+        # Another thread may be here too; it writes the same.
+        _become(event, "__class__", Event)
+    return event
+
+
+def _body(event: Event) -> Any:
+    return _own(_whole(event))["body"]
+
+
+def _at(event: Event) -> Any:
+    values = _own(event)
+    at = values["at"]
+    if type(at) is str:
+        try:
+            at = values["at"] = plain_time(at)
+        except ValueError:
+            at = values["at"] = _checked(values, lambda: _time(at))
+    return at
+
+
+def _usage(event: Event) -> Any:
+    values = _own(event)
+    if "usage" not in values:
+        values["usage"] = _checked(values, lambda: _usage_of(decoded(values["line"])))
+    return values["usage"]
+
+
+def _usage_of(data: dict[str, Any]) -> Usage | None:
+    usage = data.get("usage")
+    if usage is None:
+        return None
+    try:
+        return plain_usage(usage)
+    except UNSURE:
+        return Usage.model_validate(usage)
+
+
+def _time(text: str) -> datetime:
+    at: datetime | None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        # What the standard library does not read, or not as pydantic does, is pydantic's to read or refuse.
+        at = TypeAdapter(AwareDatetime).validate_python(text)
+    return at
+
+
+def _checked(values: dict[str, Any], read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "its value"
+        raise LogUnreadable(
+            f"Fact {values['seq']} of the run {values['id'].rpartition(':')[0]} is damaged: {where} is "
+            f"{str(first['input'])[:80]!r}: {first['msg']}. "
+            "`RunLog.open(path, until_damage=True)` opens the facts before it."
+        ) from error
+
+
+def _as_event(name: str) -> property:
+    return property(lambda event: getattr(_whole(event), name))
+
+
+# What pydantic and its core read of an object makes it whole, so that they dump, compare and print an `Event`.
+for _name in ("__pydantic_serializer__", *(f"__pydantic_{slot}__" for slot in _SLOTS)):
+    setattr(Unread, _name, _as_event(_name))
+for _name, _get in {"at": _at, "body": _body, "usage": _usage}.items():
+    setattr(Unread, _name, property(_get))

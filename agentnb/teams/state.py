@@ -1,0 +1,133 @@
+"""A team's saved state: in AutoGen's shape, looked through before anything is changed, taken over whole or not."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic import ValidationError
+
+from agentnb.base import TerminationCondition
+from agentnb.exceptions import UserError
+from agentnb.messages import MessageFactory
+from agentnb.messages.saved import problem_of
+
+if TYPE_CHECKING:
+    from agentnb.teams.seat import Seat
+    from agentnb.teams.thread import Thread
+
+VERSION = "1.0.0"
+
+
+async def container_state(seat: Seat, thread: Thread) -> dict[str, Any]:
+    """Return a participant's state, with what it has not heard."""
+    return {
+        "type": "ChatAgentContainerState",
+        "version": VERSION,
+        "agent_state": dict(await seat.save_state()),
+        "message_buffer": thread.saved_unheard(seat.agent.name),
+    }
+
+
+class TeamState(NamedTuple):
+    """A saved state, taken apart."""
+
+    agents: dict[str, Any]
+    """Each participant's own state."""
+    unheard: dict[str, list[Any]]
+    """Entries of a message factory, for what each participant has not heard."""
+    manager: Mapping[str, Any]
+    said: list[Any]
+    """Entries for what was said."""
+    turns: int
+    last_speakers: tuple[str, ...]
+    condition: Mapping[str, Any] | None
+
+
+def taken_apart(state: Any, names: Sequence[str], manager: str, factory: MessageFactory) -> TeamState:
+    """Look a saved state through.
+
+    Args:
+        state: What `save_state` returned, here or in AutoGen.
+        names: The participants.
+        manager: The name of who chooses the speakers.
+        factory: Makes the messages.
+
+    Raises:
+        ValueError: If it is no team's, another team's, or a message of it cannot be read.
+    """
+    agents = state.get("agent_states") if isinstance(state, Mapping) else None
+    if not isinstance(agents, Mapping):
+        raise UserError(f"The state {_short(state)} has no 'agent_states'; is it a team's, saved by save_state()?")
+    missing = [name for name in (*names, manager) if name not in agents]
+    if missing:
+        lacks, holds = ", ".join(map(repr, missing)), ", ".join(map(repr, agents)) or "nothing"
+        raise UserError(
+            f"The state lacks {lacks} (it holds {holds}). Load it into a team of the same kind, "
+            "whose participants have the same names."
+        )
+    unheard = {name: factory.entries(_field(agents, name, "message_buffer"), f"unheard by {name!r}") for name in names}
+    own = {name: _field(agents, name, "agent_state") for name in names}
+    said = factory.entries(_field(agents, manager, "message_thread"), "of the thread")
+    lead = agents[manager]
+    turns, last = lead.get("turns", 0), lead.get("last_speakers", ())
+    if not isinstance(turns, int) or isinstance(last, str) or not isinstance(last, Sequence):
+        raise UserError(f"The state's 'turns' and 'last_speakers' are {turns!r} and {last!r}: a number and names.")
+    return TeamState(own, unheard, lead, said, turns, tuple(last), state.get("termination_condition"))
+
+
+def _field(agents: Mapping[str, Any], name: str, key: str) -> Any:
+    of = agents[name]
+    if not isinstance(of, Mapping) or key not in of:
+        raise UserError(f"The state of {name!r} is {_short(of)}, without {key!r}: is it whole?")
+    return of[key]
+
+
+def _short(value: Any) -> str:
+    return f"{value!r:.60}"
+
+
+@asynccontextmanager
+async def taken_over(
+    seats: Mapping[str, Seat], state: TeamState, condition: TerminationCondition | None
+) -> AsyncIterator[None]:
+    """Load the states of the participants and of the condition; put all back if one of them, or the block, fails.
+
+    Raises:
+        ValueError: If one cannot be read; the message says whose.
+    """
+    counted = None if condition is None or state.condition is None else condition.save_state()
+    begun: list[tuple[Seat, dict[str, Any]]] = []
+    try:
+        if condition is not None and state.condition is not None:
+            with _reading("the termination condition"):
+                condition._check_state(state.condition)
+                condition.load_state(state.condition)
+        for name, seat in seats.items():
+            begun.append((seat, dict(await seat.save_state())))
+            with _reading(repr(name)):
+                await seat.load_state(state.agents[name])
+        with _reading("who chooses the speakers"):
+            yield
+    except BaseException as error:
+        if condition is not None and counted is not None:
+            condition.load_state(counted)
+        for seat, before in reversed(begun):
+            try:
+                await seat.load_state(before)
+            except Exception as failed:
+                error.add_note(f"{seat.agent.name!r} could not be put back: {type(failed).__name__}: {failed}")
+        raise
+
+
+@contextmanager
+def _reading(whose: str) -> Iterator[None]:
+    try:
+        yield
+    except UserError:
+        raise
+    except ValidationError as error:
+        raise UserError(f"The state of {whose} cannot be read: {problem_of(error)}") from error
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        raise UserError(f"The state of {whose} cannot be read: {type(error).__name__}: {error}") from error

@@ -1,0 +1,253 @@
+"""Which runs are kept: deleting some, or all beyond a measure. Nothing here happens by itself."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agentnb.core import now
+from agentnb.exceptions import UserError
+from agentnb.runlog import RunLog
+from agentnb.runlog.blobs import FOLDER as BLOBS
+from agentnb.transcripts.columns import EXPENDABLE
+from agentnb.transcripts.index import INDEX, forget_files, run_files, with_index
+from agentnb.transcripts.library import (
+    Folder,
+    find_run,
+    library_folder,
+    summaries,
+    table_of,
+    values_of,
+)
+from agentnb.transcripts.summary import RunSummary, is_written
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FRESH = 600.0
+"""Seconds that a blob is left alone to which no run refers yet."""
+
+_REFERENCE = re.compile(rb'"\$blob":\s*"sha256:([0-9a-f]{64})"')
+
+
+@dataclass(frozen=True)
+class Freed:
+    """What a deletion freed."""
+
+    runs: tuple[str, ...]
+    """Names of the files."""
+    blobs: int = 0
+    """Large values nobody referred to any more."""
+    size_bytes: int = 0
+    waiting: bool = False
+    """Whether large values were left alone because a run is being written: the next deletion looks again."""
+
+    def __str__(self) -> str:
+        runs = "1 run" if len(self.runs) == 1 else f"{len(self.runs)} runs"
+        blobs = {0: "", 1: " and 1 large value"}.get(self.blobs, f" and {self.blobs} large values")
+        later = " Large values are looked through when no run is being written." if self.waiting else ""
+        return f"{runs}{blobs} deleted, {self.size_bytes:,} bytes freed.{later}"
+
+
+def delete_runs(runs: Any, folder: Folder = None, *, branches: bool = False) -> Freed:
+    """Delete runs, and the large values that no other run refers to.
+
+    Args:
+        runs: One or several: ids or the beginnings of them, paths, logs; or a table with a column `path`, such as a
+            part of that of `agentnb.runs()`.
+        folder: Where the runs are; default: the default folder of runs.
+        branches: Whether runs that branch off those are deleted too.
+
+    Returns:
+        What was freed; `print` says it in a sentence.
+
+    Raises:
+        UserError: If one of them is being written, or others branch off it. Then nothing is deleted.
+        UnknownName: If there is no such run.
+    """
+    home = library_folder(folder)
+    wanted = {_file(run, home) for run in _several(runs)}
+    known = {run.path: run for run in summaries(home)}
+    strange = sorted(path.name for path in wanted if path not in known)
+    if strange:
+        raise UserError(f"{strange[0]} is no run's file; those end in .jsonl.")
+    below = _below(known.values())
+    for path in sorted(wanted):
+        off = [branch for branch in _all_below(known[path], below) if branch.path not in wanted]
+        if off and not branches:
+            raise UserError(
+                f"{len(off)} run(s) branch off {known[path].run_id}: {', '.join(str(run.run_id) for run in off)}. "
+                "Delete them too with branches=True, or keep it."
+            )
+        wanted |= {branch.path for branch in off}
+    for path in sorted(wanted):
+        if is_written(path):
+            raise UserError(
+                f"The run {known[path].run_id} ({path.name}) is being written. Stop it and close its log, or wait for "
+                "its end."
+            )
+    return _delete(home, [known[path] for path in sorted(wanted)])
+
+
+def keep_runs(
+    folder: Folder = None,
+    *,
+    days: float | None = None,
+    newest: int | None = None,
+    size_bytes: int | None = None,
+    dry_run: bool = True,
+) -> pd.DataFrame:
+    """Say which runs are beyond a measure, and delete them if `dry_run` is False.
+
+    Runs that are being written, and those off which a run branches that stays, stay too.
+
+    Args:
+        folder: Where the runs are; default: the default folder of runs.
+        days: Runs that began longer ago go.
+        newest: Only so many stay.
+        size_bytes: Only the newest stay whose files have so many bytes together, without shared values.
+        dry_run: Whether nothing is deleted.
+
+    Returns:
+        The runs that go, or went: shape (runs, 19), newest first, the columns are those of `columns.EXPENDABLE`.
+
+    Raises:
+        UserError: If no measure is given, or one that is less than 0.
+    """
+    measures = {"days": days, "newest": newest, "size_bytes": size_bytes}
+    if all(value is None for value in measures.values()):
+        raise UserError(
+            "Say what is to stay: keep_runs(days=90), keep_runs(newest=200) or keep_runs(size_bytes=10**9)."
+        )
+    for name, value in measures.items():
+        if value is not None and not value >= 0:
+            raise UserError(f"{name}={value!r} is no measure; give a number from 0 on.")
+    home = library_folder(folder)
+    known = summaries(home)
+    going = _beyond(known, days, newest, size_bytes)
+    below = _below(known)
+    stay = {run.path for run in known if run.path not in going or is_written(run.path)}
+    while True:
+        held = {
+            run.path for run in known if run.path not in stay and any(b.path in stay for b in _all_below(run, below))
+        }
+        if not held:
+            break
+        stay |= held
+    gone = [run for run in known if run.path not in stay]
+    if not dry_run and gone:
+        _delete(home, gone)
+    return table_of(EXPENDABLE, (values_of(run) | {"why": going[run.path]} for run in gone))
+
+
+def _beyond(
+    known: Sequence[RunSummary], days: float | None, newest: int | None, size_bytes: int | None
+) -> dict[Path, str]:
+    going: dict[Path, str] = {}
+    total = 0
+    for place, run in enumerate(known):
+        total += run.size_bytes
+        if days is not None and now() - run.began > timedelta(days=days):
+            going[run.path] = f"older than {days:g} days"
+        elif newest is not None and place >= newest:
+            going[run.path] = f"beyond the newest {newest}"
+        elif size_bytes is not None and total > size_bytes:
+            going[run.path] = f"beyond {size_bytes:,} bytes"
+    return going
+
+
+def _several(runs: Any) -> list[Any]:
+    columns = getattr(runs, "columns", None)
+    if columns is not None:
+        if "path" not in columns:
+            raise UserError("The table has no column 'path'. Give a part of that of agentnb.runs(), or ids.")
+        return list(dict.fromkeys(runs["path"].dropna()))
+    if isinstance(runs, str | PathLike | RunLog):
+        return [runs]
+    return list(runs)
+
+
+def _file(run: Any, home: Path) -> Path:
+    if isinstance(run, RunLog) and run.path is None:
+        raise UserError(f"{run!r} has no file, so there is nothing to delete.")
+    path = find_run(run.path if isinstance(run, RunLog) and run.path else run, home)
+    if path.parent.resolve() != home.resolve():
+        raise UserError(f"{path} is not in {home}. Name its folder: delete_runs(..., folder={str(path.parent)!r}).")
+    return home / path.name
+
+
+def _below(known: Iterable[RunSummary]) -> dict[str, list[RunSummary]]:
+    below: dict[str, list[RunSummary]] = defaultdict(list)
+    for run in known:
+        if run.origin is not None:
+            below[run.origin].append(run)
+    return below
+
+
+def _all_below(run: RunSummary, below: dict[str, list[RunSummary]]) -> list[RunSummary]:
+    """Return the runs that branch off one, and those that branch off these."""
+    found: dict[Path, RunSummary] = {}
+    rest = [run]
+    while rest:
+        for branch in below.get(rest.pop().run_id or "", ()):
+            if branch.path not in found and branch.path != run.path:
+                found[branch.path] = branch
+                rest.append(branch)
+    return list(found.values())
+
+
+def _delete(home: Path, runs: Sequence[RunSummary]) -> Freed:
+    used = _references(run.path for run in runs)
+    size = 0
+    for run in runs:
+        try:
+            size += run.path.stat().st_size
+            run.path.unlink()
+        except FileNotFoundError:
+            continue  # another process was faster
+        except OSError as error:
+            raise UserError(f"The run {run.path} cannot be deleted: {error.strerror or error}.") from error
+    if (home / INDEX).exists():
+        with_index(home, lambda connection: forget_files(connection, [run.path.name for run in runs]))
+    names = tuple(run.path.name for run in runs)
+    rest = run_files(home)
+    # Somebody who writes may have found a blob and not yet written that he refers to it.
+    if any(is_written(path) for path in rest):
+        return Freed(names, 0, size, waiting=(home / BLOBS).is_dir())
+    blobs, freed = _collect(home / BLOBS, _references(rest), used)
+    return Freed(names, blobs, size + freed)
+
+
+def _references(files: Iterable[Path]) -> set[str]:
+    """Return the hashes that files refer to; damaged ones, too."""
+    found: set[str] = set()
+    for path in files:
+        with suppress(FileNotFoundError), path.open("rb") as file:
+            for line in file:
+                if b'"$blob"' in line:
+                    found.update(name.decode() for name in _REFERENCE.findall(line))
+    return found
+
+
+def _collect(folder: Path, referred: set[str], sure: set[str]) -> tuple[int, int]:
+    count = size = 0
+    for path in folder.glob("*") if folder.is_dir() else ():
+        if path.name in referred:
+            continue
+        with suppress(OSError):
+            found = path.stat()
+            # One that no run ever referred to may be about to be: blobs are written before their lines.
+            if path.name not in sure and time.time() - found.st_mtime < FRESH:
+                continue
+            path.unlink()
+            size += found.st_size
+            count += not path.name.startswith(".")
+    return count, size

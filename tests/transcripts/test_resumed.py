@@ -1,0 +1,132 @@
+"""A log that was broken off and taken up again tells its conversation once, and everybody counts it the same."""
+
+from __future__ import annotations
+
+import io
+import re
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+import agentnb
+from agentnb.runlog import RUNS_VARIABLE, InputAnswered, RunLog, TurnStarted, totals
+from agentnb.transcripts import provenance, to_df
+from agentnb.transcripts.export import Speech, Story, tell
+from agentnb.ui.console import ConsoleFollower
+from agentnb.ui.documents.html import html_document
+from agentnb.ui.documents.markdown import markdown_document
+from agentnb.ui.items import fold_items
+from tests.teams.scenarios import SCENARIOS, World
+
+SOME = ("round_robin", "nested", "graph", "person", "coder", "society")
+
+
+@pytest.fixture(autouse=True)
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(RUNS_VARIABLE, str(tmp_path))
+    return tmp_path
+
+
+async def pair(name: str, runs: Path) -> tuple[RunLog, RunLog]:
+    """Return a run's log, and one of the same that broke off right after something was said in a turn."""
+    result = await SCENARIOS[name](World()).run(task="Begin.")
+    whole = result.log
+    assert whole is not None
+    assert whole.path is not None
+    whole.close()
+    turns = [event for event in whole if isinstance(event.body, TurnStarted) and event.parent == whole.events[0].id]
+    later = (event.seq for event in whole if event.kind == "message" and event.seq > turns[1].seq)
+    lines = whole.path.read_bytes().splitlines(keepends=True)
+    cut = whole.path.with_name("cut.jsonl")
+    cut.write_bytes(b"".join(lines[: next(later) + 1]))
+    whole.path.rename(runs / "whole.jsonl")
+    resumed = (await SCENARIOS[name](World()).resume(cut)).log
+    assert resumed is not None
+    resumed.close()
+    return RunLog.open(runs / "whole.jsonl"), RunLog.open(cut)
+
+
+def heard(story: Story) -> list[tuple[str, str]]:
+    return [(one.source, one.text) for one in story.entries if isinstance(one, Speech) and not one.retracted]
+
+
+@pytest.mark.parametrize("name", SOME)
+async def test_turns_and_messages_are_the_same_numbers_wherever_they_are_told(name: str, runs: Path) -> None:
+    whole, resumed = await pair(name, runs)
+    table = agentnb.runs().set_index("path")
+
+    assert any(event.body.again for event in resumed if isinstance(event.body, TurnStarted))
+    wanted = {(totals(whole).turns, totals(whole).messages)}
+    for log in (whole, resumed):
+        row, story, known = table.loc[str(log.path)], tell(log), provenance(log)
+        side, status = agentnb.diff(log, log).left, fold_items(log).status
+        assert {
+            (totals(log).turns, totals(log).messages),
+            (row.turns, row.messages),
+            (story.turns, story.messages),
+            (known.turns, known.messages),
+            (side.turns, side.messages),
+            (status["turns"], int(to_df(log).is_heard.sum())),
+        } == wanted
+        assert totals(log).seconds == pytest.approx(row.seconds) == pytest.approx(story.seconds)
+        assert status["seconds"] == pytest.approx(row.seconds, abs=0.01)
+
+
+@pytest.mark.parametrize("name", SOME)
+async def test_a_run_that_was_taken_up_again_is_the_same_as_one_that_never_broke_off(name: str, runs: Path) -> None:
+    whole, resumed = await pair(name, runs)
+
+    assert agentnb.diff(whole, resumed).same
+    assert provenance(whole).code == provenance(resumed).code
+
+
+@pytest.mark.parametrize("name", ["round_robin", "coder", "person"])
+async def test_documents_fold_the_attempt_that_broke_off_and_say_the_rest_once(name: str, runs: Path) -> None:
+    whole, resumed = await pair(name, runs)
+    story = tell(resumed)
+    broken = [part for episode in story.episodes for part in episode.parts if part.replaced]
+    page, (text, _) = unescape(html_document(story)), markdown_document(story)
+    unbroken = unescape(html_document(tell(whole)))
+
+    numbers = [part.turn for episode in story.episodes for part in episode.parts if part.turn and not part.replaced]
+
+    assert numbers == list(range(1, story.turns + 1))
+    assert len(broken) == 1
+    assert [part.agent for episode in story.episodes for part in episode.parts if part.again] == [broken[0].agent]
+    folded = re.findall(r'<section class="part replaced".*?</section>', page, re.DOTALL)
+    assert len(folded) == 1
+    assert "broken off; taken up again below" in folded[0]
+    assert folded[0].index("<details>") < folded[0].index("</h")
+    outside = page.replace(folded[0], "")
+    assert text.count("<details><summary>broken off; taken up again below</summary>") == 1
+    for _, said in heard(tell(whole)):
+        words = said.removeprefix("```python\n").removesuffix("\n```")
+        assert outside.count(words) == unbroken.count(words) > 0
+        assert words in text
+
+
+@pytest.mark.parametrize("name", ["round_robin", "person"])
+async def test_a_terminal_shows_the_whole_conversation_once(name: str, runs: Path) -> None:
+    whole, resumed = await pair(name, runs)
+    shown = []
+    for log in (whole, resumed):
+        ConsoleFollower(file := io.StringIO()).follow(log)
+        shown.append(file.getvalue())
+
+    for _, said in heard(tell(whole)):
+        lines = [text.splitlines().count(said) for text in shown]
+        assert lines[0] == lines[1], said
+    assert shown[1].count("takes up the turn that broke off") == 1
+
+
+async def test_a_persons_answer_is_printed_once(runs: Path) -> None:
+    result = await SCENARIOS["person"](World()).run(task="Begin.")
+    assert result.log is not None
+    answers = [event.body.text for event in result.log if isinstance(event.body, InputAnswered)]
+
+    ConsoleFollower(file := io.StringIO()).follow(result.log)
+
+    assert answers
+    for answer in set(answers):
+        assert file.getvalue().splitlines().count(answer) == answers.count(answer)

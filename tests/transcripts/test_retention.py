@@ -1,0 +1,233 @@
+"""Deleting runs, and keeping only some."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import agentnb
+from agentnb.exceptions import UnknownName, UserError
+from agentnb.runlog import RunLog, ToolFinished
+from agentnb.runlog.blobs import FOLDER as BLOBS
+from agentnb.transcripts import EXPENDABLE, Freed, delete_runs, keep_runs, runs
+from tests.transcripts.shelf import days_ago, made, path_of
+
+LONG = "a long text " * 3000
+OTHER = "another one " * 3000
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name for path in folder.glob("*.jsonl")}
+
+
+def blobs(folder: Path) -> int:
+    return len(list((folder / BLOBS).glob("*")))
+
+
+def test_a_run_is_deleted_and_what_that_freed_is_said(tmp_path: Path) -> None:
+    gone, kept = made(tmp_path), made(tmp_path)
+    size = path_of(gone).stat().st_size
+
+    freed = agentnb.delete_runs(gone.id, tmp_path)
+
+    assert files(tmp_path) == {path_of(kept).name}
+    assert freed == Freed((path_of(gone).name,), 0, size)
+    assert str(freed) == f"1 run deleted, {size:,} bytes freed."
+
+
+def test_runs_are_named_by_id_path_log_or_table(tmp_path: Path) -> None:
+    logs = [made(tmp_path) for _ in range(6)]
+
+    delete_runs([logs[0].id[:8], path_of(logs[1]), logs[2]], tmp_path)
+    frame = runs(tmp_path)
+    delete_runs(frame[frame["run_id"].isin([logs[3].id, logs[4].id])], tmp_path)
+
+    assert files(tmp_path) == {path_of(logs[5]).name}
+
+
+def test_the_runs_of_a_search_can_be_deleted(tmp_path: Path) -> None:
+    made(tmp_path, "hello hello", tool="hello")
+    kept = made(tmp_path, "goodbye")
+
+    delete_runs(agentnb.search("hello", tmp_path), tmp_path)
+
+    assert files(tmp_path) == {path_of(kept).name}
+
+
+def test_a_damaged_run_can_be_deleted(tmp_path: Path) -> None:
+    (tmp_path / "odd.jsonl").write_text("nothing\n")
+
+    delete_runs(runs(tmp_path), tmp_path)
+
+    assert not files(tmp_path)
+
+
+def test_a_run_that_is_being_written_is_not_deleted_nor_any_beside_it(tmp_path: Path) -> None:
+    done, log = made(tmp_path), made(tmp_path, over=False)
+
+    with pytest.raises(UserError, match=f"{log.id}.*is being written"):
+        delete_runs([done.id, log.id], tmp_path)
+
+    assert len(files(tmp_path)) == 2
+    log.close()
+
+
+def test_a_run_that_others_branch_off_is_deleted_only_with_them(tmp_path: Path) -> None:
+    origin = made(tmp_path)
+    branch = origin.branch(at=5, folder=tmp_path)
+    branch.close()
+    twig = RunLog.open(path_of(branch)).branch(at=6, folder=tmp_path)
+    twig.close()
+
+    with pytest.raises(UserError, match=f"2 run.s. branch off {origin.id}: .*{twig.id}"):
+        delete_runs(origin.id, tmp_path)
+    assert len(files(tmp_path)) == 3
+
+    freed = delete_runs(origin.id, tmp_path, branches=True)
+
+    assert len(freed.runs) == 3
+    assert not files(tmp_path)
+
+
+def test_a_branch_named_with_its_origin_needs_no_leave(tmp_path: Path) -> None:
+    origin = made(tmp_path)
+    branch = origin.branch(at=5, folder=tmp_path)
+    branch.close()
+
+    delete_runs([origin.id, branch.id], tmp_path)
+
+    assert not files(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["nope", "nope.jsonl"])
+def test_a_run_that_is_not_there_is_named(tmp_path: Path, name: str) -> None:
+    made(tmp_path)
+
+    with pytest.raises(UnknownName, match="nope"):
+        delete_runs(name, tmp_path)
+
+
+def test_nothing_but_runs_of_the_folder_is_deleted(tmp_path: Path) -> None:
+    log = made(tmp_path / "there")
+    (tmp_path / "here").mkdir()
+    thesis = tmp_path / "here" / "thesis.txt"
+    thesis.write_text("all my work")
+
+    with pytest.raises(UserError, match=r"is not in .*here"):
+        delete_runs(path_of(log), tmp_path / "here")
+    with pytest.raises(UserError, match=r"thesis\.txt is no run's file"):
+        delete_runs(thesis, tmp_path / "here")
+    with pytest.raises(UserError, match="no column 'path'"):
+        delete_runs(pd.DataFrame({"a": [1]}), tmp_path / "here")
+    with pytest.raises(UserError, match="has no file"):
+        delete_runs(RunLog(), tmp_path / "here")
+
+    assert thesis.exists()
+    assert path_of(log).exists()
+
+
+def test_texts_that_no_run_refers_to_any_more_go_with_the_last_that_did(tmp_path: Path) -> None:
+    first, second = made(tmp_path, tool=LONG), made(tmp_path, tool=LONG)
+    made(tmp_path, tool=OTHER)
+    assert blobs(tmp_path) == 2
+
+    kept = delete_runs(first.id, tmp_path)
+    size = path_of(second).stat().st_size
+    freed = delete_runs(second.id, tmp_path)
+
+    assert (kept.blobs, freed.blobs, blobs(tmp_path)) == (0, 1, 1)
+    assert freed.size_bytes == size + len(LONG)
+    assert str(freed).startswith("1 run and 1 large value deleted")
+    (left,) = runs(tmp_path)["path"]
+    assert [event.body.result for event in RunLog.open(left) if isinstance(event.body, ToolFinished)] == [OTHER]
+
+
+def test_texts_stay_while_a_run_is_written_and_go_the_next_time(tmp_path: Path) -> None:
+    log = made(tmp_path, tool=LONG)
+    busy = made(tmp_path, over=False)
+
+    freed = delete_runs(log.id, tmp_path)
+    assert (freed.blobs, freed.waiting, blobs(tmp_path)) == (0, True, 1)
+    assert "when no run is being written" in str(freed)
+
+    busy.close()
+    (only,) = (tmp_path / BLOBS).iterdir()
+    old = only.stat().st_mtime - 3600
+    os.utime(only, (old, old))
+    again = delete_runs([], tmp_path)
+
+    assert (again.runs, again.blobs, blobs(tmp_path)) == ((), 1, 0)
+
+
+def test_a_text_that_is_quite_new_may_be_about_to_be_referred_to(tmp_path: Path) -> None:
+    made(tmp_path)
+    (tmp_path / BLOBS).mkdir()
+    (tmp_path / BLOBS / ("a" * 64)).write_text("just now")
+
+    delete_runs([], tmp_path)
+
+    assert blobs(tmp_path) == 1
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> list[RunLog]:
+    """Runs from 1, 2, 3 and 4 days ago."""
+    logs = []
+    for days in range(1, 5):
+        with days_ago(days):
+            logs.append(made(tmp_path))
+    return logs
+
+
+def test_what_would_go_is_shown_and_nothing_deleted(tmp_path: Path, shelf: list[RunLog]) -> None:
+    frame = agentnb.keep_runs(tmp_path, days=2.5)
+
+    assert list(frame["run_id"]) == [shelf[2].id, shelf[3].id]
+    assert list(frame["why"]) == ["older than 2.5 days"] * 2
+    assert len(files(tmp_path)) == 4
+    assert {str(n): str(d) for n, d in frame.dtypes.items()} == {c.name: c.dtype for c in EXPENDABLE}
+
+
+def test_what_is_beyond_goes_if_that_is_meant(tmp_path: Path, shelf: list[RunLog]) -> None:
+    frame = keep_runs(tmp_path, newest=1, dry_run=False)
+
+    assert list(frame["why"]) == ["beyond the newest 1"] * 3
+    assert files(tmp_path) == {path_of(shelf[0]).name}
+
+
+def test_the_newest_stay_that_have_so_many_bytes_together(tmp_path: Path, shelf: list[RunLog]) -> None:
+    two = sum(path_of(log).stat().st_size for log in shelf[:2])
+
+    frame = keep_runs(tmp_path, size_bytes=two)
+
+    assert list(frame["run_id"]) == [shelf[2].id, shelf[3].id]
+    assert set(frame["why"]) == {f"beyond {two:,} bytes"}
+
+
+def test_runs_that_are_written_or_that_others_need_stay(tmp_path: Path, shelf: list[RunLog]) -> None:
+    branch = shelf[3].branch(at=5, folder=tmp_path)
+    branch.close()
+    with days_ago(9):
+        busy = made(tmp_path, over=False)
+
+    frame = keep_runs(tmp_path, newest=1, dry_run=False)
+
+    assert set(frame["run_id"]) == {log.id for log in shelf[:3]}
+    assert set(runs(tmp_path)["run_id"]) == {branch.id, shelf[3].id, busy.id}
+    busy.close()
+
+
+def test_if_all_stay_the_table_is_empty(tmp_path: Path, shelf: list[RunLog]) -> None:
+    assert keep_runs(tmp_path, days=30, dry_run=False).empty
+    assert len(files(tmp_path)) == 4
+
+
+@pytest.mark.parametrize("measure", [{}, {"days": -1.0}, {"newest": -1}, {"size_bytes": -1}, {"days": float("nan")}])
+def test_a_measure_is_needed(tmp_path: Path, shelf: list[RunLog], measure: dict[str, float]) -> None:
+    with pytest.raises(UserError, match=r"Say what is to stay|is no measure"):
+        keep_runs(tmp_path, **measure, dry_run=False)  # type: ignore[arg-type]
+
+    assert len(files(tmp_path)) == 4
