@@ -34,8 +34,9 @@ demo: fetch
 lab: $(VENV)/.lab fetch
 	$(BIN)/jupyter lab $(ROOT_FLAG) notebooks/00-first-team.ipynb
 
+# Two halves side by side; `$(BIN)/python -m pytest` alone is the same, one after the other.
 test: $(VENV)/.dev fetch
-	$(BIN)/python -m pytest
+	$(BIN)/python -m tests.halves
 
 test-slow: $(VENV)/.dev fetch
 	$(BIN)/python -m pytest -m slow --timeout 900
