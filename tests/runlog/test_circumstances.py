@@ -78,8 +78,19 @@ def test_code_given_on_the_command_line_has_no_file() -> None:
     assert "file" not in found
 
 
-def test_a_module_that_is_run_is_named() -> None:
-    assert circumstances()["file"].startswith(("-m pytest", "pytest", "py.test"))
+def test_a_module_that_is_run_is_named(tmp_path: Path) -> None:
+    program = "import json\nfrom agentnb.runlog.circumstances import circumstances\n"
+    (tmp_path / "study.py").write_text(f"{program}print(json.dumps(circumstances()))\n")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "study"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+
+    assert json.loads(done.stdout)["file"] == "-m study"
 
 
 def test_a_notebook_is_named_without_its_folder() -> None:
