@@ -22,13 +22,11 @@ from agentnb.core.sync import run_sync
 from agentnb.exceptions import KernelDied, KernelError, KernelStartFailed, KernelTimeout
 
 DEAF = """
-import time
+import signal, time
+signal.signal(signal.SIGINT, signal.SIG_IGN)
 print("deaf", flush=True)
 while True:
-    try:
-        time.sleep(60)
-    except KeyboardInterrupt:
-        pass
+    time.sleep(60)
 """
 
 
