@@ -120,17 +120,17 @@ class Restorable:
             LogUnreadable: If it cannot be read.
         """
         log = log_of(log, "What is restored")
+        inside = list(self._inside())
         factory = MessageFactory()
-        self._knows(factory)
-        for runner in self._inside():
-            runner._knows(factory)
+        for one in (self, *inside):
+            one._knows(factory)
         told = chain(log, self.name, factory)
         self._broken, self._restored = None, None
         await self._retell(told)
-        for runner in self._inside():
-            calls = runs_within(told, runner.name)
-            if calls:
-                await runner._retell(calls)
+        calls = runs_within(told) if inside else {}
+        for runner in inside:
+            if runner.name in calls:
+                await runner._retell(calls[runner.name])
         self._restored, self._reruns = log, rerun_code
 
     def _going_on(self, log: RunLog | None, *, new: bool) -> GoingOn | None:
@@ -163,7 +163,7 @@ class Restorable:
         log = self._restored
         if task is not None or self._broken is not None or log is None:
             return None
-        ends = [e.body for e in log if isinstance(e.body, RunFinished) and e.parent == self._last_run]
+        ends = [e.body for e in log if e.parent == self._last_run and isinstance(e.body, RunFinished)]
         return TaskResult.model_construct(
             messages=result_of(log, self._last_run), stop_reason=ends[-1].stop_reason if ends else None, log=log
         )

@@ -82,15 +82,14 @@ def chain(log: RunLog, name: str, factory: MessageFactory) -> list[Told]:
     return found[::-1]
 
 
-def runs_within(told: Sequence[Told], name: str) -> list[Told]:
-    """Return the runs of `name` that were part of turns of others which came to their end, as of an agent as a tool."""
-    logs = {id(log): log for log, _ in told}
-    return [
-        (log, story)
-        for log in logs.values()
-        for story in stories(log.events).values()
-        if story.runner == name and story.within is not None and _over(story)
-    ]
+def runs_within(told: Sequence[Told]) -> dict[str, list[Told]]:
+    """Return the runs that were part of turns which came to their end, as of an agent as a tool, by their runner."""
+    found: dict[str, list[Told]] = {}
+    for log in {id(log): log for log, _ in told}.values():
+        for story in stories(log.events).values():
+            if story.within is not None and _over(story):
+                found.setdefault(story.runner, []).append((log, story))
+    return found
 
 
 def _over(story: Story) -> bool:
@@ -156,13 +155,15 @@ async def remind_of(agent: ChatAgent | Team, log: RunLog, turn: Turn) -> None:
 
 def code_of(log: RunLog) -> list[Event]:
     """Return the `code.started` facts of code that ran to its end without an error, in order, each code once."""
-    began = {e.id: e for e in log if isinstance(e.body, CodeStarted) and e.body.again is None}
-    return [
-        begun
-        for event in log
-        if isinstance(event.body, CodeFinished) and event.body.exit_code == 0
-        if event.parent is not None and (begun := began.get(event.parent)) is not None
-    ]
+    began: dict[EventId, Event] = {}
+    found: list[Event] = []
+    for event in log:  # by their kinds: of a log just opened, the body of another fact would be read for nothing
+        body: Any = event.body if event.kind in ("code.started", "code.finished") else None
+        if isinstance(body, CodeStarted) and body.again is None:
+            began[event.id] = event
+        elif isinstance(body, CodeFinished) and body.exit_code == 0 and event.parent in began:
+            found.append(began[event.parent])
+    return found
 
 
 async def run_again(run: Run, code: Sequence[Event], agents: Mapping[str, ChatAgent], token: CancellationToken) -> None:
