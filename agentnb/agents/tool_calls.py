@@ -16,8 +16,7 @@ from agentnb.messages.unchecked import made
 from agentnb.models.answers import read_json
 from agentnb.models.base import ToolSchema
 from agentnb.models.reliable import Abort
-from agentnb.runlog import ToolFinished, ToolStarted, current
-from agentnb.runlog.replaying import replayed
+from agentnb.runlog.recorded import tool_refused
 from agentnb.tools import StaticWorkbench, StreamWorkbench, ToolResult, Workbench
 from agentnb.tools.static import error_lines
 
@@ -194,13 +193,8 @@ def _arguments(call: FunctionCall, offer: Offer) -> dict[str, Any] | str:
 
 def _note_refused(call: FunctionCall, why: str) -> None:
     """Log a call that no tool was found for, or whose arguments cannot be read, like one that failed."""
-    here = current()
-    if here is None or replayed() is not None:
-        return
-    given = {} if not call.arguments else {"arguments": call.arguments}
-    started = here.log.append(ToolStarted.of(tool=call.name, call_id=call.id, arguments=given))
-    ended = ToolFinished(tool=call.name, call_id=call.id, result=why, is_error=True)
-    here.log.append(ended, parent=started.id, took=0.0)
+    given = {"arguments": call.arguments} if call.arguments else {}
+    tool_refused(call.name, given, call.id, why)
 
 
 def _failed(call: FunctionCall, text: str) -> FunctionExecutionResult:

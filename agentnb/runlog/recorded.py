@@ -259,6 +259,14 @@ class _ToolCall:
         )
 
 
+def tool_refused(name: str, arguments: Mapping[str, Any], call_id: str | None, why: str) -> None:
+    """Log a call that no workbench was given, as one that failed."""
+    here, recording = runlog.current(), replayed()
+    known = here is not None and recording is not None and recording.tool(here.source, name, arguments, call_id)
+    if here is not None and not known:
+        _ToolCall(here, None, name, arguments, call_id, "call_tool").finished(why, is_error=True)
+
+
 # The call that runs now, and which of the two ways it came by: a workbench may write one with the help of the other.
 _calling: ContextVar[tuple[int, str, str | None, str] | None] = ContextVar("agentnb_calling", default=None)
 

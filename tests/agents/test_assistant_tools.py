@@ -11,7 +11,9 @@ from pydantic import BaseModel
 
 from agentnb.agents import AssistantAgent
 from agentnb.core import CancellationToken
-from agentnb.messages import TextMessage, ThoughtEvent
+from agentnb.messages import FunctionCall, TextMessage, ThoughtEvent
+from agentnb.models.scripted import ScriptedChatCompletionClient
+from agentnb.runlog import RunLog, ToolFinished, ToolStarted
 from agentnb.tools import BaseStreamTool, FunctionTool, StaticStreamWorkbench, StreamWorkbench, ToolResult
 from tests.agents.conftest import Watched, answer, call, names, turn
 from tests.runlog.clients import Bench
@@ -153,3 +155,43 @@ async def test_two_slow_tools_take_the_time_of_one() -> None:
     agent = AssistantAgent("ana", Watched([answer(calls)]), tools=[FunctionTool(meet, description="")])
 
     assert (await turn(agent, "hi"))[-1].chat_message.content == "met\nmet"
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "given"),
+    [("nothing", '{"a": 1}', {"arguments": '{"a": 1}'}), ("plain", "no JSON", {"arguments": "no JSON"})],
+)
+async def test_a_call_that_no_tool_was_given_is_logged_as_one_that_failed(
+    name: str, arguments: str, given: dict[str, str]
+) -> None:
+    log = RunLog()
+    model = ScriptedChatCompletionClient([[FunctionCall(id="1", name=name, arguments=arguments)], "sorry"])
+    agent = AssistantAgent("ana", model, tools=[plain], max_tool_iterations=2)
+
+    await agent.run(task="go", log=log)
+
+    (started,) = [event.body for event in log if isinstance(event.body, ToolStarted)]
+    (finished,) = [event.body for event in log if isinstance(event.body, ToolFinished)]
+    assert (started.tool, started.call_id, started.arguments) == (name, "1", given)
+    assert (finished.tool, finished.call_id, finished.is_error) == (name, "1", True)
+
+
+async def test_a_call_that_no_tool_was_given_is_logged_once_where_its_turn_is_taken_up_again() -> None:
+    def made() -> AssistantAgent:
+        calls = [FunctionCall(id="1", name="nothing", arguments="{}")]
+        again = [FunctionCall(id="2", name="nobody", arguments="{}")]
+
+        def answer(messages: Any) -> Any:
+            return (calls, again, "sorry")[sum(message.type == "AssistantMessage" for message in messages)]
+
+        model = ScriptedChatCompletionClient([answer], repeats=True)
+        return AssistantAgent("ana", model, tools=[plain], max_tool_iterations=3)
+
+    whole = RunLog()
+    await made().run(task="go", log=whole)
+    broken = RunLog(run_id=whole.id)
+    broken._events = list(whole.events[: [event.kind for event in whole].index("tool.finished") + 1])
+
+    await made().resume(broken)
+
+    assert [event.body.tool for event in broken if isinstance(event.body, ToolStarted)] == ["nothing", "nobody"]
