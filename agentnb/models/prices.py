@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from agentnb.exceptions import UserError
@@ -86,6 +87,8 @@ def set_prices(prices: Mapping[str, Any]) -> None:
         ValueError: If a price is no such thing; nothing is changed.
     """
     read = {model: None if price is None else _read(model, price, "set_prices") for model, price in prices.items()}
+    global _unnamed_since
+    _unnamed_since = float("-inf")
     for model, price in read.items():
         if price is None:
             _given.pop(model, None)
@@ -107,10 +110,11 @@ def price_of(model: str, *, listed: bool = True) -> Price | None:
     Raises:
         ValueError: If the file AGENTNB_PRICES cannot be read.
     """
-    if not _given and PRICES_VARIABLE not in os.environ:
+    file = _named()
+    if not _given and not file:
         return _listed(model) if listed else None  # asked for at every call of a model
     before, colon, name = model.partition(":")
-    for own in (_given, _from_file(os.environ.get(PRICES_VARIABLE, ""))):
+    for own in (_given, _from_file(file)):
         for key in (model, name if colon else model, before, ANY):
             if key in own:
                 return own[key]
@@ -175,6 +179,22 @@ def _listed(model: str) -> Price | None:
             break
         name = shorter
     return None
+
+
+_unnamed_since = float("-inf")
+
+
+def _named() -> str:
+    """Return the file that AGENTNB_PRICES names."""
+    global _unnamed_since
+    # What is missing in the environment costs an exception within a deep stack, as much as a whole fact: that there is
+    # no such variable is taken for true for a second.
+    if monotonic() - _unnamed_since < 1.0:
+        return ""
+    named = os.environ.get(PRICES_VARIABLE, "")
+    if not named:
+        _unnamed_since = monotonic()
+    return named
 
 
 def _from_file(named: str) -> Mapping[str, Price]:

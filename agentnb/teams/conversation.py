@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from contextlib import nullcontext
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agentnb.base import BrokenOff, ChatAgent
@@ -17,6 +18,8 @@ from agentnb.runlog import Forgotten, ModelStarted, Run, SpeakerChosen
 from agentnb.runlog.guards import guarded
 from agentnb.runlog.log import scope
 from agentnb.runlog.replaying import replaying
+from agentnb.runtimes.contexts import here
+from agentnb.runtimes.delivery import InContext
 from agentnb.teams.base import LIMIT, Choice, Chosen, Item, RememberingPolicy, TeamView
 from agentnb.teams.seat import Turn
 from agentnb.teams.watch import Watch
@@ -314,9 +317,8 @@ class Conversation:
         self._check_runtime()
         with team._thread.telling(name) as new:
             turn = Turn(new, self._run, self._token or CancellationToken(), again)
-            speaking = team._runtime.send_message(turn, team._seat_id(name))
             try:
-                said: Said = await unless_cancelled(speaking, self._token)
+                said = await unless_cancelled(self._given(name, turn), self._token)
             except (ModelError, ToolError, HumanUnavailable, AgentFailed, ActRefused):
                 raise
             except Exception as error:
@@ -326,8 +328,16 @@ class Conversation:
                 raise AgentFailed(f"The agent {name!r} said a {self._unknown(message)}")
         return said
 
+    def _given(self, name: str, turn: Turn) -> Awaitable[Said]:
+        """Give a turn: as a message where the team lives on a runtime."""
+        team = self._team
+        if team._runtime is not None:
+            return team._runtime.send_message(turn, team._seat_id(name))
+        # What an agent sets in context variables is its own, as if it lived on a runtime.
+        return InContext(copy_context(), here.get(), team._seats[name].take(turn))
+
     def _check_runtime(self) -> None:
-        if not getattr(self._team._runtime, "running", True):
+        if self._team._runtime is not None and not getattr(self._team._runtime, "running", True):
             raise RuntimeFault(
                 f"The runtime of {self._team.name!r} is not started, so nobody would ever answer: "
                 "call runtime.start() before the run, and stop it afterwards."

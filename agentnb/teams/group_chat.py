@@ -12,7 +12,7 @@ from agentnb.exceptions import RuntimeFault, UserError
 from agentnb.messages import BaseChatMessage, MessageFactory, SelectorEvent, StructuredMessage
 from agentnb.runlog import Participant, Run
 from agentnb.runlog.given import Given
-from agentnb.runtimes import AgentRuntime, SingleThreadedAgentRuntime
+from agentnb.runtimes import AgentRuntime
 from agentnb.teams.base import Item, RememberingPolicy, SpeakerPolicy
 from agentnb.teams.conversation import Conversation
 from agentnb.teams.resume import BrokenRun, Restoring
@@ -34,7 +34,8 @@ class BaseGroupChat(Team):
         description: What it is good for.
         termination_condition: Ends a run; reset when it has.
         max_turns: Ends a run after so many rounds of speakers.
-        runtime: Where the participants live; default: a runtime of the team's own.
+        runtime: Where the participants live, so that its handlers and readers see every turn; default: on none, the
+            team gives them the word itself.
         custom_message_types: Message classes of yours that the participants say.
         emit_team_events: Whether the choice of speakers is part of stream and result.
 
@@ -78,8 +79,7 @@ class BaseGroupChat(Team):
         self._max_turns = max_turns
         self._emit = emit_team_events
         self._id = new_id()
-        self._own = runtime is None
-        self._runtime = runtime or SingleThreadedAgentRuntime(ignore_unhandled_exceptions=False, observable=False)
+        self._runtime = runtime
         self._seats = {participant.name: Seat(participant) for participant in participants}
         self._names = tuple(names)
         self._factory = MessageFactory()
@@ -89,7 +89,6 @@ class BaseGroupChat(Team):
         for participant in participants:
             self._know_messages_of(participant)
         self._seated = False
-        self._started_runtime = False
         self._run: Run | None = None
         self._thread = Thread(names)
         self._turns = 0
@@ -166,12 +165,7 @@ class BaseGroupChat(Team):
             for condition in conditions:
                 if _in_use.get(id(condition)) == self._id:
                     del _in_use[id(condition)]
-            try:
-                if self._started_runtime and isinstance(self._runtime, SingleThreadedAgentRuntime):
-                    self._started_runtime = False
-                    await self._runtime.stop()
-            finally:
-                self._run = None
+            self._run = None
 
     async def _taken_up(self, run: Run) -> BrokenRun | None:
         """Return where the run was broken off that this one takes up; note what this one begins with otherwise."""
@@ -234,12 +228,10 @@ class BaseGroupChat(Team):
 
     async def _seat(self) -> None:
         if not self._seated:
-            for seat in self._seats.values():
-                await self._runtime.register_agent_instance(seat, self._seat_id(seat.agent.name))
+            if self._runtime is not None:
+                for seat in self._seats.values():
+                    await self._runtime.register_agent_instance(seat, self._seat_id(seat.agent.name))
             self._seated = True
-        if self._own and isinstance(self._runtime, SingleThreadedAgentRuntime):
-            self._runtime.start()
-            self._started_runtime = True
 
     def _seat_id(self, name: str) -> AgentId:
         return AgentId(f"{name}_{self._id}", self._id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ from agentnb.runtimes import BaseAgent, MessageContext
 Said = list[BaseAgentEvent | BaseChatMessage]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Turn:
     """The word, and what is new since the participant had it last."""
 
@@ -30,7 +30,7 @@ class Turn:
 
 
 class Seat(BaseAgent):
-    """Lets one agent, or one team, answer turns that come as messages of a runtime.
+    """Lets one agent, or one team, have its turns, given by the team or as messages of a runtime.
 
     Attributes:
         agent: Who sits here.
@@ -49,11 +49,13 @@ class Seat(BaseAgent):
     async def on_message_impl(self, message: Any, ctx: MessageContext) -> Said:
         if not isinstance(message, Turn):
             raise CantHandleException(f"The seat of {self.agent.name!r} takes turns, not {type(message).__name__}.")
+        return await self.take(message)
+
+    def take(self, turn: Turn) -> Coroutine[Any, Any, Said]:
+        """Return a turn, not yet begun; it gives what was said, the answer last."""
         if isinstance(self.agent, ChatAgent):
-            return await take_turn(
-                self.agent, message.messages, message.run, message.cancellation_token, again=message.again
-            )
-        return await _team_turn(self.agent, message)
+            return take_turn(self.agent, turn.messages, turn.run, turn.cancellation_token, again=turn.again)
+        return _team_turn(self.agent, turn)
 
 
 async def _team_turn(team: Team, turn: Turn) -> Said:

@@ -27,6 +27,7 @@ def nobody_says(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.delenv(name, raising=False)
     before = dict(prices._given)
     prices._given.clear()
+    set_prices({})  # the environment is looked at anew
     yield
     prices._given.clear()
     prices._given.update(before)
