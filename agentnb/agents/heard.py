@@ -89,7 +89,8 @@ class Heard:
                 if isinstance(step, Response):
                     step.chat_message.metadata.update(metadata)
                     self.clear()
-                    yield Response(chat_message=step.chat_message, inner_messages=inner)
+                    step.inner_messages = inner
+                    yield step
                     return
                 if not isinstance(step, ModelClientStreamingChunkEvent):
                     inner.append(step)

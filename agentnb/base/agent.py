@@ -169,7 +169,8 @@ async def take_turn(
     """
     said: list[BaseAgentEvent | BaseChatMessage] = []
     answered = False
-    async with run.turn(agent.name, keeps=agent._keeps(), again=again and again.seq):
+    keeps = agent._keeps()
+    with run.turn(agent.name, keeps=keeps, again=again and again.seq):
         with replaying(again.recording) if again else nullcontext():
             async with aclosing(agent.on_messages_stream(messages, cancellation_token)) as items:
                 async for item in items:
@@ -190,6 +191,6 @@ async def take_turn(
                             )
         if not answered:
             raise AgentFailed(f"The agent {agent.name!r} ended its turn without a Response.")
-        if agent._has_state():
+        if keeps is None and agent._has_state():
             await run.note_state(agent.name, agent.save_state)
     return said

@@ -43,7 +43,7 @@ def unchecked(cls: type[M], values: dict[str, Any]) -> M:
     return made
 
 
-def made(cls: type[M], **values: Any) -> M:
+def made(cls: type[M], /, **values: Any) -> M:
     """Make an object of values known to be right; fields not given have their defaults.
 
     It equals the checked one, and costs a third of it. Texts must be well formed, as `agentnb.core.well_formed` gives

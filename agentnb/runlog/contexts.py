@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import weakref
 from collections.abc import Sequence
 from functools import lru_cache
 from operator import is_
@@ -51,6 +50,8 @@ class Contexts:
         self._said: dict[tuple[str, str], int] = {}
         self._calls: dict[int, tuple[ToolCallRequestEvent | ToolCallExecutionEvent, int]] = {}
         self._shown: dict[Any, tuple[LLMMessage | None, int]] = {}
+        self._recent: dict[str, dict[int, tuple[LLMMessage, int]]] = {}
+        self._edits = edits.count
         self._last: dict[str, _Last] = {}
         self._kept: dict[str, _Last] = {}
         self.states: dict[str, Any] = {}
@@ -113,6 +114,25 @@ class Contexts:
     def _entries(self, log: RunLog, messages: Sequence[LLMMessage], source: str) -> list[int]:
         if not messages:
             return []
+        if self._scanned < len(log._events):
+            self._scan(log)
+        if self._edits != edits.count:
+            self._recent.clear()
+            self._edits = edits.count
+        # What an agent keeps of a turn is mostly what its model was shown in it, and what that is shown next.
+        before, recent = self._recent.get(source, {}), {}
+        asker = name_of(source)
+        entries = []
+        for message in messages:
+            known = before.get(id(message))
+            seq = self._entry(log, message, asker) if known is None else known[1]
+            recent[id(message)] = message, seq
+            entries.append(seq)
+        self._recent[source] = recent
+        return entries
+
+    def _scan(self, log: RunLog) -> None:
+        """Take note of what was said since the last look."""
         for event in log._events[self._scanned :]:
             body: Any = event.body
             if body.kind == "message":
@@ -125,8 +145,6 @@ class Contexts:
                 elif _is_text(cls) and message.to_model_text() == message.content:
                     self._said.setdefault((message.source, message.content), event.seq)
         self._scanned = len(log._events)
-        asker = name_of(source)
-        return [self._entry(log, message, asker) for message in messages]
 
     def _entry(self, log: RunLog, message: LLMMessage, asker: str) -> int:
         fields = message.__dict__
@@ -220,12 +238,9 @@ def _is_text(cls: type[object]) -> bool:
     return issubclass(cls, BaseTextChatMessage)
 
 
-_contexts: weakref.WeakKeyDictionary[RunLog, Contexts] = weakref.WeakKeyDictionary()
-
-
 def contexts_of(log: RunLog) -> Contexts:
     """Return what a log's models have been shown so far in this process."""
-    known = _contexts.get(log)
+    known = log.contexts
     if known is None:
-        known = _contexts[log] = Contexts()
+        known = log.contexts = Contexts()
     return known

@@ -5,7 +5,7 @@ Seconds are floats, times are aware UTC, tokens are counts as the server reporte
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny
 
@@ -29,10 +29,13 @@ class _Body(BaseModel):
 
     model_config = ConfigDict(defer_build=True, frozen=True)
 
-    @classmethod
-    def of(cls, **values: Any) -> Self:
-        """Make the fact of values known to be right."""
-        return made(cls, **values)
+    if TYPE_CHECKING:
+
+        @classmethod
+        def of(cls, **values: Any) -> Self:
+            """Make the fact of values known to be right."""
+    else:
+        of = classmethod(made)
 
 
 class Participant(BaseModel, frozen=True, defer_build=True):

@@ -28,6 +28,7 @@ from agentnb.runlog.scopes import scope as scope
 from agentnb.runlog.store import JsonLinesStore, way_out
 
 if TYPE_CHECKING:
+    from agentnb.runlog.contexts import Contexts
     from agentnb.runlog.gate import Gate
 
 S = TypeVar("S")
@@ -68,6 +69,8 @@ class RunLog(Questions):
         """How many lines waited when a warning said so last."""
         self.gate: Gate | None = None
         """Holds the run that goes on, and the runs within it."""
+        self.contexts: Contexts | None = None
+        """What its models have been shown, see `agentnb.runlog.contexts`."""
         self.said_within: dict[str, int] = {}
         """Messages of runs within runs, by `id`, with the `seq` of the fact."""
         self.pieces_within: set[str] = set()

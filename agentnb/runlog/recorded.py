@@ -70,20 +70,22 @@ def _asked(
 ) -> Event:
     contexts = contexts_of(here.log)
     base, keep, added = contexts.show(here.log, messages, here.source)
-    choice = options.get("tool_choice", "auto")
-    wanted = options.get("json_output")
+    tools, choice = options.get("tools"), options.get("tool_choice", "auto")
+    wanted, extra = options.get("json_output"), options.get("extra_create_args")
     started = here.log.append(
         ModelStarted.of(
             model=client.model_name,
             base=base,
             keep=keep,
             added=added,
-            tools=_names(options.get("tools", ())),
+            tools=_names(tools) if tools else (),
             tool_choice=choice if isinstance(choice, str) else _names([choice])[0],
             output="json" if wanted is True else getattr(wanted, "__name__", "text"),
-            options=_plain(options.get("extra_create_args") or {}),
+            options=_plain(extra) if extra else {},
             streaming=streaming,
-        )
+        ),
+        parent=here.parent,
+        source=here.source,
     )
     contexts.called(here.source, started.seq)
     return started
@@ -116,6 +118,7 @@ def _answered(here: Scope, started: Event, began: float, client: Any, result: Cr
             returned_model=getattr(result.usage, "served_by", None),
             fingerprint=getattr(result.usage, "fingerprint", None),
         ),
+        source=here.source,
         parent=started.id,
         took=monotonic() - began,
         usage=_usage(here, started, client, result),

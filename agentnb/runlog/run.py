@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from functools import lru_cache
 from types import TracebackType
 from typing import Any
@@ -124,7 +124,7 @@ class Run:
 
     def turn(
         self, agent: str, *, keeps: Sequence[LLMMessage] | None = None, again: int | None = None
-    ) -> AbstractAsyncContextManager[int]:
+    ) -> AbstractContextManager[int]:
         """Give an agent the word while the block runs.
 
         Args:
@@ -145,7 +145,7 @@ class _Turn:
         self._keeps = keeps
         self._again = again
 
-    async def __aenter__(self) -> int:
+    def __enter__(self) -> int:
         run, agent = self._run, self._agent
         run.turns += 1
         self._number = run.turns
@@ -158,7 +158,7 @@ class _Turn:
         self._scope.__enter__()
         return self._number
 
-    async def __aexit__(
+    def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
         log = self._run.log

@@ -15,20 +15,17 @@ import math
 import os
 import sys
 from contextlib import suppress
-from datetime import UTC, datetime
-from functools import lru_cache
-from json.encoder import encode_basestring
 from pathlib import Path
 from time import sleep
 from typing import Any
 
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import to_json
 
 from agentnb.core import EventId, well_formed
 from agentnb.exceptions import LogUnreadable
 from agentnb.messages import AssistantMessage, CreateResult, SystemMessage, TextMessage, UserMessage
 from agentnb.runlog import blobs, references
-from agentnb.runlog.events import CodeFinished, Event, Noted, ToolFinished, Usage
+from agentnb.runlog.events import CodeFinished, Event, Noted, ToolFinished
 
 if sys.platform != "win32":
     import fcntl
@@ -74,10 +71,8 @@ class JsonLinesStore:
         self._file: int | None = None
         self._process = os.getpid()
         self._size = -1  # not opened yet
-        self._second = datetime.fromtimestamp(0, UTC)
-        self._stamp = ""
         self._parent: EventId | None = None
-        self._caused = ""
+        self._caused: EventId | int | None = None
         header: dict[str, Any] = {"agentnb": FORMAT, "run": run_id}
         if origin:
             header["origin"] = origin
@@ -116,7 +111,7 @@ class JsonLinesStore:
         before = self._size
         try:
             line = self._encode(event)
-            if self._waiting or self._file is None:
+            if self._file is None or self._waiting:
                 self._waiting.append(line)
                 self.flush()
                 return
@@ -210,18 +205,26 @@ class JsonLinesStore:
 
     def _encode(self, event: Event) -> bytes:
         try:
-            return self._lines(event)
+            line = self._line(event)
+            if references.MARK not in line and not references.may_refer(line):
+                return line + b"\n"
+            return self._lines(event, line)
+        except (RecursionError, TypeError, ValueError):
+            return self._mended_lines(event)
+
+    def _mended_lines(self, event: Event) -> bytes:
+        """Return the lines of a fact that JSON does not take as it is."""
+        try:
+            data = _mended(event.model_dump(mode="python", exclude_none=True))
+            return self._lines(event, json.dumps(data, default=str).encode())
         except (RecursionError, TypeError, ValueError) as error:
             why = "is nested too deep to be written" if isinstance(error, RecursionError) else f"has no JSON: {error}"
             note = Noted(text=f"A fact of the kind {event.kind!r} {why}.", by="agentnb")
-            return self._lines(event.model_copy(update={"body": note}))
+            return self._line(event.model_copy(update={"body": note})) + b"\n"
 
-    def _lines(self, event: Event) -> bytes:
-        try:
-            line = self._line(event)
-        except (PydanticSerializationError, UnicodeEncodeError):
-            line = json.dumps(_mended(event.model_dump(mode="python", exclude_none=True)), default=str).encode()
-        if b"$" not in line or references.MARK not in line:
+    def _lines(self, event: Event, line: bytes) -> bytes:
+        """Return a line with its long texts where they belong, behind the lines of blobs that stand in the file."""
+        if references.MARK not in line:
             short = line if not references.may_refer(line) else self._with_one(event, line)
             if short is not None:
                 return short + b"\n"
@@ -276,34 +279,28 @@ class JsonLinesStore:
         Less the ids that follow from the run's: its facts' own is left out, that of a parent is a number.
         """
         fields = event.__dict__
-        body, parent, took, usage = fields["body"], fields["parent"], fields["took"], fields["usage"]
-        event_id, seq = fields["id"], fields["seq"]
+        seq, parent, took, usage = fields["seq"], fields["parent"], fields["took"], fields["usage"]
         if parent is not self._parent:  # those of a turn have it in common
             self._parent, self._caused = parent, self._cause(parent)
-        named = "" if event_id == f"{self._own}{seq}" else f'"id":{_quoted(event_id)},'
-        lasted = "" if took is None or not math.isfinite(took) else f',"took":{took!r}'
-        cost = "" if usage is None else f',"usage":{_usage(usage)}'
-        head = (
-            f'{{{named}"seq":{seq}{self._caused},"at":"{self._time(fields["at"])}"{lasted},'
-            f'"source":{_quoted(fields["source"])}{cost},"body":'
-        )
-        written: bytes = type(body).__pydantic_serializer__.to_json(body, exclude_none=True)
-        return head.encode() + written + b"}"
+        written: dict[str, Any] = {"seq": seq}
+        if fields["id"] != f"{self._own}{seq}":
+            written = {"id": fields["id"], "seq": seq}
+        if parent is not None:
+            written["parent"] = self._caused
+        written["at"] = fields["at"]
+        if took is not None and math.isfinite(took):
+            written["took"] = took
+        written["source"] = fields["source"]
+        if usage is not None:
+            written["usage"] = usage
+        written["body"] = fields["body"]
+        return to_json(written, exclude_none=True)
 
-    def _cause(self, parent: EventId | None) -> str:
-        if parent is None:
-            return ""
-        number = parent[len(self._own) :] if parent.startswith(self._own) else ""
-        return f',"parent":{number if number.isdecimal() and number.isascii() else encode_basestring(parent)}'
-
-    def _time(self, at: datetime) -> str:
-        if at.tzinfo is not UTC:
-            return at.isoformat()
-        since = at - self._second
-        if since.days or since.seconds:
-            self._second = at.replace(microsecond=0)
-            self._stamp = self._second.isoformat()[:19]
-        return f"{self._stamp}.{at.microsecond:06}Z"
+    def _cause(self, parent: EventId | None) -> EventId | int | None:
+        if parent is None or not parent.startswith(self._own):
+            return parent
+        number = parent[len(self._own) :]
+        return int(number) if number.isdecimal() and number.isascii() and str(int(number)) == number else parent
 
     def close(self) -> None:
         """Write what waits, and let the file go."""
@@ -330,15 +327,6 @@ _TEXTS = {
 
 _PLAIN = (TextMessage, CreateResult, UserMessage, AssistantMessage, SystemMessage, ToolFinished, CodeFinished)
 """Classes that write it as it is."""
-
-_quoted = lru_cache(maxsize=256)(encode_basestring)
-
-
-def _usage(usage: Usage) -> str:
-    if usage.cost_usd is not None or usage.prompt_tokens is None or usage.completion_tokens is None:
-        return usage.model_dump_json(exclude_none=True)
-    return f'{{"prompt_tokens":{usage.prompt_tokens:d},"completion_tokens":{usage.completion_tokens:d}}}'
-
 
 def _mended(value: Any) -> Any:
     if isinstance(value, str):

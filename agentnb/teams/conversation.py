@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from agentnb.base import BrokenOff, ChatAgent
+from agentnb.base import BrokenOff
 from agentnb.core import CancellationToken
 from agentnb.core.cancellation import unless_cancelled
 from agentnb.exceptions import ActRefused, AgentFailed, HumanUnavailable, ModelError, RuntimeFault, ToolError, UserError
@@ -103,7 +103,8 @@ class Conversation:
             reason = await self._done(reason, self._watch)
         unfinished = broken.round if broken is not None else None
         while (reason := self._limit(rounds) if reason is None else reason) is None:
-            await self._may_go_on()
+            if self._is_held():
+                await self._may_go_on()
             if unfinished is not None:
                 names, by_policy = unfinished.names, unfinished.by_policy
                 if not unfinished.announced:
@@ -128,7 +129,10 @@ class Conversation:
             rounds += 1
             said = [message for turn in turns.values() for message in turn]
             ended = await self._policy.heard(self._view(), turns) if self._policy is not None else None
-            reason = ended.content if ended else await self._over([*by_policy, *said] if self._counts else said)
+            if ended:
+                reason = ended.content
+            elif self._condition is not None:
+                reason = await self._over([*by_policy, *said] if self._counts else said)
             if self._watch is not None:
                 reason = await self._watch.said(turns) or await self._done(reason, self._watch)
         return reason
@@ -172,6 +176,9 @@ class Conversation:
         stop = await self._condition(said) if self._condition is not None else None
         return stop.content if stop is not None else None
 
+    def _is_held(self) -> bool:
+        return self._run.gate.closed or (self._token is not None and self._token.is_cancelled())
+
     async def _may_go_on(self) -> None:
         if self._token is not None and self._token.is_cancelled():
             raise asyncio.CancelledError("The cancellation token was cancelled.")
@@ -203,20 +210,21 @@ class Conversation:
             replaying(choosing.choosing()) if choosing is not None else nullcontext(),
         ):
             chosen: Any = self._team._policy(self._view())
-            if inspect.isawaitable(chosen):
+            if type(chosen) is not Choice and inspect.isawaitable(chosen):
                 chosen = await unless_cancelled(chosen, self._token)
-        await self._note_policy()
-        if isinstance(chosen, StopMessage):
+        if self._policy is not None:
+            await self._note_policy()
+        if type(chosen) is not Choice and isinstance(chosen, StopMessage):
             return chosen
         choice = _choice(chosen)
-        unknown = [name for name in choice.names if name not in self._team._seats]
-        if unknown or not choice.names:
+        if not choice.names or not self._team._seats.keys() >= set(choice.names):
+            unknown = [name for name in choice.names if name not in self._team._seats]
             raise UserError(
                 f"The next speaker of {self._team.name!r} is {', '.join(map(repr, unknown)) or 'nobody'}; "
                 f"it must be one of {', '.join(map(repr, self._team._names))}."
             )
-        facts = self._run.log.since(before)
-        self._asked = tuple(fact.seq for fact in facts if isinstance(fact.body, ModelStarted))
+        facts = self._run.log._events[before:]
+        self._asked = tuple(fact.seq for fact in facts if isinstance(fact.body, ModelStarted)) if facts else ()
         return choice
 
     async def _note_policy(self) -> None:
@@ -309,8 +317,7 @@ class Conversation:
 
     def _hear(self, name: str, said: Said) -> None:
         # Others hear an agent's answer, and everything that was said in a team.
-        agent = isinstance(self._team._seats[name].agent, ChatAgent)
-        self._team._thread.add(said, name, last_only=agent)
+        self._team._thread.add(said, name, last_only=self._team._seats[name].is_agent)
 
     async def _turn(self, name: str, again: BrokenOff | None = None) -> Said:
         team = self._team

@@ -34,11 +34,13 @@ class Seat(BaseAgent):
 
     Attributes:
         agent: Who sits here.
+        is_agent: Whether it is an agent and no team.
     """
 
     def __init__(self, agent: ChatAgent | Team) -> None:
         super().__init__(agent.description)
         self.agent = agent
+        self.is_agent = isinstance(agent, ChatAgent)
 
     async def save_state(self) -> Mapping[str, Any]:
         return await self.agent.save_state()
@@ -69,7 +71,7 @@ async def _team_turn(team: Team, turn: Turn) -> Said:
             turn.run.say(item)
             said.append(item)
 
-    async with turn.run.turn(team.name, again=turn.again and turn.again.seq):
+    with turn.run.turn(team.name, again=turn.again and turn.again.seq):
         # A team with nothing new to hear goes on where it stands.
         task = list(turn.messages) or None
         with replaying(turn.again.recording) if turn.again else nullcontext():

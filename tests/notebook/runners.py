@@ -43,7 +43,7 @@ class Small(TaskRunner):
     ) -> None:
         for message in task:
             run.say(message, show=echo)
-        async with run.turn(self.name):
+        with run.turn(self.name):
             await self.act(run)
         run.stop_reason = "all said"
 

@@ -60,14 +60,14 @@ def errors(log: RunLog) -> list[ErrorRaised]:
 
 
 async def say_hello(run: Run) -> None:
-    async with run.turn("ana"):
+    with run.turn("ana"):
         run.chunk(ModelClientStreamingChunkEvent(content="hel", source="ana"))
         run.say(TextMessage(content="hello", source="ana"))
     run.stop_reason = "said it"
 
 
 async def wait_for_ever(run: Run) -> None:
-    async with run.turn("ana"):
+    with run.turn("ana"):
         run.say(TextMessage(content="waiting", source="ana"))
         await asyncio.Event().wait()
 
@@ -182,7 +182,7 @@ async def test_ctrl_c_stops_a_run() -> None:
 
 async def test_a_run_within_a_run_writes_into_the_same_log_below_it(runs: Path) -> None:
     async def outer(run: Run) -> None:
-        async with run.turn("ana"):
+        with run.turn("ana"):
             await Worker(say_hello, "inner").run(task="sub")
 
     result = await Worker(outer, "outer").run(task="go")
