@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import IO
 
 TESTS = Path(__file__).parent
 WAITING = ("browser", "code_executors", "flows", "notebook", "widgets")
@@ -21,6 +22,16 @@ def halves() -> tuple[list[str], list[str]]:
     return waiting, [str(path) for path in held if path.name not in WAITING]
 
 
+def shown(half: IO[str]) -> list[str]:
+    """Show a half's lines as they come, and return those that name a test that failed."""
+    named = []
+    for line in half:
+        print(line, end="", flush=True)
+        if line.startswith(("FAILED ", "ERROR ")):
+            named.append(line.rstrip())
+    return named
+
+
 def main(options: list[str]) -> int:
     """Run both halves, show one's lines as they come and the other's after it, and return 0 if both pass."""
     waiting, rest = halves()
@@ -28,13 +39,17 @@ def main(options: list[str]) -> int:
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as kept:
         other = subprocess.Popen([*pytest, *rest], stdout=kept, stderr=subprocess.STDOUT)
         try:
-            first = subprocess.call([*pytest, *waiting])
+            with subprocess.Popen([*pytest, *waiting], stdout=subprocess.PIPE, text=True, errors="replace") as one:
+                assert one.stdout is not None
+                failed = shown(one.stdout)
             second = other.wait()
         finally:
             other.kill()
         kept.seek(0)
-        print(kept.read())
-    return first or second
+        failed += shown(kept)
+    # At the end, where whoever looks at a long output looks first.
+    print(*failed, sep="\n")
+    return one.returncode or second
 
 
 if __name__ == "__main__":

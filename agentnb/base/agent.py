@@ -136,6 +136,9 @@ class ChatAgent(Component, TaskRunner):
         """Release what the agent holds."""
 
 
+_NOTHING = nullcontext()
+
+
 @lru_cache(maxsize=256)
 def _sort(cls: type[object]) -> Literal["chunk", "message", "neither"]:
     # Asked for every piece of a stream, and `issubclass` of pydantic models takes longer than the rest of its way.
@@ -171,7 +174,7 @@ async def take_turn(
     answered = False
     keeps = agent._keeps()
     with run.turn(agent.name, keeps=keeps, again=again and again.seq):
-        with replaying(again.recording) if again else nullcontext():
+        with replaying(again.recording) if again else _NOTHING:
             async with aclosing(agent.on_messages_stream(messages, cancellation_token)) as items:
                 async for item in items:
                     if type(item) is ModelClientStreamingChunkEvent:

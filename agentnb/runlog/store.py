@@ -328,6 +328,7 @@ _TEXTS = {
 _PLAIN = (TextMessage, CreateResult, UserMessage, AssistantMessage, SystemMessage, ToolFinished, CodeFinished)
 """Classes that write it as it is."""
 
+
 def _mended(value: Any) -> Any:
     if isinstance(value, str):
         return well_formed(value)

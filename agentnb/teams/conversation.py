@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import nullcontext
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from agentnb.base import BrokenOff
 from agentnb.core import CancellationToken
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from agentnb.teams.resume import BrokenRun
 
 Said = list[Item]
-T = TypeVar("T")
+_NOTHING = nullcontext()
 
 
 class Conversation:
@@ -59,6 +59,7 @@ class Conversation:
         self._policy = team._policy if isinstance(team._policy, RememberingPolicy) else None
         self._condition = team._condition
         self._watch = Watch(run, team._thread, team._names, team.manager_name) if guarded() else None
+        self._choosing = scope(run.log, run.started.id, team.manager_name)
         self._told: Said = []
         self._asked: tuple[int, ...] = ()
 
@@ -204,11 +205,8 @@ class Conversation:
 
     async def _next(self) -> Choice | StopMessage:
         before = len(self._run.log)
-        choosing, self._broken = self._broken, None
-        with (
-            scope(self._run.log, self._run.started.id, self._team.manager_name),
-            replaying(choosing.choosing()) if choosing is not None else nullcontext(),
-        ):
+        broken, self._broken = self._broken, None
+        with self._choosing, _NOTHING if broken is None else replaying(broken.choosing()):
             chosen: Any = self._team._policy(self._view())
             if type(chosen) is not Choice and inspect.isawaitable(chosen):
                 chosen = await unless_cancelled(chosen, self._token)
@@ -230,7 +228,7 @@ class Conversation:
     async def _note_policy(self) -> None:
         policy = self._policy
         if policy is not None and not policy.follows:
-            with scope(self._run.log, self._run.started.id, self._team.manager_name):
+            with self._choosing:
                 await self._run.note_state(self._team.manager_name, policy.save_state)
 
     def _log_choice(self, choice: Choice) -> None:
@@ -324,8 +322,9 @@ class Conversation:
         self._check_runtime()
         with team._thread.telling(name) as new:
             turn = Turn(new, self._run, self._token or CancellationToken(), again)
+            given = self._given(name, turn)
             try:
-                said = await unless_cancelled(self._given(name, turn), self._token)
+                said = await (given if self._token is None else unless_cancelled(given, self._token))
             except (ModelError, ToolError, HumanUnavailable, AgentFailed, ActRefused):
                 raise
             except Exception as error:
@@ -335,13 +334,16 @@ class Conversation:
                 raise AgentFailed(f"The agent {name!r} said a {self._unknown(message)}")
         return said
 
-    def _given(self, name: str, turn: Turn) -> Awaitable[Said]:
+    async def _given(self, name: str, turn: Turn) -> Said:
         """Give a turn: as a message where the team lives on a runtime."""
         team = self._team
+        said: Said
         if team._runtime is not None:
-            return team._runtime.send_message(turn, team._seat_id(name))
-        # What an agent sets in context variables is its own, as if it lived on a runtime.
-        return InContext(copy_context(), here.get(), team._seats[name].take(turn))
+            said = await team._runtime.send_message(turn, team._seat_id(name))
+        else:
+            # What an agent sets in context variables is its own, as if it lived on a runtime.
+            said = await InContext(copy_context(), here.get(), team._seats[name].take(turn))
+        return said
 
     def _check_runtime(self) -> None:
         if self._team._runtime is not None and not getattr(self._team._runtime, "running", True):

@@ -160,10 +160,11 @@ async def test_results_that_were_there_when_a_turn_was_stopped_are_kept_for_the_
 
 
 async def test_leaving_a_stream_in_mid_tool_ends_the_tool() -> None:
-    ended = asyncio.Event()
+    waiting, ended = asyncio.Event(), asyncio.Event()
 
     async def wait() -> None:
         """Wait."""
+        waiting.set()
         try:
             await asyncio.Event().wait()
         finally:
@@ -179,7 +180,7 @@ async def test_leaving_a_stream_in_mid_tool_ends_the_tool() -> None:
     stream = agent.on_messages_stream(ASK, CancellationToken())
     first = await anext(stream)
     reading = asyncio.ensure_future(anext(stream))
-    await asyncio.sleep(0.01)
+    await waiting.wait()
     reading.cancel()
     await asyncio.wait([reading])
     await stream.aclose()

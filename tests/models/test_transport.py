@@ -27,6 +27,8 @@ class Served:
         self.url = ""
         self.connections = 0
         self.requests: list[bytes] = []
+        self.asked = asyncio.Event()
+        self.hung_up = asyncio.Event()
 
 
 @asynccontextmanager
@@ -49,6 +51,7 @@ async def serving(
             while head := await reader.readuntil(b"\r\n\r\n"):
                 size = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0] or 0)
                 served.requests.append(head + await reader.readexactly(size))
+                served.asked.set()
                 answer = left.pop(0) if len(left) > 1 else left[0]
                 for piece in (answer,) if isinstance(answer, bytes) else answer:
                     writer.write(piece)
@@ -60,6 +63,7 @@ async def serving(
             pass
         finally:
             writer.close()
+            served.hung_up.set()
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
     scheme = "http" if tls is None else "https"
@@ -181,15 +185,15 @@ async def test_a_server_that_falls_silent_is_waited_for_as_long_as_was_said(clie
             await client.get(served.url, timeout=0.05)
 
 
-async def _left_early(client: Any, url: str) -> None:
-    async with client.stream("GET", url) as answer:
+async def _left_early(client: Any, served: Served) -> None:
+    async with client.stream("GET", served.url) as answer:
         async for _ in answer.aiter_bytes():
             return
 
 
-async def _cancelled(client: Any, url: str) -> None:
-    task = asyncio.ensure_future(client.get(url))
-    await asyncio.sleep(0.02)
+async def _cancelled(client: Any, served: Served) -> None:
+    task = asyncio.ensure_future(client.get(served.url))
+    await served.asked.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -197,10 +201,10 @@ async def _cancelled(client: Any, url: str) -> None:
 
 @pytest.mark.parametrize("leave", [_left_early, _cancelled])
 async def test_an_answer_that_was_left_does_not_mix_with_the_next_one(
-    client: Any, leave: Callable[[Any, str], Awaitable[None]]
+    client: Any, leave: Callable[[Any, Served], Awaitable[None]]
 ) -> None:
     async with serving(CHUNKED + b"5\r\nHello\r\n", CHUNKED + BODY) as served:
-        await leave(client, served.url)
+        await leave(client, served)
         answer = await client.get(served.url)
 
     assert answer.text == "Hello, world"
@@ -210,6 +214,7 @@ async def test_an_answer_that_was_left_does_not_mix_with_the_next_one(
 async def test_a_connection_that_the_server_closed_meanwhile_is_not_used_again(client: Any) -> None:
     async with serving(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", hang_up=True) as served:
         await client.get(served.url)
+        await served.hung_up.wait()
         await asyncio.sleep(0.02)
         await client.get(served.url)
 

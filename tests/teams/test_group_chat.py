@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Sequence
 from contextlib import aclosing
+from contextvars import ContextVar
 from typing import Any, Literal
 
 import pytest
@@ -844,3 +845,19 @@ async def test_who_watches_the_log_sees_facts_in_the_order_of_the_stream() -> No
     await team(Speaker("ana")).run(task="go", log=log)
 
     assert seen == [event.kind for event in log]
+
+
+@pytest.mark.parametrize("with_token", [False, True])
+async def test_what_an_agent_sets_in_a_context_variable_is_its_own(with_token: bool) -> None:
+    mood: ContextVar[str] = ContextVar("mood", default="calm")
+
+    def cheer(_: Any) -> str:
+        before = mood.get()
+        mood.set("cheerful")
+        return before
+
+    crew = team(Speaker("ana", cheer), Speaker("ben", cheer), max_turns=4)
+    result = await crew.run(task="go", cancellation_token=CancellationToken() if with_token else None)
+
+    assert texts(result) == ["go", "calm", "calm", "calm", "calm"]
+    assert mood.get() == "calm"

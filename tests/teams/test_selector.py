@@ -745,11 +745,11 @@ async def test_an_unreachable_model_fails_the_run_and_the_next_run_works() -> No
 async def test_a_token_cancelled_while_the_model_chooses_ends_the_run_at_once(streams: bool) -> None:
     client = ScriptedChatCompletionClient(["ben", "cara"], delay=3600, model_info=info())
     team = crew(client, model_client_streaming=streams)
-    token = CancellationToken()
-    asyncio.get_running_loop().call_later(0.01, token.cancel)
+    token, log = CancellationToken(), RunLog()
+    log.watch(lambda item: token.cancel() if getattr(item, "kind", "") == "model.started" else None)
 
     with pytest.raises(asyncio.CancelledError):
-        await team.run(task="go", cancellation_token=token)
+        await team.run(task="go", cancellation_token=token, log=log)
 
     client._delay = 0
     assert sources(await team.run(task="again")) == ["user", "cara"]
