@@ -8,6 +8,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
@@ -22,8 +24,8 @@ def halves() -> tuple[list[str], list[str]]:
     return waiting, [str(path) for path in held if path.name not in WAITING]
 
 
-def shown(half: IO[str]) -> list[str]:
-    """Show a half's lines as they come, and return those that name a test that failed."""
+def show(half: IO[str]) -> list[str]:
+    """Show the lines that a half has written since the last look, and return those that name a test that failed."""
     named = []
     for line in half:
         print(line, end="", flush=True)
@@ -34,22 +36,25 @@ def shown(half: IO[str]) -> list[str]:
 
 def main(options: list[str]) -> int:
     """Run both halves, show one's lines as they come and the other's after it, and return 0 if both pass."""
-    waiting, rest = halves()
     pytest = [sys.executable, "-m", "pytest", *options]
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as kept:
-        other = subprocess.Popen([*pytest, *rest], stdout=kept, stderr=subprocess.STDOUT)
-        try:
-            with subprocess.Popen([*pytest, *waiting], stdout=subprocess.PIPE, text=True, errors="replace") as one:
-                assert one.stdout is not None
-                failed = shown(one.stdout)
-            second = other.wait()
-        finally:
-            other.kill()
-        kept.seek(0)
-        failed += shown(kept)
+    running: list[subprocess.Popen[bytes]] = []
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        # Files, not pipes: a process that a test leaves behind would keep a pipe open.
+        outputs = [Path(folder, name) for name in ("waiting", "rest")]
+        for paths, output in zip(halves(), outputs, strict=True):
+            into = stack.enter_context(output.open("wb"))
+            running.append(subprocess.Popen([*pytest, *paths], stdout=into, stderr=subprocess.STDOUT))
+            stack.callback(running[-1].kill)
+        first, second = (stack.enter_context(output.open(encoding="utf-8", errors="replace")) for output in outputs)
+        failed = []
+        while running[0].poll() is None:
+            failed += show(first)
+            time.sleep(0.5)
+        running[1].wait()
+        failed += show(first) + show(second)
     # At the end, where whoever looks at a long output looks first.
     print(*failed, sep="\n")
-    return one.returncode or second
+    return next((half.returncode for half in running if half.returncode), 0)
 
 
 if __name__ == "__main__":

@@ -81,6 +81,11 @@ def orphans(messages: Sequence[LLMMessage], begin: int = 0) -> set[int]:
         begin: How many leading messages are known to be whole.
     """
     looked_at = messages[begin:] if begin else messages
+    for message in looked_at:
+        if message.type == "FunctionExecutionResultMessage" or type(message.content) is not str:
+            break
+    else:
+        return set()  # asked at every request: mostly, all that is new is text
     return {begin + place for calls in _calls(looked_at) if not calls.whole() for place in calls.places}
 
 
