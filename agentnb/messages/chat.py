@@ -32,6 +32,10 @@ class BaseMessage(BaseModel, ABC):
         super().__setattr__(name, value)
         said_edits.count += 1
 
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        said_edits.count += 1
+
     @abstractmethod
     def to_text(self) -> str:
         """Return the content as a person reads it in a console."""
@@ -264,9 +268,8 @@ class CodeExecutionEvent(BaseAgentEvent):
 
 def write_said(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
     """Return what each message dumps; text messages, of which a long conversation consists, are written together."""
-    times = [message.created_at for message in messages if type(message) is TextMessage]
-    written = iter(_times().dump_python(times, mode="json"))
     forms: list[dict[str, Any]] = []
+    texts: list[dict[str, Any]] = []
     for message in messages:
         if type(message) is TextMessage:
             form = message.__dict__.copy()
@@ -275,10 +278,13 @@ def write_said(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
                 tokens = {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
                 form["models_usage"] = tokens
             form["metadata"] = form["metadata"].copy()
-            form["created_at"] = next(written)
+            texts.append(form)
         else:
             form = dict(message.dump())
         forms.append(form)
+    times = _times().dump_python([form["created_at"] for form in texts], mode="json")
+    for form, at in zip(texts, times, strict=True):
+        form["created_at"] = at
     return forms
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import NoneType
@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 
 from agentnb.core import Text, well_formed
 from agentnb.messages.content import FunctionCall, Image, RequestUsage
-from agentnb.messages.unchecked import made
+from agentnb.messages.unchecked import unchecked
 
 
 class Edits:
@@ -52,8 +52,18 @@ class Prefix:
 
 class _Written(BaseModel, defer_build=True):
     def __setattr__(self, name: str, value: Any) -> None:
+        self._part_from_states()
         super().__setattr__(name, value)
         edits.count += 1
+
+    def __delattr__(self, name: str) -> None:
+        self._part_from_states()
+        super().__delattr__(name)
+        edits.count += 1
+
+    def _part_from_states(self) -> None:
+        # `write_messages` gives these values to states, which stay as they were saved.
+        object.__setattr__(self, "__dict__", self.__dict__.copy())
 
 
 class SystemMessage(_Written, defer_build=True):
@@ -103,11 +113,13 @@ LLMMessage = Annotated[
 
 
 def write_messages(messages: Iterable[LLMMessage]) -> list[dict[str, Any]]:
-    """Return the messages JSON-ready; the data is the caller's own."""
-    # A context saves thousands that are nothing but text.
+    """Return the messages JSON-ready; the data must not be changed.
+
+    A message that is nothing but text gives its own values: where it is set to others, it gets a dict of its own first.
+    """
     return [
-        message.__dict__.copy()
-        if type(message) in _PLAIN and type(message.content) is str
+        values
+        if type(message) in _PLAIN and type((values := message.__dict__)["content"]) is str
         else message.model_dump(mode="json")
         for message in messages
     ]
@@ -122,50 +134,61 @@ def read_messages(data: list[dict[str, Any] | LLMMessage]) -> list[LLMMessage]:
     Raises:
         ValidationError: If one cannot be read.
     """
-    texts = [_plain(one) for one in data]
-    rest = [one for one, text in zip(data, texts, strict=True) if text is None]
-    others = iter(_messages().validate_python(rest) if rest else ())
-    return [next(others) if text is None else text for text in texts]
+
+    def read(one: Any, _: int) -> LLMMessage:
+        return _messages().validate_python(one)
+
+    return [made_of_text(one) if isinstance(one, dict) else one for one in text_entries(data, read)]
 
 
-def _plain(data: Any) -> LLMMessage | None:
-    """Make the message of data that is nothing but text, just as it is written; None of any other."""
-    if type(data) is not dict:
-        return None
-    kind, content, source = data.get("type"), data.get("content"), data.get("source")
-    if type(content) is not str or type(source) is not str or well_formed(source) is not source:
-        return None
-    if kind == "UserMessage" and len(data) == 3:
-        return made(UserMessage, content=well_formed(content), source=source)
-    thought = data.get("thought", 0)
-    if kind == "AssistantMessage" and len(data) == 4 and type(thought) in (NoneType, str):
-        thought = thought and well_formed(thought)
-        return made(AssistantMessage, content=well_formed(content), thought=thought, source=source)
-    return None
+def text_entries(data: Iterable[Any], other: Callable[[Any, int], LLMMessage]) -> list[dict[str, Any] | LLMMessage]:
+    """Look the data of messages through, of which most are nothing but text.
+
+    Args:
+        data: The data.
+        other: Reads what is anything else, or written otherwise, given that and its place, from 1.
+
+    Returns:
+        Copies of the data that is nothing but text, for `made_of_text`, and messages.
+    """
+    entries: list[dict[str, Any] | LLMMessage] = []
+    for number, one in enumerate(data, 1):
+        try:
+            size, kind = len(one), one["type"]
+            if (
+                type(one) is dict
+                and (
+                    (size == 3 and kind == "UserMessage")
+                    or (size == 4 and kind == "AssistantMessage" and type(one["thought"]) in _THOUGHTS)
+                )
+                and type(one["content"]) is type(one["source"]) is str
+            ):
+                entries.append(one.copy())
+                continue
+        except (LookupError, TypeError):
+            pass  # who reads it finds out what is wrong with it
+        entries.append(other(one, number))
+    return entries
+
+
+_THOUGHTS = (NoneType, str)
+
+
+def made_of_text(data: dict[str, Any]) -> LLMMessage:
+    """Make a message of data that is nothing but text, as `text_entries` found it."""
+    content, source = data["content"], data["source"]
+    if not content.isascii():
+        content = well_formed(content)
+    if len(data) == 3:
+        return unchecked(UserMessage, {"content": content, "source": source, "type": "UserMessage"})
+    thought = data["thought"] and well_formed(data["thought"])
+    values = {"content": content, "thought": thought, "source": source, "type": "AssistantMessage"}
+    return unchecked(AssistantMessage, values)
 
 
 @cache
-def _messages() -> TypeAdapter[list[LLMMessage]]:
-    return TypeAdapter(list[LLMMessage])
-
-
-def plain_copies(data: Sequence[Any]) -> list[dict[str, Any] | None]:
-    """Return copies of the data of messages that are nothing but text, as they are written; None for others."""
-    copies: list[dict[str, Any] | None] = []
-    for one in data:
-        copy = None
-        if type(one) is dict:
-            try:
-                size, kind = len(one), one["type"]
-                if (
-                    (size == 3 and kind == "UserMessage")
-                    or (size == 4 and kind == "AssistantMessage" and type(one["thought"]) in (NoneType, str))
-                ) and type(one["content"]) is type(one["source"]) is str:
-                    copy = one.copy()
-            except KeyError:
-                pass  # the caller finds out what is wrong with it
-        copies.append(copy)
-    return copies
+def _messages() -> TypeAdapter[LLMMessage]:
+    return TypeAdapter(LLMMessage)
 
 
 FinishReasons = Literal["stop", "length", "function_calls", "content_filter", "unknown"]

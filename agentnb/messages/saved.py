@@ -72,6 +72,11 @@ def copied(value: Any) -> Any:
     return value
 
 
+def as_given(saved: Sequence[Any]) -> Iterator[Any]:
+    """Return what goes through saved messages, for one who copies what it keeps: the list need not do so first."""
+    return list.__iter__(saved) if type(saved) is SavedMessages else iter(saved)
+
+
 def problem_of(error: ValidationError) -> str:
     """Return what is wrong first with data that cannot be read."""
     first = error.errors(include_url=False)[0]
@@ -94,16 +99,16 @@ class Kept(Generic[M]):
         edits: Counts the changes of such messages.
     """
 
-    __slots__ = ("_count", "_edits", "_forms", "_given", "_messages", "_read", "_seen", "_unread", "_write")
+    __slots__ = ("_count", "_edits", "_forms", "_given", "_make", "_messages", "_seen", "_unread", "_write")
 
     def __init__(self, messages: list[M], write: Callable[[list[M]], list[Form]], edits: Edits) -> None:
         self._write, self._edits = write, edits
         self._take(messages)
 
     def _take(self, messages: list[M]) -> None:
+        self._unread: list[Form | M] = []  # what was loaded and nobody has looked at; the messages come after it
         self._messages = messages
-        self._unread: list[Form | M] = []
-        self._forms: list[Form] = []
+        self._forms: list[Form] = []  # of what is unread, and of the messages that were seen when last saved
         self._seen: list[M] = []
         self._count = self._edits.count
         self._given: SavedMessages | None = None
@@ -112,47 +117,73 @@ class Kept(Generic[M]):
     def messages(self) -> list[M]:
         """The messages; a list that may be changed."""
         if self._unread:
-            forms = self._forms or self._written(self._unread)
-            with _uncollected():
-                self._take(self._read(self._unread))
-            self._forms, self._seen = forms, self._messages.copy()
+            self._look(len(self._unread))
         return self._messages
 
     @messages.setter
     def messages(self, messages: list[M]) -> None:
         self._take(messages)
 
+    def last(self, count: int) -> list[M]:
+        """Return the last messages, `count` of them if there are so many, without a look at those before."""
+        missing = count - len(self._messages)
+        if self._unread and missing > 0:
+            self._look(min(missing, len(self._unread)))
+        return self._messages[-count:]
+
+    def append(self, message: M) -> None:
+        """Add a message at the end, without a look at what is there."""
+        self._messages.append(message)
+
     def clear(self) -> None:
         """Forget all messages; the list stays the same."""
         self._unread = []
         self._messages.clear()
+        self._rewrite()
 
-    def load(self, entries: list[Form | M], read: Callable[[list[Form | M]], list[M]]) -> None:
+    def load(self, entries: list[Form | M], make: Callable[[Form], M]) -> None:
         """Take other messages in place of the present ones.
 
         Args:
-            entries: Messages, or forms that can be read, which nobody else changes.
-            read: Makes messages of the forms among them.
+            entries: Messages, or forms that one can be made of, which nobody else changes.
+            make: Makes a message of such a form.
         """
         self._take([])
-        self._unread, self._read = entries, read
+        self._unread, self._make = entries, make
+
+    def _look(self, count: int) -> None:
+        self._forms = self._forms or self._written(self._unread)
+        if not self._messages:
+            self._count = self._edits.count  # what is yet to be made was not changed
+        make, entries = self._make, self._unread[-count:]
+        with uncollected():
+            made = [make(entry) if isinstance(entry, dict) else entry for entry in entries]
+        del self._unread[-count:]
+        self._messages[:0] = made
+        self._seen[:0] = made
 
     def forms(self) -> Sequence[Form]:
         """Return the saved forms; the list and the dicts must not be changed."""
-        if self._unread:
-            self._forms = self._forms or self._written(self._unread)
-            return self._forms
-        messages = self.messages
+        messages, unread = self._messages, len(self._unread)
+        if unread and not self._forms:
+            self._forms = self._written(self._unread)
         if self._count != self._edits.count:
-            self._take(messages)
+            self._rewrite()
         self._seen.extend(messages[len(self._seen) :])
         # Two lists of the same objects are compared without a look at these.
         if self._seen != messages:
-            self._take(messages)
+            self._rewrite()
             self._seen.extend(messages)
-        if len(self._forms) < len(messages):
-            self._forms.extend(self._write(messages[len(self._forms) :]))
+        if len(self._forms) < unread + len(messages):
+            with uncollected():
+                self._forms.extend(self._write(messages[len(self._forms) - unread :]))
         return self._forms
+
+    def _rewrite(self) -> None:
+        del self._forms[len(self._unread) :]
+        self._seen = []
+        self._count = self._edits.count
+        self._given = None
 
     def _written(self, entries: list[Form | M]) -> list[Form]:
         written = iter(self._write([entry for entry in entries if not isinstance(entry, dict)]))
@@ -169,8 +200,8 @@ class Kept(Generic[M]):
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
-    # Nothing made here is garbage, and looking for some takes two thirds of the time with 10,000 messages.
+def uncollected() -> Iterator[None]:
+    """Look for no garbage where thousands of objects are made that are none: it takes two thirds of the time."""
     enabled = gc.isenabled()
     gc.disable()
     try:

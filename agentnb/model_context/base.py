@@ -19,8 +19,8 @@ from agentnb.messages import (
     SystemMessage,
     UserMessage,
 )
-from agentnb.messages.llm import edits, plain_copies, read_messages, write_messages
-from agentnb.messages.saved import Kept, problem_of
+from agentnb.messages.llm import edits, made_of_text, read_messages, text_entries, write_messages
+from agentnb.messages.saved import Kept, as_given, copied, problem_of, uncollected
 
 _MESSAGES = (SystemMessage, UserMessage, AssistantMessage, FunctionExecutionResultMessage)
 
@@ -65,7 +65,7 @@ class ChatCompletionContext(Component, ABC):
         Raises:
             ValueError: If it is no message of a model's.
         """
-        self._messages.append(a_message(message))
+        self._kept.append(a_message(message))
 
     @abstractmethod
     async def get_messages(self) -> list[LLMMessage]:
@@ -108,15 +108,15 @@ class ChatCompletionContext(Component, ABC):
         saved = state.get("messages", ()) if isinstance(state, Mapping) else None
         if not isinstance(saved, Sequence) or isinstance(saved, str):
             raise UserError(f"The state {state!r:.80} has no list of 'messages'; is it a model context's?")
-        # Long conversations are loaded to be cut: what is plain is made a message when it is looked at.
-        copies = plain_copies(saved)
-        entries = [copy or _read(saved[place], place + 1) for place, copy in enumerate(copies)]
-        self._kept.load(entries, read_messages)
+        # Long conversations are loaded to be cut: what is plain text is made a message when it is looked at.
+        with uncollected():
+            entries = text_entries(as_given(saved), _read)
+        self._kept.load(entries, made_of_text)
 
 
 def _read(data: Any, number: int) -> LLMMessage:
     try:
-        return read_messages([data])[0]
+        return read_messages([copied(data)])[0]
     except ValidationError as error:
         raise UserError(f"Message {number} of the model context cannot be read: {problem_of(error)}") from error
 

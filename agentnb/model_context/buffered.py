@@ -23,4 +23,4 @@ class BufferedChatCompletionContext(ChatCompletionContext):
         self._buffer_size = at_least_one("buffer_size", buffer_size)
 
     async def get_messages(self) -> list[LLMMessage]:
-        return whole(self._messages[-self._buffer_size :])
+        return whole(self._kept.last(self._buffer_size))

@@ -116,13 +116,13 @@ class Thread:
             factory: Makes messages of them.
         """
         self.clear()
-        self._kept.load(said, factory.read)
+        self._kept.load(said, factory.make)
         self._speakers = [None] * len(said)
         self._heard = dict.fromkeys(self._heard, len(said))
         for name, entries in unheard.items():
             if entries:
                 self._left[name] = Kept([], write_said, said_edits)
-                self._left[name].load(entries, factory.read)
+                self._left[name].load(entries, factory.make)
 
 
 class _Telling:

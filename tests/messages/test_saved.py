@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from agentnb.messages import AssistantMessage, LLMMessage, MessageFactory, RequestUsage, TextMessage, UserMessage
 from agentnb.messages.chat import said_edits, write_said
-from agentnb.messages.llm import edits, read_messages, write_messages
+from agentnb.messages.llm import edits, made_of_text, write_messages
 from agentnb.messages.saved import Kept, SavedMessages
 from tests.strategies import names, numbers, texts
 
@@ -52,23 +52,46 @@ def test_text_messages_come_back_from_their_forms(messages: list[TextMessage]) -
 
     entries = factory.entries(json.loads(json.dumps(write_said(messages))), "of the test")
 
-    assert factory.read(entries) == messages
-    assert write_said(factory.read(entries)) == write_said(messages)
+    made = [factory.make(entry) if isinstance(entry, dict) else entry for entry in entries]
+    checked = [TextMessage.model_validate(form) for form in write_said(messages)]
+    assert made == messages
+    assert write_said(made) == write_said(messages)
+    assert [list(message.__dict__) for message in made] == [list(message.__dict__) for message in checked]
 
 
 @pytest.mark.parametrize(
-    "at", ["2026-W01-1T00:00:00Z", "20260101T000000Z", "2026-01-01", "2026-01-01T00:00:00+00:00", 1]
+    "change",
+    [
+        {"metadata": {1: "value"}},
+        {"metadata": {"key": 1}},
+        {"metadata": [["key", "value"]]},
+        {"models_usage": {"prompt_tokens": 1}},
+        {"models_usage": {"prompt_tokens": 1, "completion_tokens": "many"}},
+        {"models_usage": [1, 2]},
+        {"created_at": "2026-13-01T00:00:00Z"},
+        {"created_at": None},
+        {"content": None},
+        {"content": ["a"]},
+        {"source": 1},
+    ],
+    ids=str,
 )
-def test_a_time_that_is_written_otherwise_is_left_to_the_validator(at: Any) -> None:
+def test_text_that_the_validator_refuses_is_refused_where_it_is_loaded(change: dict[str, Any]) -> None:
     (form,) = write_said([TextMessage(content="a", source="s")])
 
-    try:
-        expected: Any = TextMessage.model_validate({**form, "created_at": at})
-    except ValueError:
-        with pytest.raises(ValueError, match="Message 1 of the test, a TextMessage, cannot be read: created_at"):
-            MessageFactory().entries([{**form, "created_at": at}], "of the test")
-    else:
-        assert MessageFactory().entries([{**form, "created_at": at}], "of the test") == [expected]
+    with pytest.raises(ValueError, match="Message 2 of the test, a TextMessage, cannot be read: "):
+        MessageFactory().entries([form, {**form, **change}], "of the test")
+
+
+@pytest.mark.parametrize("text", ["Zoë", "値", "half a \ud83d smile"])
+def test_what_a_text_is_in_any_script_is_read_as_the_validator_reads_it(text: str) -> None:
+    (form,) = write_said([TextMessage(content="a", source="s")])
+    form |= {"source": text, "id": text, "content": text, "metadata": {text: text}}
+
+    (entry,) = MessageFactory().entries([form], "of the test")
+
+    assert isinstance(entry, dict)
+    assert MessageFactory().make(entry) == TextMessage.model_validate(form)
 
 
 def test_only_what_is_new_is_written() -> None:
@@ -111,6 +134,17 @@ def test_a_message_whose_attribute_is_set_is_written_anew() -> None:
     others.messages[0].content = "b"
 
     assert shown(messages.saved()) == shown(others.saved()) == ["b"]
+
+
+def test_a_message_whose_attribute_is_set_or_deleted_leaves_the_states_saved_before_as_they_were() -> None:
+    messages = kept("a")
+    before = messages.saved()
+
+    messages.messages[0].content = "b"
+    between = messages.saved()
+    del messages.messages[0].content
+
+    assert (shown(before), shown(between)) == (["a"], ["b"])
 
 
 def test_the_list_of_a_state_that_is_gone_is_used_again_and_that_of_one_that_is_held_is_not() -> None:
@@ -187,25 +221,103 @@ def test_a_list_that_is_changed_is_not_used_again(change: Any) -> None:
     assert shown(messages.saved()) == ["a", "b"]
 
 
+class Loaded:
+    """Kept messages that were loaded, and the contents of those that were made since."""
+
+    def __init__(self, *entries: str | LLMMessage) -> None:
+        self.made: list[str] = []
+        self.kept = kept()
+        forms = [entry if not isinstance(entry, str) else user(entry).model_dump() for entry in entries]
+        self.kept.load(forms, self._make)
+
+    def _make(self, form: dict[str, Any]) -> LLMMessage:
+        self.made.append(form["content"])
+        return made_of_text(form)
+
+
 def test_loaded_messages_are_made_when_they_are_looked_at_and_then_stay() -> None:
-    made: list[int] = []
-
-    def read(entries: list[Any]) -> list[LLMMessage]:
-        made.append(len(entries))
-        return read_messages(entries)
-
     answer = AssistantMessage(content="b", source="s")
-    messages = kept()
-    messages.load([{"content": "a", "source": "user", "type": "UserMessage"}, answer], read)
+    loaded = Loaded("a", answer)
 
-    assert shown(messages.saved()) == ["a", "b"]
-    assert made == []
-    first = messages.messages
+    assert shown(loaded.kept.saved()) == ["a", "b"]
+    assert loaded.made == []
+    first = loaded.kept.messages
     assert first == [user("a"), answer]
     assert first[1] is answer
-    assert messages.messages is first
-    assert shown(messages.saved()) == ["a", "b"]
-    assert made == [2]
+    assert loaded.kept.messages is first
+    assert shown(loaded.kept.saved()) == ["a", "b"]
+    assert loaded.made == ["a"]
+
+
+def test_a_look_at_the_last_messages_makes_no_others_and_these_stay() -> None:
+    loaded = Loaded("a", "b", "c", "d")
+
+    last = loaded.kept.last(2)
+    assert last == [user("c"), user("d")]
+    assert loaded.made == ["c", "d"]
+    assert loaded.kept.last(3)[1] is last[0]
+    assert loaded.made == ["c", "d", "b"]
+    assert loaded.kept.messages[2:] == last
+    assert loaded.kept.messages[2] is last[0]
+    assert len(loaded.kept.last(9)) == 4
+
+
+def test_what_is_said_after_a_load_comes_after_it_without_a_look_at_it() -> None:
+    loaded = Loaded("a", "b")
+
+    loaded.kept.append(user("c"))
+    assert shown(loaded.kept.saved()) == ["a", "b", "c"]
+    loaded.kept.append(user("d"))
+    assert loaded.kept.last(1) == [user("d")]
+    assert loaded.made == []
+    assert shown(loaded.kept.messages and loaded.kept.saved()) == ["a", "b", "c", "d"]
+
+
+def test_what_was_loaded_and_saved_is_gone_once_it_is_cleared() -> None:
+    loaded = Loaded("a", "b")
+    loaded.kept.saved()
+
+    loaded.kept.clear()
+
+    assert shown(loaded.kept.saved()) == []
+
+
+@given(data=st.data())
+def test_whatever_is_done_with_messages_a_state_is_what_they_dump_and_stays_as_it_was(data: st.DataObject) -> None:
+    forms = st.lists(st.builds(user, texts), max_size=4).map(write_messages)
+    messages, expected = kept(), []
+    states: list[tuple[Any, Any]] = []
+    steps = st.sampled_from(["load", "say", "last", "look", "set", "exchange", "remove", "clear", "save", "save"])
+    for step in data.draw(st.lists(steps, max_size=12)):
+        match step:
+            case "load":
+                expected = json.loads(json.dumps(data.draw(forms)))
+                messages.load([dict(form) for form in expected], made_of_text)
+            case "say":
+                messages.append(user(data.draw(texts)))
+                expected.append(messages.last(1)[0].model_dump())
+            case "last":
+                count = data.draw(st.integers(1, 4))
+                assert [message.model_dump() for message in messages.last(count)] == expected[-count:]
+            case "look":
+                assert [message.model_dump() for message in messages.messages] == expected
+            case "set" if expected:
+                changed = messages.last(1)[0]
+                changed.content = data.draw(texts)
+                expected[-1] = changed.model_dump()
+            case "exchange" if expected:
+                messages.messages[0] = other = user(data.draw(texts))
+                expected[0] = other.model_dump()
+            case "remove" if expected:
+                del messages.messages[-1], expected[-1]
+            case "clear":
+                messages.clear()
+                expected = []
+            case "save":
+                states.append((messages.saved(), json.loads(json.dumps(expected))))
+
+    assert [json.loads(json.dumps(state)) for state, _ in states] == [saved for _, saved in states]
+    assert json.loads(json.dumps(messages.saved())) == expected
 
 
 def test_a_saved_list_is_a_list_to_every_reader() -> None:

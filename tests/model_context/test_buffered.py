@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentnb.messages import LLMMessage
+from agentnb.messages import LLMMessage, UserMessage
 from agentnb.model_context import BufferedChatCompletionContext
 from tests.model_context.conversations import Part, calls, conversations, expected, filled, results, shown, user
 
@@ -32,6 +33,25 @@ async def test_a_buffer_keeps_all_it_was_given_for_its_state() -> None:
     buffer = await filled(BufferedChatCompletionContext(1), [user("a"), user("b")])
 
     assert len((await buffer.save_state())["messages"]) == 2
+
+
+async def test_of_what_was_loaded_a_buffer_makes_messages_of_what_it_shows_only() -> None:
+    buffer = BufferedChatCompletionContext(3)
+    state = {"messages": [user(f"{number}").model_dump() for number in range(100)]}
+    before = _alive()
+
+    await buffer.load_state(state)
+    await buffer.add_message(user("new"))
+    shown = await buffer.get_messages()
+
+    assert [message.content for message in shown] == ["98", "99", "new"]
+    assert _alive() == before + 3
+    assert [message["content"] for message in (await buffer.save_state())["messages"]][-3:] == ["98", "99", "new"]
+
+
+def _alive() -> int:
+    gc.collect()
+    return sum(type(one) is UserMessage for one in gc.get_objects())
 
 
 class Untouched(list[LLMMessage]):

@@ -98,6 +98,23 @@ async def test_what_was_loaded_is_not_changed_through_the_state_given() -> None:
     assert json.dumps(await second.save_state()) == kept
 
 
+async def test_a_team_that_took_over_a_state_in_the_same_process_shares_nothing_with_the_first() -> None:
+    first, second = crew(), crew()
+    await first.run(task="go")
+    state = await first.save_state()
+    kept = json.dumps(state)
+
+    await second.load_state(state)
+    for message in second._thread.messages:
+        message.source = "changed"
+    for agent in second.participants:
+        for heard in await agent.model_context.get_messages():  # type: ignore[union-attr]
+            heard.source = "changed"
+
+    assert json.dumps(state) == json.dumps(await first.save_state()) == kept
+    assert json.dumps(await second.save_state()) != kept
+
+
 async def test_a_state_is_a_plain_list_once_it_is_copied_or_pickled() -> None:
     team = crew()
     await team.run(task="go")
