@@ -31,9 +31,9 @@ os.environ["AGENTNB_RUNS"] = "off"
 cpu = time.process_time
 
 
-def agents() -> list[Any]:
-    """Three assistants who are shown the last ten messages, so that a long conversation is soon there."""
-    return [AssistantAgent(name, Instant(), model_context=BufferedChatCompletionContext(10)) for name in NAMES]
+def agents(shown: int = 10) -> list[Any]:
+    """Three assistants who are shown the last messages only, so that a long conversation is soon there."""
+    return [AssistantAgent(name, Instant(), model_context=BufferedChatCompletionContext(shown)) for name in NAMES]
 
 
 def team(turns: int) -> RoundRobinGroupChat:
@@ -60,20 +60,21 @@ async def kept(messages: int, new: int) -> dict[str, float]:
     load, _ = await timed(lambda: loaded.load_state(read))
     assert json.dumps(await loaded.save_state()) == text
 
-    async def load_and_look() -> None:
-        taking = agents()
+    async def load_and_look(taking: list[Any]) -> int:
         await RoundRobinGroupChat(taking, max_turns=1).load_state(read)
-        for agent in taking:
-            await agent.model_context.get_messages()
+        return sum([len(await agent.model_context.get_messages()) for agent in taking])
 
-    looked, _ = await timed(load_and_look)
+    some, every = agents(), agents(shown=messages)
+    looked, _ = await timed(lambda: load_and_look(some))
+    whole, seen = await timed(lambda: load_and_look(every))
+    assert seen > 2 * messages, seen
     del state
     # The second save finds all but what is new written.
     await loaded.run()
     await loaded.save_state()
     await loaded.run()
     more, _ = await timed(loaded.save_state)
-    return {"first": first, "again": again, "load": load, "looked": looked, "more": more}
+    return {"first": first, "again": again, "load": load, "looked": looked, "whole": whole, "more": more}
 
 
 def main() -> None:

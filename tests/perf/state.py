@@ -20,7 +20,8 @@ ROWS = {
     "first": "first save of {:,} messages, per message",
     "again": "next save of {:,} messages, per message",
     "load": "load of {:,} messages, per message",
-    "looked": "load of {:,} messages and a look at each context, per message",
+    "looked": "load of {:,} messages and a look at the end of each context, per message",
+    "whole": "load of {:,} messages and a look at all of each context, per message",
 }
 
 
