@@ -219,7 +219,13 @@ class RunLog(Questions):
             ) from error
 
     def branch(
-        self, at: int | None = None, *, message: int | None = None, why: str = "", folder: Path | None = None
+        self,
+        at: int | None = None,
+        *,
+        message: int | None = None,
+        why: str = "",
+        folder: Path | None = None,
+        in_memory: bool = False,
     ) -> Self:
         """Return a new log that shares the beginning of this one: the same facts, not read or done again.
 
@@ -236,6 +242,7 @@ class RunLog(Questions):
                 together. Give either this or `at`.
             why: A remark for who reads it later.
             folder: Where its file goes; default: `runs_folder()`, or memory if runs are switched off.
+            in_memory: Whether it has no file, wherever runs go.
 
         Raises:
             UserError: If the log cannot be cut there; the message says where it can.
@@ -248,7 +255,7 @@ class RunLog(Questions):
         log = type(self)()
         log._events = self._events[:at]
         log.origin = Origin(self.id, at, self.path)
-        folder = folder or runs_folder()
+        folder = None if in_memory else folder or runs_folder()
         if folder is not None:
             runner = next((event.source for event in self if event.kind == "run.started"), "run")
             shares = self._has_on_disk(at, folder)

@@ -68,10 +68,10 @@ class CheckedTeam(TeamAround):
     ```
 
     The check is asked after each round, about each message that an agent said in it. Where it fails, the run ends, and
-    its log is branched before the turns that are taken back; the branch goes on, in a file of its own, and nothing of
-    what both share is done again. The result and its log are those of the last branch; each branch says where it comes
-    from and why. What is taken back has been shown to those who watch, and what it did outside of the conversation, as
-    by tools or to a kernel's variables, stays done.
+    its log is branched before the turns that are taken back; the branch goes on, in a file of its own beside the run's,
+    or in memory where the run is, and nothing of what both share is done again. The result and its log are those of
+    the last branch; each branch says where it comes from and why. What is taken back has been shown to those who
+    watch, and what it did outside of the conversation, as by tools or to a kernel's variables, stays done.
 
     Args:
         team: The team; it may not be part of another run.
@@ -147,7 +147,13 @@ class CheckedTeam(TeamAround):
     async def _go_back(self, log: RunLog, reason: str) -> TextMessage | None:
         """Let the team stand where it stood some turns ago, in a branch; return what it is told."""
         story = [one for one in stories(log.events).values() if one.started.parent is None][-1]
-        branch = log.branch(at=_before(story, self._on_fail.turns), why=f"{self._checker}: {reason}")
+        beside = log.path.parent if log.path is not None else None
+        branch = log.branch(
+            at=_before(story, self._on_fail.turns),
+            why=f"{self._checker}: {reason}",
+            folder=beside,
+            in_memory=beside is None,
+        )
         told = None
         if self._on_fail.tells:
             told = TextMessage(content=f"This did not pass: {_sentence(reason)} Try again.", source=self._checker)

@@ -78,6 +78,17 @@ def test_a_branchs_file_beside_its_origin_holds_only_its_own_facts(log: RunLog) 
     assert (again.id, again.origin) == (branch.id, branch.origin)
 
 
+def test_a_branch_in_memory_leaves_no_file_wherever_runs_go(log: RunLog, runs: Path) -> None:
+    files = set(runs.iterdir())
+
+    branch = noted(log, "abc").branch(2, in_memory=True)
+    branch.reopen().note("d")
+
+    assert branch.path is None
+    assert set(runs.iterdir()) == files
+    assert texts_of(branch) == ["a", "b", "d"]
+
+
 def test_a_branch_goes_on_when_it_is_reopened(log: RunLog) -> None:
     branch = noted(log, "abc").branch(2)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,6 +57,32 @@ async def test_the_log_of_the_result_is_a_branch_that_says_why() -> None:
     assert branched.why == "ward: Five is forbidden."
     assert result.log.events[: branched.at] == origin.events[: branched.at]
     assert "5" not in [message.to_text() for message in result.messages]
+
+
+async def test_a_checked_run_in_memory_leaves_no_file_when_it_goes_back(runs: Path) -> None:
+    log = RunLog()
+
+    result = await CheckedTeam(counting("4", "5", "5", "6", "7"), no_five).run(task="Count.", log=log)
+
+    assert not runs.exists()
+    assert result.log is not None
+    assert result.log.path is None
+    assert result.log.origin is not None
+    assert sum(isinstance(event.body, Branched) for event in result.log) == 2
+
+
+async def test_a_checked_run_in_a_folder_of_its_own_goes_back_beside_its_file(runs: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "elsewhere"
+
+    result = await CheckedTeam(counting("4", "5", "6", "7"), no_five).run(
+        task="Count.", log=RunLog.create("checked", folder=folder)
+    )
+
+    assert not runs.exists()
+    assert result.log is not None
+    assert result.log.path is not None
+    assert result.log.path.parent == folder
+    assert len(RunLog.open(result.log.path)) == len(result.log)
 
 
 async def test_what_a_branch_shares_is_asked_of_no_model_again() -> None:
