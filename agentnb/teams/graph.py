@@ -15,6 +15,8 @@ from agentnb.teams.digraph import DiGraph, DiGraphEdge
 from agentnb.teams.group_chat import BaseGroupChat
 
 MANAGER = "GraphManager"
+_CONDITION = 40
+"""Characters of a condition shown where edges are named."""
 
 
 class Way(NamedTuple):
@@ -101,14 +103,32 @@ class GraphPolicy(RememberingPolicy):
     async def __call__(self, view: TeamView) -> Choice:
         names = tuple(self._ready)
         why = "; ".join(self._why(name, groups) for name, groups in self._ready.items())
-        rule = "edges" if any(self._ready.values()) else "start"
-        return Choice(names, rule=rule, why=why, candidates=names)
+        return Choice(names, rule=self._rule(), why=why, candidates=names)
+
+    def _rule(self) -> str:
+        """Name the edges that made the nodes ready, as in "after a (yes)"; "start" where none did."""
+        if not any(self._ready.values()):
+            return "start"
+        told = {
+            name: " and ".join(
+                f"{way.source} ({_shown(self._edges[way])})" if self._edges[way].conditional else way.source
+                for way in self._into(name, groups)
+                if way in self._taken
+            )
+            for name, groups in self._ready.items()
+        }
+        if len(told) == 1:
+            return f"after {next(iter(told.values()))}"
+        return "; ".join(f"{name} after {ways}" if ways else f"{name} at the start" for name, ways in told.items())
+
+    def _into(self, name: str, groups: Sequence[str]) -> list[Way]:
+        return [way for group in groups for way in self._groups[Group(name, group)]]
 
     def _why(self, name: str, groups: Sequence[str]) -> str:
         if not groups:
             return f"{name!r} begins"
         came, missing = [], []
-        for way in (way for group in groups for way in self._groups[Group(name, group)]):
+        for way in self._into(name, groups):
             edge = self._edges[way]
             told = f" (on {edge.describe_condition()!r})" if edge.conditional else ""
             if way in self._taken:
@@ -270,6 +290,14 @@ def _closure(group: Group, before: Mapping[Group, set[Group]]) -> set[Group]:
     return found
 
 
+def _shown(edge: DiGraphEdge) -> str:
+    condition = " ".join(edge.describe_condition().split())
+    if edge._function is None:
+        return condition if len(condition) <= _CONDITION else f"{condition[: _CONDITION - 1]}…"
+    name = condition.rpartition(".")[2]
+    return f"{name}()" if name.isidentifier() else "a function"
+
+
 def _list(words: Sequence[str]) -> str:
     return " and ".join((", ".join(words[:-1]), words[-1])) if len(words) > 1 else "".join(words)
 
@@ -287,7 +315,8 @@ class GraphFlow(BaseGroupChat):
     All nodes that are ready speak at the same time, in one round, which counts as one turn. A run ends when no node
     is left to run; the next one begins with the start nodes. Ended before that, by the termination condition,
     `max_turns`, an error or a person, the next run goes on with the nodes that were ready. Everybody hears everything;
-    a `MessageFilterAgent` hears less. When exactly a node is ready is said by `GraphPolicy`.
+    a `MessageFilterAgent` hears less. When exactly a node is ready is said by `GraphPolicy`; which edges made it so is
+    the `rule` of the choice, as in "after a (yes)": see `result.to_df("choices")`.
 
     Args:
         participants: Agents, one for each node of the graph, with the nodes' names.

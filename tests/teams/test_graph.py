@@ -479,9 +479,23 @@ async def test_the_log_says_why_each_speaks() -> None:
 
     assert [(choice.rule, choice.why) for choice in chosen(result.log)] == [
         ("start", "'a' begins"),
-        ("edges", "'b' follows 'a' (on 'left'); 'c' follows 'a' (on 'approved')"),
-        ("edges", "'d' follows 'b' and 'c', without 'x', which cannot come before it"),
+        ("b after a (left); c after a (approved())", "'b' follows 'a' (on 'left'); 'c' follows 'a' (on 'approved')"),
+        ("after b and c", "'d' follows 'b' and 'c', without 'x', which cannot come before it"),
     ]
+
+
+async def test_the_table_of_choices_counts_how_often_each_edge_was_taken() -> None:
+    graph = made(("a", "b"), ("b", "a", "again"), ("b", "c", "and done, " * 20), start="a")
+    lines: dict[str, list[Any]] = {"b": ["again", "again", "and done, " * 20]}
+
+    result = await flow(graph, lines=lines, max_turns=9).run(task="go")
+
+    assert result.to_df("choices").rule.value_counts().to_dict() == {
+        "start": 1,
+        "after a": 3,
+        "after b (again)": 2,
+        "after b (and done, and done, and done, and done,…)": 1,
+    }
 
 
 async def test_the_log_holds_the_graph_for_those_who_draw_it() -> None:
