@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
+import json
 import re
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
+from types import CodeType
 from typing import Any, NamedTuple, Self
 
 from pydantic import BaseModel
@@ -76,6 +81,44 @@ class _Counted(NamedTuple):
     first: LLMMessage
     prefix: Prefix
     words: int
+
+
+def cassette_of(answers: Iterable[tuple[str | None, Any]]) -> str:
+    """Return the SHA-256 of prepared answers, each with who gets it: what tells one script or recording from others.
+
+    Of a function its source counts, or its name where there is none; what it reads besides does not.
+    """
+    text = json.dumps([(source, _told(answer)) for source, answer in answers], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _told(answer: Any) -> Any:
+    if isinstance(answer, CreateResult):
+        usage = answer.usage
+        return {
+            "finish_reason": answer.finish_reason,
+            "content": _told(answer.content),
+            "thought": answer.thought,
+            "cached": answer.cached,
+            "usage": (usage.prompt_tokens, usage.completion_tokens),
+        }
+    if isinstance(answer, Exception):
+        return {"error": type(answer).__qualname__, "text": str(answer)}
+    if isinstance(answer, list):
+        return [{"id": call.id, "name": call.name, "arguments": call.arguments} for call in answer]
+    if callable(answer):
+        code = getattr(answer, "__code__", None)
+        name = getattr(answer, "__qualname__", type(answer).__qualname__)
+        return {"function": (_source(code) if isinstance(code, CodeType) else None) or name}
+    return answer
+
+
+@lru_cache(maxsize=256)
+def _source(code: CodeType) -> str | None:
+    try:
+        return inspect.getsource(code)
+    except (OSError, TypeError):
+        return None
 
 
 def able_to_everything() -> ModelInfo:
@@ -166,6 +209,15 @@ class ReplayChatCompletionClient(CountingClient):
             raise UserError(f"In the run {where or recorded.id} no model answered; there is nothing to replay.")
         name = f"replay:{where.name if where else recorded.id[:8]}"
         return cls(answers, able_to_everything(), sources=sources, name=name)
+
+    @property
+    def cassette(self) -> str:
+        """The SHA-256 of its answers and of who gets them; `agentnb.provenance` of a run names it."""
+        sources: Sequence[str | None] = self._sources or [None] * len(self.chat_completions)
+        return cassette_of(zip(sources, self.chat_completions, strict=False))
+
+    def _describe_config(self) -> dict[str, Any]:
+        return {**super()._describe_config(), "cassette": self.cassette}
 
     @property
     def model_name(self) -> str:

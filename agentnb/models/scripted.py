@@ -13,7 +13,7 @@ from agentnb.exceptions import UserError
 from agentnb.messages import CreateResult, FunctionCall, LLMMessage, RequestUsage
 from agentnb.models.base import CountingClient, ModelInfo, ToolChoice, UsageCounter, check_request
 from agentnb.models.reliable import Abort
-from agentnb.models.replay import WordCounter, able_to_everything, word_count, word_pieces
+from agentnb.models.replay import WordCounter, able_to_everything, cassette_of, word_count, word_pieces
 
 __all__ = ["ScriptedChatCompletionClient"]
 
@@ -68,6 +68,14 @@ class ScriptedChatCompletionClient(CountingClient):
         self._words = WordCounter()
         self.asked: list[list[LLMMessage]] = []
         self.tools_offered: list[list[str]] = []
+
+    @property
+    def cassette(self) -> str:
+        """The SHA-256 of its script, functions by their source; `agentnb.provenance` of a run names it."""
+        return cassette_of((None, line) for line in self._script)
+
+    def _describe_config(self) -> dict[str, Any]:
+        return {**super()._describe_config(), "cassette": self.cassette}
 
     @property
     def model_name(self) -> str:

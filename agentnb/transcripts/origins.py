@@ -46,6 +46,8 @@ class ModelUse:
     options: Mapping[str, Any]
     answers: Answers = "model"
     """Who answered: a model, a script, or a recording."""
+    cassette: list[str] = field(default_factory=list)
+    """The SHA-256 of each script or recording, as its client's `cassette` gives it; empty for models."""
     returned: list[str] = field(default_factory=list)
     """As the server named it."""
     fingerprints: list[str] = field(default_factory=list)

@@ -39,6 +39,8 @@ _OPTIONS = {
     "n_ctx",
 }
 _TEMPLATE = re.compile(r"(?:^|_)(?:prompt|template|format|message|instructions)$")
+_Client = tuple[str, str, dict[str, Any]]
+"""Whose it is, its class, and its arguments."""
 _INSTEAD: dict[str, Answers] = {"ScriptedChatCompletionClient": "script", "ReplayChatCompletionClient": "replay"}
 
 
@@ -117,7 +119,7 @@ def provenance(log: Any) -> Provenance:
 class _Reader:
     def __init__(self, log: RunLog) -> None:
         self._log = log
-        self._clients: list[tuple[str, str, dict[str, Any]]] = []
+        self._clients: list[_Client] = []
         self._described: dict[str, str] = {}
         self._templates: dict[str, Template] = {}
         self._models: dict[tuple[str, str], ModelUse] = {}
@@ -246,21 +248,34 @@ class _Reader:
         use = self._models.get(key)
         if use is None:
             use = self._models[key] = ModelUse(body.model, options, _answers(client[0] if client else "", body.model))
+        if use.answers != "model":
+            cassette = self._cassette(event.source, body.model)
+            use.cassette += [cassette] if cassette and cassette not in use.cassette else []
         self._uses[event.id] = use
         use.calls += 1
         use.unfinished += 1
         if event.source and event.source not in use.agents:
             use.agents.append(event.source)
 
+    def _cassette(self, source: str, model: str) -> str | None:
+        """Return the hash of what a script or a recording answered with, if the component says it beyond doubt."""
+        fitting, own = self._asked_of(source, model)
+        found = {str(client[2].get("cassette") or "") for client in own or fitting}
+        return next(iter(found)) or None if len(found) == 1 else None
+
+    def _asked_of(self, source: str, model: str) -> tuple[list[_Client], list[_Client]]:
+        """Return the clients that could have been asked, and those of them that are the asker's own."""
+        fitting = [client for client in self._clients if _fits(client[1], client[2], model)]
+        # A client whose arguments name no model, such as that of a file, is known by whose it is.
+        fitting = fitting or [client for client in self._clients if not _named(client[2])]
+        return fitting, [client for client in fitting if client[0] == source.rpartition("/")[2]]
+
     def _client(self, source: str, model: str) -> tuple[str, dict[str, Any]] | None:
         """Return the class and the arguments of the client that was asked, if the component says so beyond doubt.
 
         Of several clients of one class that it could have been, those arguments in which they agree.
         """
-        fitting = [client for client in self._clients if _fits(client[1], client[2], model)]
-        # A client whose arguments name no model, such as that of a file, is known by whose it is.
-        fitting = fitting or [client for client in self._clients if not _named(client[2])]
-        own = [client for client in fitting if client[0] == source.rpartition("/")[2]]
+        fitting, own = self._asked_of(source, model)
         if not own and all(_named(client[2]) for client in fitting):
             own = fitting
         if not own or any(one[1] != own[0][1] for one in own):
@@ -393,6 +408,8 @@ def _rows(known: Provenance) -> Iterator[tuple[str, str]]:
         marks = f", fingerprint {listed(use.fingerprints)}" if use.fingerprints else ""
         options = f" ({_pairs(use.options)})" if use.options else ""
         yield use.answers, f"{use.model}{options}: {counted(use.calls, 'call')}{answered}{marks}"
+        for cassette in use.cassette:
+            yield "cassette", f"{cassette} ({use.model})"
     for prompt in known.prompts:
         yield "prompt", f"{prompt.sha256} ({listed(prompt.agents)}, {counted(prompt.characters, 'character')})"
     for tool in known.tools:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -106,3 +107,19 @@ def test_a_script_of_plain_texts_is_a_component() -> None:
     loaded = ScriptedChatCompletionClient.load_component(dumped)
 
     assert loaded.dump_component() == dumped
+
+
+def test_a_script_has_a_hash_that_tells_it_from_others() -> None:
+    def shouts(messages: Sequence[LLMMessage]) -> str:
+        return str(messages[-1].content).upper()
+
+    def whispers(messages: Sequence[LLMMessage]) -> str:
+        return str(messages[-1].content).lower()
+
+    call = [FunctionCall(id="1", name="f", arguments="{}")]
+    scripts: list[list[Any]] = [["a"], ["b"], ["a", "b"], [ValueError("a")], [call], [shouts], [whispers], [print]]
+    hashes = [ScriptedChatCompletionClient(script).cassette for script in scripts]
+
+    assert len(set(hashes)) == len(scripts)
+    assert ScriptedChatCompletionClient(["a", "b"], repeats=True, name="other").cassette == hashes[2]
+    assert ScriptedChatCompletionClient([shouts]).cassette == hashes[5]

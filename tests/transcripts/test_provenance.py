@@ -13,7 +13,12 @@ from agentnb.agents import AssistantAgent
 from agentnb.core import EventId
 from agentnb.exceptions import UserError
 from agentnb.messages import CreateResult, RequestUsage, SystemMessage, UserMessage
-from agentnb.models import OpenAIChatCompletionClient
+from agentnb.models import (
+    ChatCompletionClient,
+    OpenAIChatCompletionClient,
+    ReplayChatCompletionClient,
+    ScriptedChatCompletionClient,
+)
 from agentnb.runlog import (
     ContextAdded,
     InputAnswered,
@@ -26,7 +31,7 @@ from agentnb.runlog import (
     ToolStarted,
     Usage,
 )
-from agentnb.teams import RoundRobinGroupChat
+from agentnb.teams import RoundRobinGroupChat, SelectorGroupChat
 from agentnb.transcripts import Provenance, provenance
 from tests.models.conftest import openai_server
 from tests.models.server import OpenAIServer
@@ -219,6 +224,32 @@ def test_of_several_scripts_of_one_name_each_is_known_as_a_script() -> None:
     ask(log, run, "manager", model="tiny")
 
     assert [use.answers for use in provenance(log).models] == ["script"]
+
+
+async def test_a_run_of_recorded_answers_names_the_recording_by_its_hash(runs: Path) -> None:
+    def team(model: ChatCompletionClient) -> SelectorGroupChat:
+        members = [AssistantAgent(name, model) for name in ("ana", "ben", "cy")]
+        return SelectorGroupChat(members, model, max_turns=2)
+
+    first = await team(ScriptedChatCompletionClient(["ana", "Hello.", "ben", "Bye."])).run(task="go")
+    (path,) = runs.glob("*.jsonl")
+    recording = ReplayChatCompletionClient.from_log(path)
+
+    again = provenance(await team(recording).run(task="go"))
+
+    assert provenance(first).models[0].cassette != [recording.cassette]
+    assert [use.cassette for use in again.models] == [[recording.cassette]]
+    assert again.to_dict()["models"][0]["cassette"] == [ReplayChatCompletionClient.from_log(path).cassette]
+    assert f"cassette {recording.cassette} (replay:{path.name})" in " ".join(str(again).split())
+
+
+async def test_scripts_of_several_agents_are_told_apart_by_their_hashes() -> None:
+    clients = {name: ScriptedChatCompletionClient([f"I am {name}."]) for name in ("ana", "ben")}
+    team = RoundRobinGroupChat([AssistantAgent(name, client) for name, client in clients.items()], max_turns=2)
+
+    (use,) = provenance(await team.run(task="go")).models
+
+    assert use.cassette == [client.cassette for client in clients.values()]
 
 
 def test_system_prompts_are_known_by_their_hash_and_who_was_shown_them() -> None:
