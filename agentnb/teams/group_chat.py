@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, overload
+from typing import Any, ClassVar, Never, overload
 
 from agentnb.base import ChatAgent, Task, TaskResult, TaskRunner, Team, TerminationCondition, models_of
 from agentnb.base.restoring import Told
@@ -29,7 +29,7 @@ class BaseGroupChat(Team):
 
     Args:
         participants: Agents, or teams whose whole runs count as one turn, with names of their own.
-        policy: Chooses the next speakers: a function of a `TeamView`, or a `RememberingPolicy`.
+        policy: Chooses the next speakers: a function of a `TeamView`, or a `RememberingPolicy`; every team needs one.
         name: The team's name; default: its class.
         description: What it is good for.
         termination_condition: Ends a run; reset when it has.
@@ -41,7 +41,7 @@ class BaseGroupChat(Team):
 
     Raises:
         ValueError: If there are no participants, two of one name, or `max_turns` is not positive.
-        TypeError: If a participant is no agent, or a team where only agents may take part.
+        TypeError: If a participant is no agent, or a team where only agents may take part; if there is no policy.
     """
 
     nests: ClassVar[bool] = True
@@ -52,7 +52,7 @@ class BaseGroupChat(Team):
     def __init__(
         self,
         participants: Sequence[ChatAgent | Team],
-        policy: SpeakerPolicy,
+        policy: SpeakerPolicy | None = None,
         *,
         name: str | None = None,
         description: str | None = None,
@@ -61,7 +61,10 @@ class BaseGroupChat(Team):
         runtime: AgentRuntime | None = None,
         custom_message_types: Sequence[type[Item]] | None = None,
         emit_team_events: bool = False,
+        **manager: Never,
     ) -> None:
+        if not callable(policy) or manager or isinstance(participants, str):
+            raise TypeError(self._without_policy(manager))
         names = [self._checked(participant).name for participant in participants]
         if not names:
             raise UserError("A team needs at least one participant.")
@@ -94,6 +97,21 @@ class BaseGroupChat(Team):
         self._turns = 0
         self._last_speakers: tuple[str, ...] = ()
         self._descriptions = {participant.name: participant.description for participant in participants}
+
+    def _without_policy(self, unknown: Mapping[str, Any]) -> str:
+        """Say what is wrong with arguments that are AutoGen's for a team with a manager, or lack a policy."""
+        strange = [name for name in unknown if not name.startswith("group_chat_manager")]
+        if strange:
+            return f"{type(self).__name__} takes no {' and no '.join(map(repr, strange))}."
+        return (
+            f"{type(self).__name__} needs a policy: teams have no manager class here, but a function that says who "
+            "speaks next. Write\n"
+            "    def in_turn(view: TeamView) -> str:\n"
+            "        return view.names[view.turns % len(view.names)]\n"
+            "and BaseGroupChat(participants, in_turn, termination_condition=…), or super().__init__(participants, "
+            "in_turn, …) in a class of your own. What a manager kept from turn to turn goes into a RememberingPolicy; "
+            "see agentnb.teams.SpeakerPolicy."
+        )
 
     def _checked(self, participant: Any) -> ChatAgent | Team:
         if isinstance(participant, ChatAgent) or (self.nests and isinstance(participant, Team)):

@@ -250,3 +250,48 @@ async def test_a_condition_of_a_run_that_goes_on_is_not_lent_to_another() -> Non
     ana.go_on.set()
     await run
     assert sources(await other.run(task="go")) == ["user", "ben", "ben"]
+
+
+class InAutoGensManner(BaseGroupChat):
+    """A team that wants a manager made, as one of AutoGen's does."""
+
+    def __init__(self, participants: Sequence[Any], **options: Any) -> None:
+        super().__init__(
+            name="mine",
+            description="a team of mine",
+            participants=participants,
+            group_chat_manager_name="MyManager",  # type: ignore[arg-type]
+            group_chat_manager_class=object,  # type: ignore[arg-type]
+            **options,
+        )
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda ana: InAutoGensManner([ana], max_turns=1),
+        lambda ana: BaseGroupChat([ana]),
+        lambda ana: BaseGroupChat("mine", "a team of mine"),  # type: ignore[arg-type]
+        lambda ana: BaseGroupChat([ana], "in turn"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_team_made_in_autogens_manner_says_how_a_policy_is_written(make: Any) -> None:
+    with pytest.raises(TypeError, match=r"needs a policy: .*\n.*def in_turn\(view: TeamView\) -> str:"):
+        make(Speaker("ana"))
+
+
+async def test_the_policy_that_the_error_shows_works_as_it_stands() -> None:
+    with pytest.raises(TypeError) as caught:
+        InAutoGensManner([Speaker("ana")])
+    code = "\n".join(line[4:] for line in str(caught.value).splitlines() if line.startswith("    "))
+    written: dict[str, Any] = {"TeamView": TeamView}
+    exec(code, written)
+
+    result = await BaseGroupChat([Speaker("ana"), Speaker("ben")], written["in_turn"], max_turns=3).run(task="go")
+
+    assert sources(result) == ["user", "ana", "ben", "ana"]
+
+
+def test_an_argument_that_no_team_takes_is_named() -> None:
+    with pytest.raises(TypeError, match="BaseGroupChat takes no 'max_turn'"):
+        BaseGroupChat([Speaker("ana")], lambda view: view.names[0], max_turn=1)  # type: ignore[arg-type]
