@@ -11,6 +11,7 @@ from agentnb.core import CancellationToken, EventId
 from agentnb.exceptions import UserError
 from agentnb.messages import MessageFactory
 from agentnb.runlog import Event, Retracted, Run, RunFinished, RunLog, log_of, result_of
+from agentnb.runlog.branch import ended_elsewhere
 from agentnb.runlog.given import Given
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class GoingOn(NamedTuple):
     """How many pieces of code are not run again."""
     before: Event
     """The `run.started` fact it goes on from."""
+    ended: Sequence[Event] = ()
+    """How calls ended, elsewhere, that a branch has the beginning of only."""
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -52,7 +55,15 @@ class GoingOn(NamedTuple):
             self.log.close()
 
     async def begin(self, run: Run, coders: Mapping[str, ChatAgent], token: CancellationToken) -> None:
-        """Take back what will be said anew, say what is different now, and run code again."""
+        """Take over what is known of calls, take back what will be said anew, say what is different, run code again."""
+        for event in self.ended:
+            body: Any = event.body
+            run.log.append(body, source=event.source, parent=event.parent, took=event.took)
+        if self.ended:
+            run.log.note(
+                f"What came of {len(self.ended)} call{'s' * (len(self.ended) != 1)} that had begun before the branch "
+                "is taken from the run it comes from."
+            )
         if self.broken is not None:
             for seq in self.broken.taken_back():
                 run.log.append(Retracted.of(said=seq, anew=True))
@@ -108,7 +119,8 @@ class Restorable:
         The next run goes on in that log. Without a task it takes up a run that was broken off: turns that had come to
         their end stand, the others begin again, and what they had done already (answers of models and persons, results
         of tools and code) is not done again. A call of a tool or a piece of code that was begun and not ended is told
-        to the agent as interrupted, unless the tool is `idempotent`.
+        to the agent as interrupted, unless the tool is `idempotent`; in a branch that was cut off behind its beginning,
+        the agent is told what came of it in the run where it ended.
 
         Args:
             log: A run's log, a branch of one, a result; its file; or the run's id or its beginning.
@@ -153,8 +165,10 @@ class Restorable:
                 "resume(log, task=...)."
             )
         before = next(event for event in restored if event.id == self._last_run)
-        code = code_of(restored)
-        return GoingOn(restored, broken, code if self._reruns else (), 0 if self._reruns else len(code), before)
+        ended = ended_elsewhere(restored) if broken is not None else []
+        code = code_of([*restored, *ended])
+        again, left = (code, 0) if self._reruns else ((), len(code))
+        return GoingOn(restored, broken, again, left, before, ended)
 
     def _result_again(self, task: Task) -> TaskResult | None:
         """Return the result of a run that had come to its end, if there is nothing new to do."""

@@ -153,7 +153,7 @@ async def remind_of(agent: ChatAgent | Team, log: RunLog, turn: Turn) -> None:
         await agent.load_state(turn.state.state)
 
 
-def code_of(log: RunLog) -> list[Event]:
+def code_of(log: Iterable[Event]) -> list[Event]:
     """Return the `code.started` facts of code that ran to its end without an error, in order, each code once."""
     began: dict[EventId, Event] = {}
     found: list[Event] = []

@@ -1,12 +1,15 @@
-"""Where a log can be cut so that another goes on from there."""
+"""Where a log can be cut so that another goes on from there, and what the other log knows of what the cut left open."""
 
 from __future__ import annotations
 
 from agentnb.core import EventId
-from agentnb.exceptions import UserError
-from agentnb.runlog.events import RunStarted
+from agentnb.exceptions import LogUnreadable, UserError
+from agentnb.runlog.events import Event, MemoryStarted, RunStarted
 from agentnb.runlog.fold import result_facts
 from agentnb.runlog.log import RunLog
+from agentnb.runlog.story import below
+
+_ENDS = {"tool.started": "tool.finished", "code.started": "code.finished", "memory.started": "memory.finished"}
 
 
 def cut(log: RunLog, at: int | None, message: int | None) -> int:
@@ -81,3 +84,38 @@ def message_cuts(log: RunLog) -> list[int | None]:
         more = place is None or (number < len(places) and places[number].seq <= place)
         cuts.append(None if more else place)
     return cuts
+
+
+def ended_elsewhere(log: RunLog) -> list[Event]:
+    """Return how those effects ended that a branch shares the beginning of and not the end.
+
+    They are facts of the run it was branched from, or of one further back, as far as these can be found: of calls of
+    tools, of code, and of what a memory was to learn or to forget. Who was asked, a model or a person, is asked anew;
+    so is an agent or a team that was called as a tool.
+    """
+    found: list[Event] = []
+    here = log
+    while (origin := here.origin) is not None:
+        waiting = _open(log, origin.at) - {event.parent for event in found}
+        if not waiting:
+            break
+        try:
+            here = RunLog.find(origin.run, near=log.path or origin.path)
+        except (UserError, LogUnreadable):
+            break
+        for event in here.events[origin.at :]:
+            if event.parent in waiting and event.kind in _ENDS.values():
+                runs = any(inner.kind == "run.started" for inner in below(here, event.parent))
+                found += [] if runs else [event]
+    return found
+
+
+def _open(log: RunLog, at: int) -> set[EventId]:
+    """Return the effects among the first so many facts whose end the log does not have."""
+    ended = {event.parent for event in log if event.kind in _ENDS.values()}
+    return {event.id for event in log.events[:at] if event.kind in _ENDS and _acts(event)} - ended
+
+
+def _acts(event: Event) -> bool:
+    body = event.body
+    return not isinstance(body, MemoryStarted) or body.action in ("add", "clear")
