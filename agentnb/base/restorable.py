@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequenc
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from agentnb.base.restoring import Told, chain, code_of, differences, run_again, runs_within
+from agentnb.base.restoring import Told, chain, code_of, differences, relearn, run_again, runs_within
 from agentnb.core import CancellationToken, EventId
 from agentnb.exceptions import UserError
 from agentnb.messages import MessageFactory
@@ -143,6 +143,7 @@ class Restorable:
         for runner in inside:
             if runner.name in calls:
                 await runner._retell(calls[runner.name])
+        await relearn(self, told)  # type: ignore[arg-type]
         self._restored, self._reruns = log, rerun_code
 
     def _going_on(self, log: RunLog | None, *, new: bool) -> GoingOn | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from agentnb.core import CancellationToken, EventId, monotonic
+from agentnb.core import CancellationToken, Component, EventId, monotonic
 from agentnb.exceptions import ToolError, UserError
 from agentnb.messages import MessageFactory
 from agentnb.messages.factory import UnknownMessage
@@ -17,6 +18,7 @@ from agentnb.runlog.story import Story, Turn, below, stories
 
 if TYPE_CHECKING:
     from agentnb.base.agent import ChatAgent
+    from agentnb.base.runner import TaskRunner
     from agentnb.base.team import Team
 
 Told = tuple[RunLog, Story]
@@ -151,6 +153,80 @@ async def remind_of(agent: ChatAgent | Team, log: RunLog, turn: Turn) -> None:
         await agent._remember(kept_by(log, finished.agent, turn.finished.seq))  # type: ignore[union-attr]
     elif turn.state is not None:
         await agent.load_state(turn.state.state)
+
+
+async def relearn(runner: TaskRunner, told: Sequence[Told]) -> None:
+    """Let the memories of a team or an agent, and of those within it, know what was learnt in its runs.
+
+    Warns:
+        RuntimeWarning: If several memories of one name could have learnt it.
+    """
+    learnt = [event for log in {id(log): log for log, _ in told}.values() for event in _learnt(log)]
+    if not learnt:
+        return
+    known = list(_memories(runner))
+    facts: dict[int, list[Event]] = {}
+    lost: dict[tuple[str, str], int] = {}
+    for event in learnt:
+        body: Any = event.body
+        source = event.source.rpartition("/")[2]
+        named = {id(memory) for _, memory in known if _called(memory) == body.memory}
+        own = {id(memory) for owner, memory in known if owner == source} & named
+        meant = own if len(named) > 1 else named
+        if len(meant) == 1:
+            facts.setdefault(meant.pop(), []).append(event)
+        elif named:
+            lost[body.memory, source] = lost.get((body.memory, source), 0) + 1
+    for (name, source), count in lost.items():
+        warnings.warn(
+            f"Several memories are named {name!r}, and the log does not say which of them learnt what {source!r} told "
+            f"it ({count} fact{'s' * (count != 1)}), so none knows it now. Give each a name of its own.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+    for memory in {id(memory): memory for _, memory in known if id(memory) in facts}.values():
+        await memory.relearn(facts[id(memory)])
+
+
+def _learnt(log: RunLog) -> list[Event]:
+    """Return the facts of what memories were to learn or to forget, but for what failed."""
+    found: dict[EventId, Event] = {}
+    for event in log:
+        body: Any = event.body if event.kind in ("memory.started", "memory.finished") else None
+        if body is None or body.action not in ("add", "clear"):
+            continue
+        if event.kind == "memory.started":
+            found[event.id] = event
+        elif body.error and event.parent is not None:
+            found.pop(event.parent, None)
+    return list(found.values())
+
+
+def _called(memory: Any) -> str:
+    return str(getattr(memory, "name", None) or type(memory).__name__)
+
+
+def _memories(runner: TaskRunner) -> Iterator[tuple[str, Any]]:
+    """Yield the memories that are part of something, and whose they are; what only a function holds is not found."""
+    from agentnb.base.runner import TaskRunner
+
+    seen: set[tuple[str, int]] = set()
+    waiting: list[tuple[str, Any]] = [(runner.name, runner)]
+    while waiting:
+        owner, value = waiting.pop()
+        if (owner, id(value)) in seen:
+            continue
+        seen.add((owner, id(value)))
+        if isinstance(value, Component) and getattr(value, "component_type", "") == "memory":
+            yield owner, value
+        elif isinstance(value, TaskRunner):
+            waiting += [(value.name, part) for part in (*vars(value).values(), *getattr(value, "participants", ()))]
+        elif isinstance(value, Component):
+            waiting += [(owner, part) for part in vars(value).values()]
+        elif isinstance(value, list | tuple):
+            waiting += [(owner, part) for part in value]
+        elif isinstance(value, dict):
+            waiting += [(owner, part) for part in value.values()]
 
 
 def code_of(log: Iterable[Event]) -> list[Event]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
@@ -10,6 +11,7 @@ from pydantic import BaseModel
 from agentnb.core import CancellationToken, Component
 from agentnb.messages import MemoryContent
 from agentnb.model_context import ChatCompletionContext
+from agentnb.runlog import Event
 from agentnb.runlog.recorded import memory_use, wrap
 
 
@@ -54,6 +56,16 @@ class Memory(Component, ABC):
     @abstractmethod
     async def clear(self) -> None:
         """Forget everything."""
+
+    async def relearn(self, facts: Sequence[Event]) -> None:
+        """Take up what was learnt in runs that are restored; by default nothing, for what is kept elsewhere is there.
+
+        A memory whose contents end with their process writes this.
+
+        Args:
+            facts: The `memory.started` facts of its additions and clearings that did not fail, first to last; also
+                of those it has made itself, where it is the same object still.
+        """
 
     @abstractmethod
     async def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 from pydantic import BaseModel, Field, field_serializer
@@ -10,8 +11,10 @@ from agentnb.core import CancellationToken
 from agentnb.exceptions import UserError
 from agentnb.memory.base import Memory, MemoryQueryResult, UpdateContextResult
 from agentnb.memory.block import MemoryBlock
-from agentnb.messages import MemoryContent
+from agentnb.messages import MemoryContent, MemoryMimeType
 from agentnb.model_context import ChatCompletionContext
+from agentnb.runlog import Event, current
+from agentnb.runlog.recorded import unrecorded
 
 _HEADING = "What you remember, oldest first:"
 
@@ -35,6 +38,8 @@ class ListMemory(Memory):
     await memory.add(MemoryContent(content="Metric units, please.", mime_type=MemoryMimeType.TEXT))
     ```
 
+    A run that is restored tells it again what it learnt there and does not know yet, as text.
+
     Args:
         name: What it is called; default: "default_list_memory".
         memory_contents: What it begins with.
@@ -46,6 +51,8 @@ class ListMemory(Memory):
         self._name = name or "default_list_memory"
         self._contents = list(memory_contents or ())
         self._block = MemoryBlock()
+        self._learnt: set[str] = set()
+        """The facts of what it has been told in runs."""
 
     @property
     def name(self) -> str:
@@ -82,9 +89,32 @@ class ListMemory(Memory):
                 "write MemoryContent(content=..., mime_type=MemoryMimeType.TEXT)."
             )
         self._contents.append(content)
+        self._note_fact()
 
     async def clear(self) -> None:
         self._contents = []
+        self._note_fact()
+
+    def _note_fact(self) -> None:
+        here = current()
+        if here is not None and here.parent is not None:
+            self._learnt.add(here.parent)
+
+    async def relearn(self, facts: Sequence[Event]) -> None:
+        # What it began with may have been learnt there, as where it was written down since.
+        held = [content.to_text() for content in self._contents]
+        with unrecorded(self):
+            for fact in facts:
+                body: Any = fact.body
+                known = fact.id in self._learnt
+                self._learnt.add(fact.id)
+                if body.action == "clear" and not known:
+                    await self.clear()
+                    held = []
+                elif body.action == "add" and body.text in held:
+                    held.remove(body.text)
+                elif body.action == "add" and not known:
+                    await self.add(MemoryContent(content=body.text, mime_type=MemoryMimeType.TEXT))
 
     async def close(self) -> None:
         """Release nothing: it is all in memory."""

@@ -1,0 +1,205 @@
+"""What a memory learnt in a run, in the process that goes on with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentnb.agents import AssistantAgent, MessageFilterAgent, MessageFilterConfig
+from agentnb.core import CancellationToken
+from agentnb.memory import ListMemory, MemoryContent, MemoryMimeType
+from agentnb.messages import FunctionCall
+from agentnb.models import ScriptedChatCompletionClient
+from agentnb.runlog import Event, RunLog
+from agentnb.teams import CheckedTeam, RoundRobinGroupChat
+from agentnb.tools import AgentTool
+
+
+def text(content: str) -> MemoryContent:
+    return MemoryContent(content=content, mime_type=MemoryMimeType.TEXT)
+
+
+def held(memory: ListMemory) -> list[str]:
+    return [content.to_text() for content in memory.content]
+
+
+class Louder(ListMemory):
+    """Calls its base class."""
+
+    async def add(self, content: MemoryContent, cancellation_token: CancellationToken | None = None) -> None:
+        await super().add(text(content.to_text().upper()), cancellation_token)
+
+
+def learner(name: str, memory: ListMemory, things: Sequence[str], wait: asyncio.Event | None = None) -> AssistantAgent:
+    """An agent that keeps one thing more in each turn, or forgets all for an empty one."""
+
+    async def remember(thing: str) -> str:
+        """Keep a thing."""
+        await (memory.add(text(thing)) if thing else memory.clear())
+        if wait is not None:
+            await wait.wait()
+        return "kept"
+
+    calls = [
+        [FunctionCall(id=f"{name}{n}", name="remember", arguments=f'{{"thing": "{t}"}}')] for n, t in enumerate(things)
+    ]
+    model = ScriptedChatCompletionClient(calls)
+    return AssistantAgent(name, model, tools=[remember], memory=[memory], tool_call_summary_format="{result}")
+
+
+def team(memory: ListMemory, *things: str, **options: Any) -> RoundRobinGroupChat:
+    return RoundRobinGroupChat([learner("ana", memory, things)], **{"max_turns": len(things), **options})
+
+
+async def test_a_restored_team_remembers_what_it_learnt_in_its_run() -> None:
+    log = (await team(ListMemory(), "one", "two").run(task="go")).log
+    assert log is not None
+    memory = ListMemory(memory_contents=[text("from the start")])
+
+    await team(memory, "more").restore(str(log.path))
+
+    assert held(memory) == ["from the start", "one", "two"]
+
+
+async def test_what_was_forgotten_in_the_run_is_forgotten_again() -> None:
+    log = (await team(ListMemory(), "one", "", "two").run(task="go")).log
+    memory = ListMemory(memory_contents=[text("from the start")])
+
+    await team(memory, "more").restore(log or "")
+
+    assert held(memory) == ["two"]
+
+
+async def test_a_memory_that_is_still_there_is_told_nothing_twice() -> None:
+    memory = ListMemory()
+    runner = team(memory, "one", "two", "three")
+    log = (await runner.run(task="go")).log
+    assert log is not None
+
+    await runner.restore(log)
+    await team(memory, "x").restore(str(log.path))
+
+    assert held(memory) == ["one", "two", "three"]
+
+
+async def test_a_memory_written_down_since_is_told_nothing_twice() -> None:
+    memory = ListMemory()
+    log = (await team(memory, "one", "two").run(task="go")).log
+    again = ListMemory.load_component(memory.dump_component())
+
+    await team(again, "x").restore(log or "")
+    await team(again, "x").restore(log or "")
+
+    assert held(again) == ["one", "two"]
+
+
+async def test_a_conversation_over_several_logs_is_remembered_as_a_whole() -> None:
+    runner = team(ListMemory(), "one", "two", max_turns=1)
+    await runner.run(task="go")
+    log = (await runner.run(task="on")).log
+    memory = ListMemory()
+
+    await team(memory, "x").restore(log or "")
+
+    assert held(memory) == ["one", "two"]
+
+
+async def test_a_branch_remembers_what_was_learnt_before_it() -> None:
+    log = (await team(ListMemory(), "one", "two").run(task="go")).log
+    assert log is not None
+    cut = next(event.seq for event in log if event.kind == "turn.finished")
+    memory = ListMemory()
+
+    await team(memory, "x").restore(log.branch(at=cut))
+
+    assert held(memory) == ["one"]
+
+
+async def _until_learnt(log: RunLog) -> AsyncIterator[Event]:
+    async for event in log.follow():
+        yield event
+        if event.kind == "memory.finished" and event.body.action == "add":  # type: ignore[attr-defined]
+            return
+
+
+async def test_what_a_turn_learnt_that_broke_off_is_known_once_when_it_is_taken_up() -> None:
+    never = asyncio.Event()
+    runner = RoundRobinGroupChat([learner("ana", ListMemory(), ["one"], never)], max_turns=1)
+    log = RunLog.create("run")
+    running = asyncio.ensure_future(runner.run(task="go", log=log))
+    kinds = [event.kind async for event in _until_learnt(log)]
+    running.cancel()
+    await asyncio.wait([running])
+    log.close()
+    memory = ListMemory()
+
+    result = await team(memory, "one").resume(str(log.path))
+
+    assert "tool.finished" not in kinds
+    assert held(memory) == ["one"]
+    assert "not known" in result.messages[-1].to_text()
+
+
+async def test_a_class_of_ones_own_learns_again_by_its_own_means() -> None:
+    log = (await team(Louder(), "one").run(task="go")).log
+    memory = Louder()
+
+    await team(memory, "x").restore(log or "")
+
+    assert held(memory) == ["ONE"]
+
+
+async def test_of_memories_of_one_name_each_agent_is_given_its_own() -> None:
+    def pair(ana: ListMemory, ben: ListMemory) -> RoundRobinGroupChat:
+        return RoundRobinGroupChat([learner("ana", ana, ["a"]), learner("ben", ben, ["b"])], max_turns=2)
+
+    log = (await pair(ListMemory(), ListMemory()).run(task="go")).log
+    ana, ben, shared = ListMemory(), ListMemory(), ListMemory()
+
+    await pair(ana, ben).restore(log or "")
+    await pair(shared, shared).restore(log or "")
+
+    assert (held(ana), held(ben), held(shared)) == (["a"], ["b"], ["a", "b"])
+
+
+async def test_what_could_have_been_learnt_by_several_memories_is_warned_of() -> None:
+    def made(first: ListMemory, second: ListMemory) -> RoundRobinGroupChat:
+        agent = learner("ana", first, ["a"])
+        agent._memories.append(second)
+        return RoundRobinGroupChat([agent], max_turns=1)
+
+    log = (await made(ListMemory(), ListMemory()).run(task="go")).log
+
+    with pytest.warns(
+        RuntimeWarning, match=r"Several memories are named 'default_list_memory'.*'ana' told it \(1 fact\)"
+    ):
+        await made(ListMemory(), ListMemory()).restore(log or "")
+
+
+@pytest.mark.parametrize("how", ["filtered", "tool", "checked", "alone"])
+async def test_memories_of_agents_within_others_are_found(how: str) -> None:
+    def made(memory: ListMemory) -> Any:
+        ana = learner("ana", memory, ["one"])
+        if how == "alone":
+            return ana
+        if how == "filtered":
+            return RoundRobinGroupChat(
+                [MessageFilterAgent("ears", ana, MessageFilterConfig(per_source=[]))], max_turns=1
+            )
+        if how == "checked":
+            return CheckedTeam(RoundRobinGroupChat([ana], max_turns=1), lambda said: True)
+        asks = [FunctionCall(id="1", name="ana", arguments='{"task": "go"}')]
+        chief = AssistantAgent("chief", ScriptedChatCompletionClient([asks]), tools=[AgentTool(ana)])
+        return RoundRobinGroupChat([chief], max_turns=1)
+
+    log: RunLog | None = (await made(ListMemory()).run(task="go")).log
+    assert log is not None
+    memory = ListMemory()
+
+    await made(memory).restore(Path(str(log.path)))
+
+    assert held(memory) == ["one"]
