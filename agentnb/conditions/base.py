@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 from agentnb.base import TerminatedException, TerminationCondition
@@ -57,23 +58,43 @@ class PlainTermination(TerminationCondition, ABC):
         """Go on from what `_count` returned."""
 
 
-def listed(owner: object, name: str, sources: Iterable[str]) -> list[str]:
+def named(owner: object, parameter: str, value: Any) -> str:
+    """Return a name that something is compared with.
+
+    Raises:
+        ValueError: If it is no text, such as the agent or the function itself: the condition would never fire.
+    """
+    if isinstance(value, str):
+        return value
+    name = getattr(value, "name", None) or getattr(value, "__name__", None)
+    meant = f" Did you mean {name!r}?" if isinstance(name, str) else ""
+    raise UserError(f"{type(owner).__name__}'s {parameter} is {value!r:.80}; it must be a text.{meant}")
+
+
+def listed(owner: object, parameter: str, sources: Iterable[str]) -> list[str]:
     """Return names as a list.
 
     Raises:
-        ValueError: If they are one text, of which every letter would be a name.
+        ValueError: If they are one text, of which every letter would be a name, or one of them is no text.
     """
     if isinstance(sources, str):
-        raise UserError(f"{type(owner).__name__}'s {name} is the text {sources!r}; give a list: [{sources!r}].")
-    return list(sources)
+        raise UserError(f"{type(owner).__name__}'s {parameter} is the text {sources!r}; give a list: [{sources!r}].")
+    if not isinstance(sources, Iterable):
+        raise UserError(f"{type(owner).__name__}'s {parameter} is {sources!r:.80}; give a list of names.")
+    return [named(owner, parameter, source) for source in sources]
 
 
-def positive(owner: object, name: str, limit: int | None) -> int | None:
-    """Return a limit that is a positive number, or None.
+def is_number(value: Any) -> bool:
+    """Tell whether a value can be compared with numbers, such as one of numpy's."""
+    return isinstance(value, Real)
+
+
+def positive(owner: object, name: str, limit: int) -> int:
+    """Return a limit that is a positive number.
 
     Raises:
-        ValueError: If it is another.
+        ValueError: If it is something else.
     """
-    if limit is not None and limit < 1:
-        raise UserError(f"{type(owner).__name__}'s {name} is {limit}; it must be at least 1.")
+    if not is_number(limit) or limit < 1:
+        raise UserError(f"{type(owner).__name__}'s {name} is {limit!r:.80}; it must be a number, and at least 1.")
     return limit

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from agentnb.conditions.base import PlainTermination, Said
+from agentnb.conditions.base import PlainTermination, Said, is_number
 from agentnb.core import EventId
 from agentnb.exceptions import UserError
 from agentnb.messages import BaseAgentEvent, BaseChatMessage, RequestUsage
@@ -46,8 +46,8 @@ class CostTermination(PlainTermination):
     """
 
     def __init__(self, usd: float, prices: Mapping[str, tuple[float, float]] | None = None) -> None:
-        if not usd > 0:
-            raise UserError(f"CostTermination's usd is {usd}; it must be a number of US dollars above 0.")
+        if not is_number(usd) or not usd > 0:
+            raise UserError(f"CostTermination's usd is {usd!r:.80}; it must be a number of US dollars above 0.")
         self._usd = usd
         self._prices = {model: _checked(model, price) for model, price in (prices or {}).items()}
         self._spent = 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from agentnb.conditions.base import PlainTermination, Said, positive
+from agentnb.conditions.base import PlainTermination, Said, is_number, positive
 from agentnb.core import EventId, monotonic, now
 from agentnb.exceptions import UserError
 from agentnb.messages import BaseAgentEvent, BaseChatMessage
@@ -16,13 +16,11 @@ class MaxMessageTermination(PlainTermination):
     """Over after `max_messages` chat messages, the task's included; events count with `include_agent_event`.
 
     Raises:
-        ValueError: If `max_messages` is not positive.
+        ValueError: If `max_messages` is no positive number.
     """
 
     def __init__(self, max_messages: int, include_agent_event: bool = False) -> None:
-        if max_messages < 1:
-            raise UserError(f"max_messages is {max_messages}; it must be at least 1.")
-        self._max_messages = max_messages
+        self._max_messages = positive(self, "max_messages", max_messages)
         self._counted = BaseAgentEvent | BaseChatMessage if include_agent_event else BaseChatMessage
         self._messages = 0
 
@@ -30,7 +28,8 @@ class MaxMessageTermination(PlainTermination):
         self._messages += sum(isinstance(message, self._counted) for message in messages)
         if self._messages < self._max_messages:
             return None
-        return f"the limit of {self._max_messages} messages was reached ({self._messages})"
+        most = self._max_messages
+        return f"the limit of {most} message{'s' * (most != 1)} was reached ({self._messages})"
 
     async def reset(self) -> None:
         await super().reset()
@@ -60,10 +59,9 @@ class TokenUsageTermination(PlainTermination):
             raise UserError(
                 "TokenUsageTermination needs a limit: max_total_token, max_prompt_token or max_completion_token."
             )
+        given = {"total": max_total_token, "prompt": max_prompt_token, "completion": max_completion_token}
         self._limits = {
-            "total": positive(self, "max_total_token", max_total_token),
-            "prompt": positive(self, "max_prompt_token", max_prompt_token),
-            "completion": positive(self, "max_completion_token", max_completion_token),
+            kind: positive(self, f"max_{kind}_token", limit) for kind, limit in given.items() if limit is not None
         }
         self._prompt = self._completion = 0
 
@@ -80,7 +78,7 @@ class TokenUsageTermination(PlainTermination):
         reached = [
             f"the limit of {limit:,} {kind} tokens was reached ({spent[kind]:,})"
             for kind, limit in self._limits.items()
-            if limit is not None and spent[kind] >= limit
+            if spent[kind] >= limit
         ]
         return ", ".join(reached) or None
 
@@ -106,8 +104,8 @@ class TimeoutTermination(PlainTermination):
     """
 
     def __init__(self, timeout_seconds: float) -> None:
-        if not timeout_seconds >= 0:
-            raise UserError(f"timeout_seconds is {timeout_seconds}; it must be a number of seconds, 0 or more.")
+        if not is_number(timeout_seconds) or not timeout_seconds >= 0:
+            raise UserError(f"timeout_seconds is {timeout_seconds!r:.80}; it must be a number of seconds, 0 or more.")
         self._timeout = timeout_seconds
         self._run: EventId | None = None
         self._restart()

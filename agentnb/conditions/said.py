@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agentnb.conditions.base import PlainTermination, Said, listed
+from agentnb.conditions.base import PlainTermination, Said, listed, named
 from agentnb.exceptions import UserError
 from agentnb.messages import HandoffMessage, StopMessage, TextMessage, ToolCallExecutionEvent
 
@@ -13,13 +13,13 @@ class TextMentionTermination(PlainTermination):
     """Over when `text` appears, upper and lower case told apart, in a message or event of one of `sources`.
 
     Raises:
-        ValueError: If `text` is empty, or `sources` is one text.
+        ValueError: If `text` is empty or no text, or `sources` is one text.
     """
 
     def __init__(self, text: str, sources: Sequence[str] | None = None) -> None:
         if not text:
             raise UserError("TextMentionTermination was given an empty text, which every message contains.")
-        self._text = text
+        self._text = named(self, "text", text)
         self._sources = None if sources is None else listed(self, "sources", sources)
 
     async def _reason(self, messages: Said) -> str | None:
@@ -40,10 +40,14 @@ class StopMessageTermination(PlainTermination):
 
 
 class TextMessageTermination(PlainTermination):
-    """Over when a `TextMessage` is said, by `source` if one is given; without it a task that is a text ends the run."""
+    """Over when a `TextMessage` is said, by `source` if one is given; without it a task that is a text ends the run.
+
+    Raises:
+        ValueError: If `source` is no text.
+    """
 
     def __init__(self, source: str | None = None) -> None:
-        self._source = source
+        self._source = None if source is None else named(self, "source", source)
 
     async def _reason(self, messages: Said) -> str | None:
         for message in messages:
@@ -56,7 +60,7 @@ class SourceMatchTermination(PlainTermination):
     """Over when one of `sources` has said something; its events count as well.
 
     Raises:
-        ValueError: If `sources` is one text.
+        ValueError: If `sources` is one text, or holds something else than texts, such as agents.
     """
 
     def __init__(self, sources: list[str]) -> None:
@@ -70,10 +74,14 @@ class SourceMatchTermination(PlainTermination):
 
 
 class HandoffTermination(PlainTermination):
-    """Over when somebody hands over to `target`, such as a person who is no participant."""
+    """Over when somebody hands over to `target`, such as a person who is no participant.
+
+    Raises:
+        ValueError: If `target` is no text.
+    """
 
     def __init__(self, target: str) -> None:
-        self._target = target
+        self._target = named(self, "target", target)
 
     async def _reason(self, messages: Said) -> str | None:
         for message in messages:
@@ -83,10 +91,14 @@ class HandoffTermination(PlainTermination):
 
 
 class FunctionCallTermination(PlainTermination):
-    """Over when the tool `function_name` was called and has returned, or failed."""
+    """Over when the tool `function_name` was called and has returned, or failed.
+
+    Raises:
+        ValueError: If `function_name` is no text, but the function, say.
+    """
 
     def __init__(self, function_name: str) -> None:
-        self._function_name = function_name
+        self._function_name = named(self, "function_name", function_name)
 
     async def _reason(self, messages: Said) -> str | None:
         for message in messages:

@@ -41,7 +41,8 @@ class BaseGroupChat(Team):
 
     Raises:
         ValueError: If there are no participants, two of one name, or `max_turns` is not positive.
-        TypeError: If a participant is no agent, or a team where only agents may take part; if there is no policy.
+        TypeError: If a participant is no agent, or a team where only agents may take part; if there is no policy, or
+            what is to end a run is no condition.
     """
 
     nests: ClassVar[bool] = True
@@ -63,8 +64,15 @@ class BaseGroupChat(Team):
         emit_team_events: bool = False,
         **manager: Never,
     ) -> None:
-        if not callable(policy) or manager or isinstance(participants, str):
+        if not callable(policy) or manager:
             raise TypeError(self._without_policy(manager))
+        if isinstance(participants, str) or not isinstance(participants, Iterable):
+            raise TypeError(f"The participants are {participants!r:.80}; give a list of agents: [ana, ben].")
+        if termination_condition is not None and not isinstance(termination_condition, TerminationCondition):
+            raise TypeError(
+                f"The termination_condition is {termination_condition!r:.80}; give a condition, such as "
+                f"{_condition_for(termination_condition)}."
+            )
         names = [self._checked(participant).name for participant in participants]
         if not names:
             raise UserError("A team needs at least one participant.")
@@ -423,6 +431,17 @@ class BaseGroupChat(Team):
         self._thread.load(parts.said, parts.unheard, self._factory)
         self._last_run = self._restored = self._broken = None
         self._turns, self._last_speakers = turns, parts.last_speakers
+
+
+def _condition_for(given: Any) -> str:
+    """Return a condition that could be meant by something that is none."""
+    if isinstance(given, str):
+        return f"TextMentionTermination({given!r})"
+    if isinstance(given, type):
+        return f"{given.__name__}(…)"
+    if isinstance(given, int):
+        return f"MaxMessageTermination({given})"
+    return "FunctionalTermination(…)" if callable(given) else "MaxMessageTermination(10); join several with | or &"
 
 
 def no_log_for(**options: Any) -> None:

@@ -60,7 +60,7 @@ async def test_or_fires_with_any_and_tells_all_that_did() -> None:
     ended = await condition([text("STOP")])
 
     assert ended is not None
-    assert ended.content == "ana said 'STOP', the limit of 1 messages was reached (1)"
+    assert ended.content == "ana said 'STOP', the limit of 1 message was reached (1)"
     assert ended.source == "OrTerminationCondition"
 
 

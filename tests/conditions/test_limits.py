@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentnb.conditions import MaxMessageTermination, TimeoutTermination, TokenUsageTermination
+from agentnb.conditions import CostTermination, MaxMessageTermination, TimeoutTermination, TokenUsageTermination
 from agentnb.core import Clock, set_clock
 from agentnb.runlog import RunLog
 from agentnb.teams import RoundRobinGroupChat
@@ -44,13 +45,20 @@ async def test_the_task_counts_so_that_nobody_speaks() -> None:
     result = await team.run(task="go")
 
     assert sources(result) == ["user"]
-    assert result.stop_reason == "the limit of 1 messages was reached (1)"
+    assert result.stop_reason == "the limit of 1 message was reached (1)"
 
 
-@pytest.mark.parametrize("bad", [0, -3])
-def test_a_limit_without_messages_is_refused(bad: int) -> None:
-    with pytest.raises(ValueError, match=f"max_messages is {bad}"):
+@pytest.mark.parametrize("bad", [0, -3, "3", None])
+def test_a_limit_without_messages_is_refused(bad: Any) -> None:
+    with pytest.raises(ValueError, match=f"max_messages is {bad!r}"):
         MaxMessageTermination(bad)
+
+
+def test_seconds_that_are_no_number_are_named() -> None:
+    with pytest.raises(ValueError, match="timeout_seconds is '5'; it must be a number of seconds"):
+        TimeoutTermination("5")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="usd is '1'; it must be a number of US dollars"):
+        CostTermination("1")  # type: ignore[arg-type]
 
 
 # -- tokens -----------------------------------------------------------------------------------------------------------

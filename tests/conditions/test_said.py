@@ -23,6 +23,7 @@ from agentnb.messages import (
     ToolCallSummaryMessage,
 )
 from tests.conditions.conftest import Said, called, handoff, stop, text, thought, wanted
+from tests.teams.conftest import Speaker
 
 CALL = FunctionCall(id="1", arguments="STOP", name="add")
 SUMMARY = ToolCallSummaryMessage(content="4", tool_calls=[CALL], results=[], source="ana")
@@ -107,3 +108,23 @@ def test_a_mention_of_nothing_is_refused() -> None:
 def test_one_name_in_place_of_a_list_of_names_is_refused(make: Any) -> None:
     with pytest.raises(ValueError, match=r"sources is the text 'user'; give a list: \['user'\]"):
         make("user")
+
+
+def add(a: int, b: int) -> int:
+    return a + b
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: FunctionCallTermination(add), r"function_name is <function add .*; .* Did you mean 'add'\?"),  # type: ignore[arg-type]
+        (lambda: HandoffTermination(Speaker("ana")), r"target is .* Did you mean 'ana'\?"),  # type: ignore[arg-type]
+        (lambda: SourceMatchTermination([Speaker("ana")]), r"sources is .* Did you mean 'ana'\?"),  # type: ignore[list-item]
+        (lambda: SourceMatchTermination(None), r"sources is None; give a list of names"),  # type: ignore[arg-type]
+        (lambda: TextMessageTermination(Speaker("ana")), r"source is .* Did you mean 'ana'\?"),  # type: ignore[arg-type]
+        (lambda: TextMentionTermination(5), r"text is 5; it must be a text"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_is_no_name_would_never_end_a_run_and_is_refused(make: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()

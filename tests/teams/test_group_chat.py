@@ -861,3 +861,18 @@ async def test_what_an_agent_sets_in_a_context_variable_is_its_own(with_token: b
 
     assert texts(result) == ["go", "calm", "calm", "calm", "calm"]
     assert mood.get() == "calm"
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("TERMINATE", r"TextMentionTermination\('TERMINATE'\)"),
+        (5, r"MaxMessageTermination\(5\)"),
+        (lambda messages: True, "FunctionalTermination"),
+        (MaxMessageTermination, r"MaxMessageTermination\(…\)"),
+        ([MaxMessageTermination(2)], r"join several with \| or &"),
+    ],
+)
+def test_what_is_no_condition_is_refused_where_the_team_is_made(given: Any, meant: str) -> None:
+    with pytest.raises(TypeError, match=f"The termination_condition is .*; give a condition, such as .*{meant}"):
+        RoundRobinGroupChat([Speaker("ana")], termination_condition=given)

@@ -295,3 +295,9 @@ async def test_the_policy_that_the_error_shows_works_as_it_stands() -> None:
 def test_an_argument_that_no_team_takes_is_named() -> None:
     with pytest.raises(TypeError, match="BaseGroupChat takes no 'max_turn'"):
         BaseGroupChat([Speaker("ana")], lambda view: view.names[0], max_turn=1)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("given", [None, "ana", Speaker("ana")])
+def test_participants_that_are_no_list_are_named(given: Any) -> None:
+    with pytest.raises(TypeError, match=r"The participants are .*; give a list of agents: \[ana, ben\]"):
+        RoundRobinGroupChat(given)
