@@ -12,6 +12,7 @@ from agentnb.messages import BaseAgentEvent, BaseChatMessage, StopMessage
 from agentnb.runtimes import AgentRuntime
 from agentnb.teams.base import Choice, Item, RememberingPolicy, TeamView
 from agentnb.teams.digraph import DiGraph, DiGraphEdge
+from agentnb.teams.graph_builder import DiGraphBuilder
 from agentnb.teams.group_chat import BaseGroupChat
 
 MANAGER = "GraphManager"
@@ -331,7 +332,7 @@ class GraphFlow(BaseGroupChat):
     Raises:
         ValueError: If the graph cannot be followed, see `DiGraph.graph_validate`, or a node is no participant; when
             it runs, if the graph has a cycle and there is neither a `termination_condition` nor `max_turns`.
-        TypeError: If a participant is a team.
+        TypeError: If a participant is a team, or the graph is not built yet.
     """
 
     nests: ClassVar[bool] = False
@@ -348,6 +349,8 @@ class GraphFlow(BaseGroupChat):
         runtime: AgentRuntime | None = None,
         custom_message_types: Sequence[type[BaseAgentEvent | BaseChatMessage]] | None = None,
     ) -> None:
+        if isinstance(graph, DiGraphBuilder):
+            raise TypeError("The graph is a DiGraphBuilder; call its build(): GraphFlow(…, builder.build()).")
         self._graph = DiGraph.model_validate(graph)
         super().__init__(
             participants,

@@ -40,7 +40,10 @@ class DiGraphBuilder:
 
         Raises:
             ValueError: If another agent of that name is there.
+            TypeError: If it is no agent.
         """
+        if not isinstance(agent, ChatAgent):
+            raise TypeError(f"A node of the graph must be an agent, not {agent!r:.80}.")
         if self.agents.get(agent.name, agent) is not agent:
             raise UserError(f"Another agent named {agent.name!r} is in the graph; names must differ.")
         if agent.name in self.nodes:

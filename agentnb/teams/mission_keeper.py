@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from agentnb.base import Team
 from agentnb.core import CancellationToken
 from agentnb.core.json_text import extract_json_from_str
-from agentnb.exceptions import UserError
+from agentnb.exceptions import ModelResponseInvalid, UserError
 from agentnb.messages import BaseChatMessage, SystemMessage, UserMessage
 from agentnb.models.base import ChatCompletionClient
 from agentnb.runlog import Run, VerdictGiven, current
@@ -90,8 +90,12 @@ class CharterCheck:
             ],
             json_output=_Answer if bound else True if self._client.model_info["json_output"] else None,
         )
-        (found,) = extract_json_from_str(str(result.content))[:1]
-        answer = _Answer.model_validate(found)
+        try:
+            answer = _Answer.model_validate(next(iter(extract_json_from_str(str(result.content))), None))
+        except ValueError as error:
+            raise ModelResponseInvalid(
+                f"{self._client.model_name} was to give a verdict as JSON and answered {str(result.content)!r:.80}."
+            ) from error
         return Verdict(answer.allowed, answer.reason)
 
     @property
@@ -129,6 +133,7 @@ class MissionKeeper(TeamAround):
 
     Raises:
         ValueError: If there is no charter, no check, or a kind of act is unknown.
+        TypeError: If the team, the charter or a check is something else.
     """
 
     def __init__(
@@ -142,16 +147,23 @@ class MissionKeeper(TeamAround):
     ) -> None:
         if not isinstance(team, Team):
             raise TypeError(f"MissionKeeper keeps a team, not {type(team).__name__}; put an agent into a team of one.")
+        if not isinstance(charter, str):
+            raise TypeError(f"The charter is {charter!r:.80}; it must be a text.")
         if not charter.strip():
             raise UserError("The charter is empty; say what the team is for and what it must not do.")
         if on_violation not in ("refuse", "stop", "note"):
             raise UserError(f"on_violation is {on_violation!r}; it must be 'refuse', 'stop' or 'note'.")
+        if callable(checks) or not isinstance(checks, Iterable):
+            raise TypeError(f"The checks are {checks!r:.80}; give a list of callables, or such lists by kind of act.")
         by_kind = dict(checks) if isinstance(checks, Mapping) else dict.fromkeys(get_args(ActKind), checks)
         _check_kinds(tuple(by_kind))
         self._checks: dict[str, list[Check]] = {
             kind: [check.under(charter) if isinstance(check, CharterCheck) else check for check in some]
             for kind, some in by_kind.items()
         }
+        for check in (check for some in self._checks.values() for check in some):
+            if not callable(check):
+                raise TypeError(f"The check {check!r:.80} cannot be called; give a function of an Act.")
         if not any(self._checks.values()):
             raise UserError("There is no check; give at least one callable of an Act, such as CharterCheck(client).")
         self._team = team
@@ -229,6 +241,8 @@ def _name(check: Check) -> str:
 
 
 def _check_kinds(kinds: Sequence[str]) -> None:
+    if isinstance(kinds, str):
+        raise UserError(f"The kinds of act are the text {kinds!r}; give a list: [{kinds!r}].")
     unknown = [kind for kind in kinds if kind not in get_args(ActKind)]
     if unknown:
         raise UserError(f"Unknown kind of act {unknown[0]!r}; known are {', '.join(get_args(ActKind))}.")

@@ -106,3 +106,11 @@ def test_a_graph_stays_as_it_was_built() -> None:
 
     assert [edge["target"] for edge in graph.edges()] == ["b"]
     assert [edge["target"] for edge in made.build().edges()] == ["b", "c"]
+
+
+def test_what_is_no_agent_or_no_graph_is_named() -> None:
+    builder = DiGraphBuilder()
+    with pytest.raises(TypeError, match="A node of the graph must be an agent, not 'ana'"):
+        builder.add_node("ana")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"The graph is a DiGraphBuilder; call its build\(\)"):
+        GraphFlow([Speaker("ana")], builder.add_node(Speaker("ana")))  # type: ignore[arg-type]

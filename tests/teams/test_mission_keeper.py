@@ -281,7 +281,9 @@ async def test_a_judge_that_cannot_be_understood_refuses() -> None:
 
     result = await team.run(task="go")
 
-    assert [v.allowed for v in verdicts(result.log)] == [False]
+    (verdict,) = verdicts(result.log)
+    assert not verdict.allowed
+    assert "was to give a verdict as JSON and answered 'Sure!'" in str(verdict.reason)
 
 
 async def test_a_keeper_passes_on_life_state_and_reset() -> None:
@@ -307,11 +309,25 @@ def wrong(value: Any) -> Any:
         (lambda: MissionKeeper(duo("a"), CHARTER, []), "There is no check"),
         (lambda: MissionKeeper(duo("a"), CHARTER, wrong({"tools": [print]})), "Unknown kind of act 'tools'"),
         (lambda: CharterCheck(ScriptedChatCompletionClient(["x"]), wrong(["say"])), "Unknown kind of act 'say'"),
+        (lambda: CharterCheck(ScriptedChatCompletionClient(["x"]), wrong("tool")), r"give a list: \['tool'\]"),
         (lambda: MissionKeeper(duo("a"), CHARTER, [print], on_violation=wrong("x")), "on_violation is 'x'"),
     ],
 )
 def test_a_keeper_that_cannot_be_is_refused(make: Any, says: str) -> None:
     with pytest.raises(ValueError, match=says):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: MissionKeeper(duo("a"), wrong(None), [print]), "The charter is None; it must be a text"),
+        (lambda: MissionKeeper(duo("a"), CHARTER, wrong(print)), "The checks are .*; give a list of callables"),
+        (lambda: MissionKeeper(duo("a"), CHARTER, wrong(["polite"])), "The check 'polite' cannot be called"),
+    ],
+)
+def test_a_keeper_of_something_else_names_it(make: Any, says: str) -> None:
+    with pytest.raises(TypeError, match=says):
         make()
 
 
