@@ -10,6 +10,7 @@ from typing import Any
 
 from agentnb.base import Task, TaskResult
 from agentnb.core import CancellationToken
+from agentnb.core.cancellation import unless_cancelled
 from agentnb.exceptions import RuntimeFault, UserError
 from agentnb.messages import BaseChatMessage, TextMessage
 from agentnb.runlog import Run, RunLog, Said, SpeakerChosen, current
@@ -99,6 +100,7 @@ class CheckedTeam(TeamAround):
         self._said: list[BaseChatMessage] = []
         self._failed: str | None = None
         self._went_back = 0
+        self._token: CancellationToken | None = None
 
     @property
     def team(self) -> BaseGroupChat:
@@ -127,6 +129,7 @@ class CheckedTeam(TeamAround):
                 "Check the outermost team."
             )
         self._went_back = 0
+        self._token = token
         if self._team._restored is None:
             self._team._last_run = None  # its log then begins with all that a branch of it needs
         with guarding(self):
@@ -168,7 +171,7 @@ class CheckedTeam(TeamAround):
         self._said.append(act.detail)
         found: Any = self._check(tuple(self._said))
         if inspect.isawaitable(found):
-            found = await found
+            found = await unless_cancelled(found, self._token)
         if not isinstance(found, str) and found is not None and found not in (True, False):
             raise TypeError(
                 f"The check gave {found!r:.80}, a {type(found).__name__}; it must give True or None where it is passed "

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from agentnb.base import Team
 from agentnb.core import CancellationToken
+from agentnb.core.cancellation import unless_cancelled
 from agentnb.core.json_text import extract_json_from_str
 from agentnb.exceptions import ModelResponseInvalid, UserError
 from agentnb.messages import BaseChatMessage, SystemMessage, UserMessage
@@ -170,6 +171,7 @@ class MissionKeeper(TeamAround):
         self._charter = charter
         self._on_violation = on_violation
         self._keeper = name
+        self._token: CancellationToken | None = None
 
     @property
     def charter(self) -> str:
@@ -185,6 +187,7 @@ class MissionKeeper(TeamAround):
         self, task: list[BaseChatMessage], run: Run, cancellation_token: CancellationToken | None, echo: bool
     ) -> None:
         self._broken = None  # the team takes it up
+        self._token = cancellation_token
         with guarding(self):
             await self._team._perform(task, run, cancellation_token, echo)
 
@@ -194,10 +197,10 @@ class MissionKeeper(TeamAround):
         for check in self._checks.get(act.kind, ()):
             here = current()
             if here is None:
-                verdict = await _ask(check, act)
+                verdict = await _ask(check, act, self._token)
             else:
                 with scope(here.log, here.parent, self._keeper):
-                    verdict = await _ask(check, act)
+                    verdict = await _ask(check, act, self._token)
                     if verdict is not None:
                         here.log.append(self._fact(check, act, verdict))
             if verdict is not None and not verdict.allowed and refused is None:
@@ -218,11 +221,11 @@ class MissionKeeper(TeamAround):
         )
 
 
-async def _ask(check: Check, act: Act) -> Verdict | None:
+async def _ask(check: Check, act: Act, token: CancellationToken | None) -> Verdict | None:
     try:
         found: Any = check(act)
         if inspect.isawaitable(found):
-            found = await found
+            found = await unless_cancelled(found, token)
     except Exception as error:  # a check that breaks must not open the gate
         return Verdict(False, f"The check {_name(check)} failed: {type(error).__name__}: {error}")
     if found is None or isinstance(found, Verdict):

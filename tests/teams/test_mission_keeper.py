@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -10,11 +11,12 @@ from agentnb.agents import AssistantAgent, CodeExecutorAgent, approve_all
 from agentnb.base import Team
 from agentnb.code_executors import CodeExecutor, CodeResult
 from agentnb.conditions import MaxMessageTermination, TextMentionTermination
+from agentnb.core import CancellationToken
 from agentnb.exceptions import ActRefused
 from agentnb.messages import FunctionCall, FunctionExecutionResultMessage, HandoffMessage, StopMessage, TextMessage
 from agentnb.models import ScriptedChatCompletionClient
 from agentnb.runlog import RunLog, VerdictGiven
-from agentnb.teams import BaseGroupChat, MissionKeeper, RoundRobinGroupChat, TeamView
+from agentnb.teams import BaseGroupChat, CheckedTeam, MissionKeeper, RoundRobinGroupChat, TeamView
 from agentnb.teams.mission_keeper import Act, CharterCheck, Verdict
 from tests.teams.conftest import Speaker, sources, texts
 
@@ -361,3 +363,19 @@ async def test_a_limit_that_a_policy_keeps_is_no_end_that_can_be_refused_either(
     result = await kept(BaseGroupChat([Speaker("ana")], limited), forbid("done", "", "Not yet.")).run(task="go")
 
     assert result.stop_reason == "that is all"
+
+
+@pytest.mark.parametrize("made", [lambda check: kept(duo("a"), check), lambda check: CheckedTeam(duo("a"), check)])
+async def test_a_check_that_waits_ends_when_the_token_is_cancelled(made: Any) -> None:
+    asked, never, token = asyncio.Event(), asyncio.Event(), CancellationToken()
+
+    async def waits(about: Any) -> bool:
+        asked.set()
+        return await never.wait()
+
+    running = asyncio.ensure_future(made(waits).run(task="go", cancellation_token=token))
+    await asyncio.wait_for(asked.wait(), 10)
+    token.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(running, 10)
