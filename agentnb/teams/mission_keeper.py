@@ -123,7 +123,8 @@ class MissionKeeper(TeamAround):
 
     What a refusal does: a task raises `ActRefused`; a tool call or code becomes an error that the agent reads; the word
     goes back to who had it; an end is put off; after what was said, the keeper's remark follows. After three refusals
-    of the word or of the end in a row the run ends. Teams inside of the team are held to the charter as well.
+    of the word or of the end in a row the next one ends the run. Teams inside of the team are held to the charter as
+    well.
 
     Args:
         team: Any team.

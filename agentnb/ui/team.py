@@ -285,10 +285,10 @@ class _TeamDrawing(Drawing):
     def texts(self, link: Link) -> list[tuple[str, str]]:
         if not isinstance(link, Way):
             return []
-        rules = [
-            (f"{rule} ×{count}" if count > 1 and len(link.rules) > 1 else rule, FAILED if rule in LOUD else INK)
-            for rule, count in link.rules.items()
-        ]
+        rules = []
+        for rule, count in link.rules.items():
+            often = f" ×{count}" if count > 1 and len(link.rules) > 1 else ""
+            rules.append((strokes.clipped(rule, 11, 150) + often, FAILED if rule in LOUD else INK))
         texts = [(strokes.clipped(link.label, 11, 150), INK)] if link.label else rules
         texts += [("?", FAILED)] if link.took == "perhaps" else []
         return texts + ([(f"×{link.count}", SOFT)] if link.count > 1 and (link.label or len(link.rules) < 2) else [])

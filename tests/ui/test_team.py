@@ -98,6 +98,17 @@ def test_several_rules_on_one_way_are_all_named_and_those_that_stepped_in_stand_
     assert not re.search(r'font-weight="600">model<', drawing)
 
 
+def test_a_rule_that_names_many_edges_does_not_make_the_picture_wide() -> None:
+    rule = "; ".join(f"{name} after a (approves of it)" for name in ("ben", "cy", "dora", "eve"))
+    log = ran("ab", {"a": "1"}, {"b": "2"}, rule=rule)
+
+    drawing = team_svg(log)
+
+    assert f"a b {rule} ×1" in rows(log)
+    assert re.search(r">ben after a \(approves of…<", drawing)
+    assert float(re.findall(r'width="([0-9.]+)"', drawing)[0]) < 800
+
+
 def test_rounds_are_counted_on_from_log_to_log_and_each_run_begins_with_its_task() -> None:
     picture = team_picture([ran("ab", {"a": "1"}, {"b": "2"}), ran("ab", {"a": "3"})])
 
