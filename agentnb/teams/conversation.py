@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import nullcontext
 from contextvars import copy_context
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from agentnb.base import BrokenOff
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 Said = list[Item]
 _NOTHING = nullcontext()
+_SECONDS = 0.01
+"""So long a run may go on before others in its event loop have their turn."""
 
 
 class Conversation:
@@ -60,6 +63,7 @@ class Conversation:
         self._condition = team._condition
         self._watch = Watch(run, team._thread, team._names, team.manager_name) if guarded() else None
         self._choosing = scope(run.log, run.started.id, team.manager_name)
+        self._breath = monotonic() + _SECONDS
         self._told: Said = []
         self._asked: tuple[int, ...] = ()
 
@@ -104,7 +108,7 @@ class Conversation:
             reason = await self._done(reason, self._watch)
         unfinished = broken.round if broken is not None else None
         while (reason := self._limit(rounds) if reason is None else reason) is None:
-            if self._is_held():
+            if self._is_held() or monotonic() > self._breath:
                 await self._may_go_on()
             if unfinished is not None:
                 names, by_policy = unfinished.names, unfinished.by_policy
@@ -129,7 +133,7 @@ class Conversation:
             team._last_speakers = names
             rounds += 1
             said = [message for turn in turns.values() for message in turn]
-            ended = await self._policy.heard(self._view(), turns) if self._policy is not None else None
+            ended = await self._heard(self._policy, turns) if self._policy is not None else None
             if ended:
                 reason = ended.content
             elif self._condition is not None:
@@ -174,13 +178,28 @@ class Conversation:
         )
 
     async def _over(self, said: Sequence[Item]) -> str | None:
-        stop = await self._condition(said) if self._condition is not None else None
-        return stop.content if stop is not None else None
+        condition = self._condition
+        if condition is None:
+            return None
+        stop: Any = await (condition(said) if self._token is None else unless_cancelled(condition(said), self._token))
+        if stop is not None and not isinstance(stop, StopMessage):
+            raise UserError(
+                f"The {type(condition).__name__} of {self._team.name!r} returned {stop!r:.80}; a condition returns a "
+                "StopMessage where the run is over, else None."
+            )
+        return None if stop is None else stop.content
+
+    async def _heard(self, policy: RememberingPolicy, turns: Mapping[str, Said]) -> StopMessage | None:
+        heard = policy.heard(self._view(), turns)
+        return await (heard if self._token is None else unless_cancelled(heard, self._token))
 
     def _is_held(self) -> bool:
         return self._run.gate.closed or (self._token is not None and self._token.is_cancelled())
 
     async def _may_go_on(self) -> None:
+        # Agents that answer at once never let go of the loop: nobody could watch, hold or stop such a run.
+        await asyncio.sleep(0)
+        self._breath = monotonic() + _SECONDS
         if self._token is not None and self._token.is_cancelled():
             raise asyncio.CancelledError("The cancellation token was cancelled.")
         if self._run.gate.closed:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Never, overload
 from agentnb.base import ChatAgent, Task, TaskResult, TaskRunner, Team, TerminationCondition, models_of
 from agentnb.base.restoring import Told
 from agentnb.core import AgentId, CancellationToken, new_id, well_formed
-from agentnb.exceptions import RuntimeFault, UserError
+from agentnb.exceptions import AgentFailed, RuntimeFault, UserError
 from agentnb.messages import BaseChatMessage, MessageFactory, SelectorEvent, StructuredMessage
 from agentnb.runlog import Participant, Run
 from agentnb.runlog.given import Given
@@ -263,13 +263,20 @@ class BaseGroupChat(Team):
         return AgentId(f"{name}_{self._id}", self._id)
 
     async def _forget(self) -> None:
-        for seat in self._seats.values():
-            if isinstance(seat.agent, ChatAgent):
-                await seat.agent.on_reset(CancellationToken())
-            else:
-                await seat.agent.reset()
+        failed: list[tuple[str, Exception]] = []
+        for name, seat in self._seats.items():
+            try:
+                if isinstance(seat.agent, ChatAgent):
+                    await seat.agent.on_reset(CancellationToken())
+                else:
+                    await seat.agent.reset()
+            except Exception as error:  # the others' memory must not stay because one cannot forget
+                failed.append((name, error))
         self._thread.clear()
         self._last_speakers = ()
+        if failed:
+            whose = "; ".join(f"{name!r}: {type(error).__name__}: {error}" for name, error in failed)
+            raise AgentFailed(f"{self.name!r} was reset, but for what failed in {whose}") from failed[0][1]
 
     # -- life -----------------------------------------------------------------------------------------------------
 
@@ -279,13 +286,15 @@ class BaseGroupChat(Team):
 
     async def reset(self) -> None:
         self._not_running("be reset")
-        await self._forget()
         self._last_run = self._restored = self._broken = None
         self._turns = 0
-        if isinstance(self._policy, RememberingPolicy):
-            await self._policy.reset()
-        if self._condition is not None:
-            await self._condition.reset()
+        try:
+            await self._forget()
+        finally:
+            if isinstance(self._policy, RememberingPolicy):
+                await self._policy.reset()
+            if self._condition is not None:
+                await self._condition.reset()
 
     async def pause(self) -> None:
         """Hold the run behind the turn that goes on, and call `on_pause` of every agent.

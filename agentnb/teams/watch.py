@@ -115,11 +115,13 @@ class Watch:
         self._run.unsay(message)
 
     def _refused(self, refusal: Refusal, what: str, sort: str = "") -> str | None:
-        told = TextMessage(content=f"Refused: {what}. {refusal.reason}", source=refusal.by)
-        self._run.say(told)
-        self._thread.add([told], None)
         if sort:
             self._in_a_row[sort] = self._in_a_row.get(sort, 0) + 1
-        if refusal.ends_run or self._in_a_row.get(sort, 0) > self.PATIENCE:
+        spent = self._in_a_row.get(sort, 0) > self.PATIENCE
+        if refusal.ends_run or spent:
             self._ends = f"{refusal.by} ended the run: {refusal.reason}"
+        ends = f" The run ends: this was refused {self.PATIENCE} times in a row before." if spent else ""
+        told = TextMessage(content=f"Refused: {what}. {refusal.reason}{ends}", source=refusal.by)
+        self._run.say(told)
+        self._thread.add([told], None)
         return self._ends

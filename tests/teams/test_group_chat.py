@@ -17,7 +17,12 @@ from pydantic import BaseModel
 
 from agentnb.agents import AssistantAgent
 from agentnb.base import TaskResult
-from agentnb.conditions import ExternalTermination, MaxMessageTermination, TextMentionTermination
+from agentnb.conditions import (
+    ExternalTermination,
+    FunctionalTermination,
+    MaxMessageTermination,
+    TextMentionTermination,
+)
 from agentnb.core import CancellationToken, well_formed
 from agentnb.exceptions import AgentFailed, HumanUnavailable, ModelUnreachable, ToolError
 from agentnb.messages import (
@@ -876,3 +881,54 @@ async def test_what_an_agent_sets_in_a_context_variable_is_its_own(with_token: b
 def test_what_is_no_condition_is_refused_where_the_team_is_made(given: Any, meant: str) -> None:
     with pytest.raises(TypeError, match=f"The termination_condition is .*; give a condition, such as .*{meant}"):
         RoundRobinGroupChat([Speaker("ana")], termination_condition=given)
+
+
+async def test_agents_that_answer_at_once_leave_others_in_the_loop_their_turn() -> None:
+    crew = team(Speaker("ana"), max_turns=None)
+    running = crew.start(task="go", log=RunLog())
+    await asyncio.sleep(0.05)
+    running.stop()
+    result = await running
+
+    assert result.stop_reason == "stopped"
+    assert len(result.messages) > 1
+
+
+async def test_a_token_ends_the_waiting_of_a_condition() -> None:
+    async def waits(messages: Sequence[Any]) -> bool:
+        token.cancel()
+        await asyncio.Event().wait()
+        return True
+
+    token = CancellationToken()
+    with pytest.raises(asyncio.CancelledError):
+        await team(Speaker("ana"), termination_condition=FunctionalTermination(waits)).run(
+            task="go", cancellation_token=token
+        )
+
+    assert token.is_cancelled()
+
+
+async def test_a_condition_that_returns_something_else_is_named() -> None:
+    class Says(MaxMessageTermination):
+        async def __call__(self, messages: Sequence[Any]) -> Any:
+            return "enough"
+
+    with pytest.raises(ValueError, match=r"The Says of 'RoundRobinGroupChat' returned 'enough'; .* StopMessage"):
+        await team(Speaker("ana"), termination_condition=Says(5)).run(task="go")
+
+
+async def test_an_agent_that_cannot_be_reset_keeps_no_other_from_it_and_is_named() -> None:
+    class Stubborn(Speaker):
+        async def on_reset(self, cancellation_token: CancellationToken) -> None:
+            raise OSError("busy")
+
+    ben = Speaker("ben")
+    crew = team(Stubborn("ana"), ben, max_turns=2)
+    await crew.run(task="go")
+    with pytest.raises(AgentFailed, match=r"'ana': OSError: busy"):
+        await crew.reset()
+
+    assert ben.calls == ["reset"]
+    assert sources(await crew.run(task="again")) == ["user", "ana", "ben"]
+    assert ben.got == [["again", "ana says"]]
