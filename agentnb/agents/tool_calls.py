@@ -16,7 +16,7 @@ from agentnb.messages.unchecked import made
 from agentnb.models.answers import read_json
 from agentnb.models.base import ToolSchema
 from agentnb.models.reliable import Abort
-from agentnb.runlog.recorded import tool_refused
+from agentnb.runlog.calls import tool_refused
 from agentnb.tools import StaticWorkbench, StreamWorkbench, ToolResult, Workbench
 from agentnb.tools.static import error_lines
 

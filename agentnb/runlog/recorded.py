@@ -8,10 +8,9 @@ from __future__ import annotations
 import functools
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from contextvars import ContextVar
 from typing import Any
 
-from agentnb.core import monotonic, well_formed
+from agentnb.core import monotonic
 from agentnb.exceptions import ActRefused, ModelResponseInvalid
 from agentnb.messages import CreateResult, LLMMessage
 from agentnb.runlog import log as runlog
@@ -24,8 +23,6 @@ from agentnb.runlog.events import (
     MemoryStarted,
     ModelFinished,
     ModelStarted,
-    ToolFinished,
-    ToolStarted,
     Usage,
 )
 from agentnb.runlog.guards import Act, guarded, judged
@@ -228,177 +225,10 @@ def model_stream(
     return create_stream
 
 
-class _ToolCall:
-    """One call of a workbench's tool, as two facts; the block is the tool's work."""
-
-    def __init__(self, here: Scope, owner: Any, name: str, arguments: Any, call_id: str | None, way: str) -> None:
-        self._here, self._owner, self._name, self._call_id, self._way = here, owner, name, call_id, way
-        self._started = here.log.append(ToolStarted.of(tool=name, call_id=call_id, arguments=dict(arguments or {})))
-        self._scope = _within(here, self._started, owner)
-        self._began = monotonic()
-
-    def __enter__(self) -> None:
-        self._token = _calling.set((id(self._owner), self._name, self._call_id, self._way))
-        self._scope.__enter__()
-
-    def __exit__(self, *error: Any) -> None:
-        self._scope.__exit__(*error)
-        _calling.reset(self._token)
-
-    def finished(self, text: str, *, is_error: bool, parts: Sequence[Any] = ()) -> None:
-        values = {
-            "tool": self._name,
-            "call_id": self._call_id,
-            "result": text,
-            "is_error": is_error,
-            "parts": tuple(part.model_dump(mode="json") for part in parts) or None,
-        }
-        # A workbench of the user's may give anything for a text.
-        known = type(text) is str and type(is_error) is bool and well_formed(text) is text
-        self._here.log.append(
-            ToolFinished.of(**values) if known else ToolFinished(**values),
-            parent=self._started.id,
-            took=monotonic() - self._began,
-        )
-
-
-def tool_refused(name: str, arguments: Mapping[str, Any], call_id: str | None, why: str) -> None:
-    """Log a call that no workbench was given, as one that failed."""
-    here, recording = runlog.current(), replayed()
-    known = here is not None and recording is not None and recording.tool(here.source, name, arguments, call_id)
-    if here is not None and not known:
-        _ToolCall(here, None, name, arguments, call_id, "call_tool").finished(why, is_error=True)
-
-
-# The call that runs now, and which of the two ways it came by: a workbench may write one with the help of the other.
-_calling: ContextVar[tuple[int, str, str | None, str] | None] = ContextVar("agentnb_calling", default=None)
-
-
-def _tool_scope(owner: Any, name: str, call_id: str | None, way: str, method: Any) -> Scope | None:
-    # Unlike a model's, a workbench's methods come back to it: a tool may call its neighbour. Only super() is no
-    # call of its own.
-    if getattr(type(owner), way) is not method:
-        return None
-    other = "call_tool" if way == "call_tool_stream" else "call_tool_stream"
-    return None if _calling.get() == (id(owner), name, call_id, other) else runlog.current()
-
-
-def _done_before(
-    owner: Any, here: Scope, name: str, arguments: Mapping[str, Any] | None, call_id: str | None
-) -> ToolFinished | None:
-    """Return what became of a call before the turn was broken off; None where it is to be made now."""
-    recording = replayed()
-    effect = None if recording is None else recording.tool(here.source, name, arguments or {}, call_id)
-    if recording is None or effect is None:
-        return None
-    idempotent = owner.is_idempotent(name)
-    if effect.finished is not None and not _broken_off(effect.finished) and not (idempotent and effect.runs):
-        return effect.finished.body  # type: ignore[return-value]
-    if idempotent:
-        # What an agent did that was called as a tool is shown again, from what it was answered.
-        recording.enter(effect)
-        return None
-    return ToolFinished(tool=name, call_id=call_id, result=INTERRUPTED.format(what="call", done="made"), is_error=True)
-
-
-def _broken_off(finished: Event) -> bool:
-    body: Any = finished.body
-    return bool(getattr(body, "is_error", True)) and str(body.result).startswith("CancelledError")
-
-
-async def _may_call(here: Scope, name: str, arguments: Mapping[str, Any] | None) -> None:
-    given = dict(arguments or {})
-    text = f"{name}({', '.join(f'{key}={value!r}' for key, value in given.items())})"
-    refusal = await judged(Act("tool", here.source, text, given))
-    if refusal is not None:
-        raise ActRefused(f"{refusal.by} refuses the call {text:.200}: {refusal.reason}")
-
-
 async def _may_run(here: Scope, blocks: Sequence[Any]) -> None:
     refusal = await judged(Act("code", here.source, "\n".join(block.code for block in blocks), tuple(blocks)))
     if refusal is not None:
         raise ActRefused(f"{refusal.by} refuses to let the code run: {refusal.reason}")
-
-
-def tool_call(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    """Record `Workbench.call_tool`."""
-
-    @functools.wraps(method)
-    async def call_tool(
-        self: Any,
-        name: str,
-        arguments: Mapping[str, Any] | None = None,
-        cancellation_token: Any = None,
-        call_id: str | None = None,
-    ) -> Any:
-        here = _tool_scope(self, name, call_id, "call_tool", call_tool)
-        if here is None:
-            return await method(self, name, arguments, cancellation_token, call_id)
-        before = _done_before(self, here, name, arguments, call_id)
-        if before is not None:
-            return self._given_again(before)
-        if guarded():
-            await _may_call(here, name, arguments)
-        call = _ToolCall(here, self, name, arguments, call_id, "call_tool")
-        try:
-            with call:
-                result = await method(self, name, arguments, cancellation_token, call_id)
-        except BaseException as error:
-            call.finished(error_text(error), is_error=True)
-            raise
-        call.finished(result.to_text(), is_error=result.is_error, parts=_parts(result))
-        return result
-
-    return call_tool
-
-
-def _parts(result: Any) -> Sequence[Any]:
-    """Return the parts of a tool's result where its text does not say it all."""
-    parts: Sequence[Any] = getattr(result, "result", ())
-    return () if len(parts) == 1 and isinstance(parts[0].content, str) else parts
-
-
-def tool_stream(method: Callable[..., AsyncGenerator[Any, None]]) -> Callable[..., AsyncGenerator[Any, None]]:
-    """Record `StreamWorkbench.call_tool_stream`; its last item is the result."""
-
-    @functools.wraps(method)
-    async def call_tool_stream(
-        self: Any,
-        name: str,
-        arguments: Mapping[str, Any] | None = None,
-        cancellation_token: Any = None,
-        call_id: str | None = None,
-    ) -> AsyncGenerator[Any, None]:
-        here = _tool_scope(self, name, call_id, "call_tool_stream", call_tool_stream)
-        before = None if here is None else _done_before(self, here, name, arguments, call_id)
-        if before is not None:
-            yield self._given_again(before)
-            return
-        if here is not None and guarded():
-            await _may_call(here, name, arguments)
-        call = None if here is None else _ToolCall(here, self, name, arguments, call_id, "call_tool_stream")
-        stream = method(self, name, arguments, cancellation_token, call_id)
-        last: Any = None
-        try:
-            while True:
-                # The scope holds only while the tool works: what a generator sets would else leak to its consumer.
-                with call or nullcontext():
-                    try:
-                        last = await anext(stream)
-                    except StopAsyncIteration:
-                        break
-                yield last
-        except BaseException as error:
-            if call:
-                call.finished(error_text(error), is_error=True)
-            raise
-        finally:
-            await stream.aclose()
-        if call:
-            to_text = getattr(last, "to_text", lambda: str(last))
-            call.finished(to_text(), is_error=getattr(last, "is_error", False), parts=_parts(last))
-
-    return call_tool_stream
 
 
 def memory_use(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:

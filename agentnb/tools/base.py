@@ -14,8 +14,8 @@ from agentnb.core import CancellationToken, Component, parameters_schema
 from agentnb.core.schema import ParametersSchema
 from agentnb.exceptions import ToolError, UserError
 from agentnb.models.base import ToolSchema
+from agentnb.runlog.calls import tool_run, tool_run_stream
 from agentnb.runlog.recorded import wrap
-from agentnb.tools.recorded import tool_run, tool_run_stream
 
 ArgsT = TypeVar("ArgsT", bound=BaseModel, contravariant=True)
 ReturnT = TypeVar("ReturnT", covariant=True)

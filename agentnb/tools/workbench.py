@@ -14,7 +14,8 @@ from agentnb.core import CancellationToken, Component, Text
 from agentnb.messages import Image
 from agentnb.models.base import ToolSchema
 from agentnb.runlog import ToolFinished
-from agentnb.runlog.recorded import tool_call, tool_stream, wrap
+from agentnb.runlog.calls import tool_call, tool_stream
+from agentnb.runlog.recorded import wrap
 
 
 class TextResultContent(BaseModel, defer_build=True):

@@ -177,7 +177,7 @@ async def test_a_result_that_cannot_be_written_down_is_still_returned(seen: list
 
 async def test_a_call_that_nobody_looks_at_makes_no_log(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[object] = []
-    monkeypatch.setattr("agentnb.tools.recorded.RunLog", lambda: made.append(1))
+    monkeypatch.setattr("agentnb.runlog.calls.RunLog", lambda: made.append(1))
 
     await FunctionTool(double, "Twice.").run_json({"n": 1}, CancellationToken())
     await StaticWorkbench([FunctionTool(double, "Twice.")]).call_tool("double", {"n": 1})
