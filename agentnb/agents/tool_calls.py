@@ -7,7 +7,7 @@ import warnings
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from agentnb.core import CancellationToken, well_formed
 from agentnb.exceptions import ToolError
@@ -29,6 +29,16 @@ class Offer(NamedTuple):
     schemas: Sequence[ToolSchema]
     home: Mapping[str, Workbench]
     """The workbench of each tool, by the tool's name."""
+    shows: frozenset[str]
+    """Names of tools that may show something on their way."""
+
+    def is_quiet(self, calls: Sequence[FunctionCall]) -> bool:
+        """Tell whether it is one call, of a tool that shows nothing on its way."""
+        return len(calls) == 1 and calls[0].name not in self.shows
+
+
+def _nothing(item: Shown) -> None:
+    """Take what is never shown."""
 
 
 class ToolCalls:
@@ -68,7 +78,47 @@ class ToolCalls:
             for schema in listed:
                 if schema["name"] not in home or workbench is self._handoffs:
                     schemas[schema["name"]], home[schema["name"]] = schema, workbench
-        return Offer(list(schemas.values()), home)
+        shows = [name for name, workbench in home.items() if isinstance(workbench, StreamWorkbench)]
+        return Offer(list(schemas.values()), home, frozenset(shows) - self._still)
+
+    async def answer(
+        self,
+        call: FunctionCall,
+        offer: Offer,
+        abort: Abort,
+        token: CancellationToken,
+        show: Callable[[Shown], None] = _nothing,
+    ) -> FunctionExecutionResult:
+        """Carry out a call, and return what the model is to know of it, also where it failed.
+
+        Args:
+            call: The call.
+            offer: What may be called.
+            abort: Ends the waiting.
+            token: Is handed to the tool.
+            show: Takes what the tool shows on its way.
+        """
+        try:
+            arguments = _arguments(call, offer)
+            if isinstance(arguments, str):
+                _note_refused(call, arguments)
+                return _failed(call, arguments)
+            workbench = offer.home[call.name]
+            if call.name in offer.shows:
+                stream = cast(StreamWorkbench, workbench).call_tool_stream(call.name, arguments, token, call.id)
+                result = await abort.wait(_result(call, stream, show))
+            else:
+                result = await abort.wait(workbench.call_tool(call.name, arguments, token, call.id))
+            return _gave(call, result.to_text(), is_error=result.is_error)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if token.is_cancelled() or (task is not None and task.cancelling()):
+                raise
+            # Something the tool itself had cancelled: its own affair, and no end of the run.
+            return _failed(call, "CancelledError: something the tool waited for was cancelled.")
+        except (Exception, SystemExit) as error:
+            # What a tool did wrong is an answer to the model: it may try otherwise.
+            return _failed(call, error_lines(error))
 
     async def carry_out(
         self,
@@ -87,9 +137,6 @@ class ToolCalls:
             abort: Ends the waiting.
             token: Is handed to the tools.
         """
-        if len(calls) == 1 and not self._shows(calls[0], offer):
-            results[0] = await self._call(calls[0], offer, abort, token, _nothing)
-            return
         shown: deque[Shown] = deque()
         arrived = asyncio.Event()
 
@@ -99,7 +146,7 @@ class ToolCalls:
 
         async def work(place: int) -> None:
             try:
-                results[place] = await self._call(calls[place], offer, Abort(None), token, show)
+                results[place] = await self.answer(calls[place], offer, Abort(None), token, show)
             finally:
                 arrived.set()
 
@@ -124,38 +171,6 @@ class ToolCalls:
             for task in working:
                 if not task.cancelled():
                     task.exception()  # seen: one that fails while others end must not warn
-
-    def _shows(self, call: FunctionCall, offer: Offer) -> bool:
-        return call.name not in self._still and isinstance(offer.home.get(call.name), StreamWorkbench)
-
-    async def _call(
-        self, call: FunctionCall, offer: Offer, abort: Abort, token: CancellationToken, show: Callable[[Shown], None]
-    ) -> FunctionExecutionResult:
-        try:
-            arguments = _arguments(call, offer)
-            if isinstance(arguments, str):
-                _note_refused(call, arguments)
-                return _failed(call, arguments)
-            workbench = offer.home[call.name]
-            if isinstance(workbench, StreamWorkbench) and self._shows(call, offer):
-                stream = workbench.call_tool_stream(call.name, arguments, token, call.id)
-                result = await abort.wait(_result(call, stream, show))
-            else:
-                result = await abort.wait(workbench.call_tool(call.name, arguments, token, call.id))
-            return _gave(call, result.to_text(), is_error=result.is_error)
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if token.is_cancelled() or (task is not None and task.cancelling()):
-                raise
-            # Something the tool itself had cancelled: its own affair, and no end of the run.
-            return _failed(call, "CancelledError: something the tool waited for was cancelled.")
-        except (Exception, SystemExit) as error:
-            # What a tool did wrong is an answer to the model: it may try otherwise.
-            return _failed(call, error_lines(error))
-
-
-def _nothing(item: Shown) -> None:
-    """Take what is never shown."""
 
 
 async def _result(call: FunctionCall, stream: AsyncGenerator[Any, None], show: Callable[[Shown], None]) -> ToolResult:

@@ -313,12 +313,15 @@ class ToolLoop:
             if thought:
                 yield thought
             yield made(ToolCallRequestEvent, content=[*calls], source=self._agent, models_usage=answer.result.usage)
-            async with aclosing(self._calls.carry_out(calls, offer, done, turn.abort, turn.token)) as shown:
-                async for item in shown:
-                    yield item
+            if offer.is_quiet(calls):
+                done[0] = await self._calls.answer(calls[0], offer, turn.abort, turn.token)
+            else:
+                async with aclosing(self._calls.carry_out(calls, offer, done, turn.abort, turn.token)) as shown:
+                    async for item in shown:
+                        yield item
         finally:
             # Also where the turn ends here: calls without results would spoil every later request.
-            results += (done.get(place) or stopped(call) for place, call in enumerate(calls))
+            results += [done.get(place) or stopped(call) for place, call in enumerate(calls)]
             await self._model.context.add_message(made(FunctionExecutionResultMessage, content=[*results]))
         yield made(ToolCallExecutionEvent, content=[*results], source=self._agent)
 

@@ -23,12 +23,13 @@ class CancellationToken:
     Every method may be called from any thread.
     """
 
-    __slots__ = ("_callbacks", "_cancelled", "_lock")
+    __slots__ = ("_callbacks", "_cancelled", "_ending", "_lock")
 
     def __init__(self) -> None:
         self._cancelled = False
         self._lock = threading.Lock()
         self._callbacks: dict[object, Callable[[], Any]] = {}
+        self._ending: set[asyncio.Task[Any]] = set()  # tasks that wait where the stop ends them
 
     def cancel(self) -> None:
         """Ask for the stop; calling it again changes nothing.

@@ -26,7 +26,8 @@ class Abort:
     ```
 
     A stream waits once per piece, so no task is made for a wait: the waiting task itself is cancelled, and the
-    cancellation is taken back from its count, as `asyncio.timeout` does.
+    cancellation is taken back from its count, as `asyncio.timeout` does. A wait within another one of the same task
+    and token is ended by that one.
     """
 
     def __init__(self, token: CancellationToken | None) -> None:
@@ -37,16 +38,12 @@ class Abort:
         self._key: object | None = None
 
     def __enter__(self) -> Self:
-        # Not by a linked future: making, cancelling and forgetting one costs more than a whole instant answer.
-        if self._token is not None:
-            self._loop = asyncio.get_running_loop()
-            self._key = self._token._add(self._tell)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._token is not None:
+        if self._key is not None and self._token is not None:
             self._token._callbacks.pop(self._key, None)
 
     def _tell(self) -> None:
@@ -65,21 +62,31 @@ class Abort:
         Raises:
             asyncio.CancelledError: If the token is cancelled before or while it waits.
         """
-        if self._token is None:
+        token = self._token
+        if token is None:
             return await awaitable
-        if self._token.is_cancelled():
+        if token._cancelled:
             if asyncio.iscoroutine(awaitable):
                 awaitable.close()
             raise asyncio.CancelledError("The cancellation token was cancelled.")
-        task = self._waiting = asyncio.current_task(self._loop)
+        task = asyncio.current_task(self._loop)
+        if task is None or task in token._ending:
+            return await awaitable
+        if self._loop is None:
+            # Not by a linked future: making, cancelling and forgetting one costs more than a whole instant answer.
+            self._loop = task.get_loop()
+            self._key = token._add(self._tell)
+        self._waiting = task
+        token._ending.add(task)
         try:
             return await awaitable
         except asyncio.CancelledError:
-            if self._fired and task is not None:
+            if self._fired:
                 task.uncancel()
             raise
         finally:
             self._waiting = None
+            token._ending.discard(task)
 
 
 class Retry:

@@ -10,7 +10,7 @@ import functools
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, nullcontext
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import Any
 
 from agentnb.core import EventId, monotonic, well_formed
 from agentnb.exceptions import ActRefused
@@ -22,36 +22,27 @@ from agentnb.runlog.recorded import error_text
 from agentnb.runlog.replaying import INTERRUPTED, Recording, replayed
 
 
-class _Calling(NamedTuple):
-    """The method that runs now as part of a call."""
-
-    call: EventId
-    """The fact of the call."""
-    owner: int
-    """The workbench, or the tool, by identity."""
-    way: str
-    """The method's name: a workbench and a tool have two, and may write one with the help of the other."""
-    name: str
-    call_id: str | None
-
-
-_calling: ContextVar[_Calling | None] = ContextVar("agentnb_calling", default=None)
-
-
 class _Running:
-    """A tool at work as part of a call that is recorded already; may be entered again."""
+    """A method of a workbench or a tool that runs as part of a call; may be entered again."""
 
-    __slots__ = ("_calling", "_token")
+    __slots__ = ("_token", "call", "call_id", "name", "owner", "way")
 
-    def __init__(self, calling: _Calling) -> None:
-        self._calling = calling
+    def __init__(self, call: EventId, owner: int, way: str, name: str, call_id: str | None) -> None:
+        self.call = call
+        """The fact of the call."""
+        self.owner = owner
+        """The workbench, or the tool, by identity."""
+        self.way = way
+        """The method's name: a workbench and a tool have two, and may write one with the help of the other."""
+        self.name = name
+        self.call_id = call_id
 
     def __enter__(self) -> None:
-        self._token = _calling.set(self._calling)
+        self._token = _running.set(self)
 
     def __exit__(self, *error: Any) -> None:
         try:
-            _calling.reset(self._token)
+            _running.reset(self._token)
         except ValueError:
             pass  # a coroutine that is thrown away is closed in whatever context collects it
 
@@ -62,19 +53,23 @@ class _Running:
         """Likewise of an error."""
 
 
+_running: ContextVar[_Running | None] = ContextVar("agentnb_running", default=None)
+
+
 class _Call(_Running):
     """One call, as two facts; the block is its work."""
 
-    __slots__ = ("_began", "_here", "_scope", "_started")
+    __slots__ = ("_began", "_here", "_scope")
 
     def __init__(self, here: Scope, fact: ToolStarted, owner: Any, way: str) -> None:
-        self._here, self._started = here, here.log.append(fact, parent=here.parent, source=here.source)
-        super().__init__(_Calling(self._started.id, id(owner), way, fact.tool, fact.call_id))
-        self._scope = scope(here.log, self._started.id, here.source)
+        started = here.log.append(fact, parent=here.parent, source=here.source)
+        super().__init__(started.id, id(owner), way, fact.tool, fact.call_id)
+        self._here = here
+        self._scope = scope(here.log, started.id, here.source)
         self._began = monotonic()
 
     def __enter__(self) -> None:
-        super().__enter__()
+        self._token = _running.set(self)
         self._scope.__enter__()
 
     def __exit__(self, *error: Any) -> None:
@@ -100,8 +95,8 @@ class _Call(_Running):
     def finished(self, text: str, *, is_error: bool, parts: Sequence[Any] = ()) -> None:
         values = {
             "kind": "tool.finished",
-            "tool": self._calling.name,
-            "call_id": self._calling.call_id,
+            "tool": self.name,
+            "call_id": self.call_id,
             "result": text,
             "is_error": is_error,
             "parts": tuple([part.model_dump(mode="json") for part in parts]) if parts else None,
@@ -110,7 +105,7 @@ class _Call(_Running):
         known = type(text) is str and type(is_error) is bool and well_formed(text) is text
         self._here.log.append(
             unchecked(ToolFinished, values) if known else ToolFinished(**values),
-            parent=self._started.id,
+            parent=self.call,
             source=self._here.source,
             took=monotonic() - self._began,
         )
@@ -140,8 +135,10 @@ def _scope_of(owner: Any, way: str, method: Any, name: str, call_id: str | None)
     here = current()
     if here is None or getattr(type(owner), way) is not method:
         return None
-    calling = _calling.get()
-    return None if calling == (here.parent, id(owner), _OTHER[way], name, call_id) else here
+    running = _running.get()
+    if running is None or running.call != here.parent or running.owner != id(owner) or running.way != _OTHER[way]:
+        return here
+    return None if (running.name, running.call_id) == (name, call_id) else here
 
 
 def _done_before(
@@ -274,27 +271,25 @@ async def _worked(stream: AsyncGenerator[Any, None], call: _Running | None) -> A
 # -- tools -------------------------------------------------------------------------------------------------------------
 
 
-def _running(
+def _call_of(
     tool: Any, way: str, method: Any, args: Any, rest: tuple[Any, ...], named: dict[str, Any]
 ) -> _Running | None:
     """Return the call that a tool's method is, or is part of; None where nobody looks, and for `super()`."""
     if getattr(type(tool), way) is not method:
         return None
-    here, calling = current(), _calling.get()
+    here, running = current(), _running.get()
     if here is None:
         if not observed():
             return None
         here = _unkept()
-    elif calling is not None and calling.call == here.parent and _has(calling, tool, way):
-        return _Running(_Calling(calling.call, id(tool), way, calling.name, calling.call_id))
+    elif running is not None and running.call == here.parent:
+        # What a tool does by way of its other method is one call, what its neighbour does another.
+        other = running.owner == id(tool) and running.way != way
+        if other or running.way in _OTHER:
+            return _Running(running.call, id(tool), way, running.name, running.call_id)
     call_id = named.get("call_id", rest[1] if len(rest) > 1 else None)
     given = {str(key): value for key, value in args.items()} if isinstance(args, Mapping) else {}
     return _Call(here, ToolStarted(tool=tool.name, call_id=call_id, arguments=given), tool, way)
-
-
-def _has(calling: _Calling, tool: Any, way: str) -> bool:
-    """Tell whether a tool's method is part of a call: what it does by way of its other method is, its neighbour not."""
-    return calling.way in _OTHER or (calling.owner == id(tool) and calling.way != way)
 
 
 def _unkept() -> Scope:
@@ -309,7 +304,7 @@ def tool_run(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[A
 
     @functools.wraps(method)
     async def run_json(self: Any, args: Mapping[str, Any], *rest: Any, **named: Any) -> Any:
-        call = _running(self, "run_json", run_json, args, rest, named)
+        call = _call_of(self, "run_json", run_json, args, rest, named)
         if call is None:
             return await method(self, args, *rest, **named)
         try:
@@ -331,7 +326,7 @@ def tool_run_stream(method: Callable[..., AsyncGenerator[Any, None]]) -> Callabl
     async def run_json_stream(
         self: Any, args: Mapping[str, Any], *rest: Any, **named: Any
     ) -> AsyncGenerator[Any, None]:
-        call = _running(self, "run_json_stream", run_json_stream, args, rest, named)
+        call = _call_of(self, "run_json_stream", run_json_stream, args, rest, named)
         last: Any = None
         async with aclosing(_worked(method(self, args, *rest, **named), call)) as items:
             async for last in items:

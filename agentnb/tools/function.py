@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import functools
 import inspect
 import operator
@@ -12,7 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from types import FunctionType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from pydantic import BaseModel
 
@@ -20,6 +19,7 @@ from agentnb.code_executors.source import Import, function_source, imports_of, r
 from agentnb.core import CancellationToken, arguments_model, parameters_schema, require_code_consent
 from agentnb.core.schema import INJECTED, ParametersSchema, field_name, function_hints, plain_function
 from agentnb.exceptions import SourceNotPortable, UserError
+from agentnb.messages.saved import copied
 from agentnb.tools.base import BaseTool
 
 _THREADS = 32
@@ -32,11 +32,17 @@ def _pool() -> ThreadPoolExecutor:
 
 
 class _Form:
-    """What a model is told of a function's parameters; made once a function, since many agents may share it."""
+    """A function's parameters, and what a model is told of them; made once a function, as many agents may share it."""
 
     def __init__(self, func: Callable[..., Any], name: str, hints: dict[str, Any]) -> None:
         self.arguments = arguments_model(func, name)
         self.returned = hints.get("return", Any)
+        parameters = inspect.signature(func).parameters
+        self.takes_token = INJECTED in parameters
+        # By parameter, the field that holds its value; those that take no keyword come first.
+        names = [parameter for parameter in parameters.values() if parameter.name != INJECTED]
+        self.by_place = [field_name(p.name) for p in names if p.kind is p.POSITIONAL_ONLY]
+        self.by_name = [(p.name, field_name(p.name)) for p in names if p.kind is not p.POSITIONAL_ONLY]
         self._name = name
         self._hints = hints
         self._made_of = _made_of(func)
@@ -63,7 +69,7 @@ class _Form:
         """Return the parameters as JSON schema, a copy of the caller's own."""
         if self._schema is None:
             self._schema = parameters_schema(self.arguments)
-        return copy.deepcopy(self._schema)
+        return cast(ParametersSchema, copied(self._schema))
 
     def source(self, func: Callable[..., Any]) -> str:
         """Return the function's source.
@@ -147,16 +153,10 @@ class FunctionTool(BaseTool[BaseModel, Any]):
                 f"Tool {tool_name!r}: the function yields, and a function tool returns. "
                 "Return a list, or write a BaseStreamTool."
             )
-        parameters = inspect.signature(func).parameters
         self._func = func
         self._global_imports = list(global_imports)
         self._source: str | None = None
-        self._takes_token = INJECTED in parameters
         self._is_async = inspect.iscoroutinefunction(called) or inspect.iscoroutinefunction(func)
-        # By parameter, the field that holds its value; those that take no keyword come first.
-        names = [parameter for parameter in parameters.values() if parameter.name != INJECTED]
-        self._by_place = [field_name(p.name) for p in names if p.kind is p.POSITIONAL_ONLY]
-        self._by_name = [(p.name, field_name(p.name)) for p in names if p.kind is not p.POSITIONAL_ONLY]
         self._form = _Form.of(func, tool_name)
         super().__init__(self._form.arguments, self._form.returned, tool_name, description, strict)
 
@@ -164,9 +164,10 @@ class FunctionTool(BaseTool[BaseModel, Any]):
         return self._form.schema()
 
     async def run(self, args: BaseModel, cancellation_token: CancellationToken) -> Any:
-        given = [getattr(args, field) for field in self._by_place]
-        named = {name: getattr(args, field) for name, field in self._by_name}
-        if self._takes_token:
+        form = self._form
+        given = [getattr(args, field) for field in form.by_place] if form.by_place else ()
+        named = {name: getattr(args, field) for name, field in form.by_name}
+        if form.takes_token:
             named[INJECTED] = cancellation_token
         if self._is_async:
             return await self._func(*given, **named)
@@ -205,7 +206,7 @@ class FunctionTool(BaseTool[BaseModel, Any]):
             name=self._name,
             description=self._description,
             global_imports=imports,
-            has_cancellation_support=self._takes_token,
+            has_cancellation_support=self._form.takes_token,
             strict=self._strict or None,
             idempotent=self.idempotent or None,
         )

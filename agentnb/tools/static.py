@@ -11,8 +11,9 @@ from typing import Any, ClassVar, Literal, cast
 from pydantic import BaseModel
 
 from agentnb.base import TaskRunner
-from agentnb.core import CancellationToken
+from agentnb.core import CancellationToken, well_formed
 from agentnb.exceptions import ToolError, ToolNotFound, UserError
+from agentnb.messages.unchecked import made
 from agentnb.models.base import ToolSchema
 from agentnb.models.reliable import Abort
 from agentnb.runlog.recorded import error_text
@@ -299,6 +300,10 @@ async def _in_a_task(stream: AsyncGenerator[Any, None], token: CancellationToken
 
 
 def _result(name: str, text: str, *, is_error: bool = False) -> ToolResult:
+    # A tool of the user's may give anything for a text, and may be called by anything that equals its name.
+    if type(name) is type(text) is str:
+        part = made(TextResultContent, content=well_formed(text))
+        return made(ToolResult, name=name, result=[part], is_error=is_error)
     return ToolResult(name=name, result=[TextResultContent(content=text)], is_error=is_error)
 
 

@@ -45,11 +45,14 @@ class ToolResult(BaseModel, defer_build=True):
 
     def to_text(self, replace_image: str | None = None) -> str:
         """Return the parts joined by newlines; pictures as base64 unless `replace_image` stands for them."""
+        parts = self.result
+        if len(parts) == 1 and type(parts[0]) is TextResultContent:
+            return parts[0].content
         return "\n".join(
             part.content
             if isinstance(part, TextResultContent)
             else (replace_image or f"[Image: {part.content.to_base64()}]")
-            for part in self.result
+            for part in parts
         )
 
 

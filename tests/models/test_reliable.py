@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -129,6 +130,62 @@ async def test_a_token_ends_a_wait_and_leaves_no_cancellation_behind() -> None:
     await asyncio.to_thread(token.cancel)
 
     assert await task == "stopped, 0"
+
+
+async def test_a_wait_within_another_of_the_same_token_is_ended_by_that_one_and_once() -> None:
+    token, reached = CancellationToken(), asyncio.Event()
+    listening: list[int] = []
+
+    async def waited() -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    async def inner() -> None:
+        with Abort(token) as abort:
+            await abort.wait(waited())
+
+    async def outer() -> int:
+        with Abort(token) as abort:
+            try:
+                await abort.wait(inner())
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                assert task is not None
+                return task.cancelling()
+        return -1
+
+    task = asyncio.create_task(outer())
+    await reached.wait()
+    listening.append(len(token._callbacks))
+    token.cancel()
+
+    assert await task == 0
+    assert listening == [1]
+
+
+async def test_a_wait_in_a_task_of_its_own_is_ended_there() -> None:
+    token, reached = CancellationToken(), asyncio.Event()
+
+    async def waited() -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    async def inner() -> None:
+        with Abort(token) as abort:
+            await abort.wait(waited())
+
+    async def outer() -> bool:
+        task = asyncio.create_task(inner())
+        with Abort(token) as abort, contextlib.suppress(asyncio.CancelledError):
+            await abort.wait(asyncio.Event().wait())
+        await asyncio.wait([task])
+        return task.cancelled()
+
+    task = asyncio.create_task(outer())
+    await reached.wait()
+    token.cancel()
+
+    assert await task
 
 
 async def test_a_token_does_not_touch_a_task_that_is_not_waiting() -> None:

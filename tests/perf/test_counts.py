@@ -15,7 +15,7 @@ import pytest
 from agentnb.agents import AssistantAgent, BaseChatAgent
 from agentnb.base import Response
 from agentnb.core import CancellationToken
-from agentnb.messages import BaseChatMessage, CreateResult, RequestUsage, TextMessage, UserMessage
+from agentnb.messages import BaseChatMessage, CreateResult, FunctionCall, RequestUsage, TextMessage, UserMessage
 from agentnb.models import ChatCompletionClient, ModelInfo
 from agentnb.models.openai import OpenAIChatCompletionClient
 from agentnb.models.wire import MessageWriter
@@ -31,6 +31,11 @@ INFO = ModelInfo(
     structured_output=True,
     multiple_system_messages=True,
 )
+
+
+async def double(n: int) -> int:
+    """Double."""
+    return 2 * n
 
 
 class Says(BaseChatAgent):
@@ -75,6 +80,21 @@ class Instant(ChatCompletionClient):
     @property
     def model_info(self) -> ModelInfo:
         return INFO
+
+
+class Calls(Instant):
+    """Calls a tool so many times before it answers."""
+
+    def __init__(self, calls: int) -> None:
+        super().__init__()
+        self._calls = calls
+
+    async def create(self, messages: Sequence[Any], **options: Any) -> CreateResult:
+        if not self._calls:
+            return await super().create(messages)
+        self._calls -= 1
+        content = [FunctionCall(id=f"{self._calls}", name="double", arguments='{"n": 2}')]
+        return CreateResult(finish_reason="function_calls", content=content, usage=RequestUsage(1, 1), cached=False)
 
 
 async def counted(work: Callable[[], Awaitable[object]]) -> Counter[str]:
@@ -137,6 +157,24 @@ async def test_with_a_file_each_fact_is_written_once_and_nothing_else(kind: str,
     assert counts["tasks"] == 0
     assert counts["dumps"] == facts
     assert counts["loads"] == 0
+
+
+@pytest.mark.parametrize("kept", [False, True])
+async def test_a_tool_that_is_called_alone_makes_no_task_and_its_facts_are_written_once(
+    kept: bool, tmp_path: Path
+) -> None:
+    counts, facts = [], []
+    for calls in (5, 15):
+        log = RunLog.create("counts", folder=tmp_path) if kept else RunLog()
+        agent = AssistantAgent("ana", Calls(calls), tools=[double], max_tool_iterations=calls + 1)
+        counts.append(await counted(lambda agent=agent, log=log: agent.run(task="go", log=log)))  # type: ignore[misc]
+        facts.append(len(log))
+        log.close()
+    counts[1].subtract(counts[0])
+
+    assert facts[1] - facts[0] == 10 * 6
+    assert counts[1]["tasks"] == 0
+    assert counts[1]["dumps"] == (60 if kept else 0)
 
 
 async def test_a_stream_makes_one_task_and_nothing_for_its_pieces() -> None:
