@@ -110,7 +110,8 @@ def imports_of(func: Callable[..., Any], source: str, given: Sequence[Import]) -
     func = inspect.unwrap(func)
     made: list[Import] = []
     lacking = []
-    for name in sorted(used_names(source) - {func.__name__, *imported_names(given)} - set(dir(builtins))):
+    known = {func.__name__, *imported_names(given)} if given else {func.__name__}
+    for name in sorted(name for name in used_names(source) - known if not hasattr(builtins, name)):
         value = getattr(func, "__globals__", {}).get(name, _MISSING)
         found = _import_of(name, value, func.__module__)
         if found is None:

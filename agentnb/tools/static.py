@@ -249,11 +249,9 @@ def _check_overrides(overrides: Any) -> None:
 async def _run(
     tool: Tool, arguments: Mapping[str, Any] | None, token: CancellationToken | None, call_id: str | None
 ) -> Any:
-    if token is None:
-        return await tool.run_json(arguments or {}, CancellationToken(), call_id)
     # A tool that never looks at its token shall end with it all the same.
     with Abort(token) as abort:
-        return await abort.wait(tool.run_json(arguments or {}, token, call_id))
+        return await abort.wait(tool.run_json(arguments or {}, token or CancellationToken(), call_id))
 
 
 async def _contained(work: Callable[..., Awaitable[Any]], *args: Any) -> tuple[Any, SystemExit | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from typing import Any
 
@@ -9,9 +10,18 @@ import pytest
 from pydantic import BaseModel
 
 from agentnb.core import AgentId, CancellationToken
-from agentnb.runlog import Event, RunLog, ToolFinished, ToolStarted, observe, scope
+from agentnb.runlog import Event, RunLog, ToolFinished, ToolStarted, current, observe, scope
 from agentnb.runtimes import MessageContext, RoutedAgent, SingleThreadedAgentRuntime, message_handler
-from agentnb.tools import BaseStreamTool, BaseTool, FunctionTool, StaticStreamWorkbench, StaticWorkbench, ToolOverride
+from agentnb.tools import (
+    BaseStreamTool,
+    BaseTool,
+    FunctionTool,
+    StaticStreamWorkbench,
+    StaticWorkbench,
+    ToolOverride,
+    ToolResult,
+)
+from tests.runlog.clients import Bench, SubBench
 
 
 class Number(BaseModel):
@@ -183,3 +193,92 @@ async def test_a_call_that_nobody_looks_at_makes_no_log(monkeypatch: pytest.Monk
     await StaticWorkbench([FunctionTool(double, "Twice.")]).call_tool("double", {"n": 1})
 
     assert made == []
+
+
+async def test_a_tool_call_leaves_its_arguments_and_its_result(log: RunLog) -> None:
+    with scope(log, None, "ana"):
+        await Bench().call_tool("add", {"a": 1, "b": 2}, call_id="c1")
+
+    started, finished = log
+    assert started.body == ToolStarted(tool="add", call_id="c1", arguments={"a": 1, "b": 2})
+    assert finished.body == ToolFinished(tool="add", call_id="c1", result="3")
+    assert finished.parent == started.id
+    assert finished.took is not None
+
+
+async def test_a_tool_call_that_raises_leaves_the_error(log: RunLog) -> None:
+    with pytest.raises(ConnectionError), scope(log, None, "ana"):
+        await Bench().call_tool("fail")
+
+    assert calls(list(log)) == [("fail", "ConnectionError: the server is gone", "")]
+
+
+async def test_a_tool_that_calls_its_neighbour_leaves_both_calls_one_within_the_other(log: RunLog) -> None:
+    with scope(log, None, "ana"):
+        await SubBench().call_tool("twice", {"a": 2})
+
+    assert [(tool, within) for tool, _, within in calls(list(log))] == [("add", "twice"), ("twice", "")]
+
+
+async def test_a_workbench_that_calls_its_base_class_is_one_call(log: RunLog) -> None:
+    with scope(log, None, "ana"):
+        await SubBench().call_tool("add", {"a": 1, "b": 2})
+
+    assert [event.kind for event in log] == ["tool.started", "tool.finished"]
+
+
+@pytest.mark.parametrize("together", [False, True])
+async def test_the_tools_that_a_workbench_itself_makes_use_of_are_part_of_its_call(together: bool) -> None:
+    class Both(StaticWorkbench):
+        async def call_tool(
+            self,
+            name: str,
+            arguments: Mapping[str, Any] | None = None,
+            cancellation_token: CancellationToken | None = None,
+            call_id: str | None = None,
+        ) -> ToolResult:
+            tool = FunctionTool(double, "Twice.")
+            if together:
+                await asyncio.gather(*[tool.run_json({"n": n}, CancellationToken()) for n in (1, 2)])
+            else:
+                await tool.run_json({"n": 1}, CancellationToken())
+            return await super().call_tool(name, arguments, cancellation_token, call_id)
+
+    log = RunLog()
+    with scope(log, None, "ana"):
+        await Both([FunctionTool(double, "Twice.")]).call_tool("double", {"n": 4})
+
+    assert calls(list(log)) == [("double", "8", "")]
+
+
+async def test_a_stream_written_with_the_help_of_the_plain_call_is_one_call_and_its_neighbour_another() -> None:
+    class Both(StaticStreamWorkbench):
+        async def call_tool_stream(
+            self,
+            name: str,
+            arguments: Mapping[str, Any] | None = None,
+            cancellation_token: CancellationToken | None = None,
+            call_id: str | None = None,
+        ) -> AsyncGenerator[Any, None]:
+            yield (await self.call_tool("quadruple", arguments)).to_text()
+            yield await self.call_tool(name, arguments, cancellation_token, call_id)
+
+    log, bench = RunLog(), Both([FunctionTool(double, "Twice."), Quadruple()])
+    with scope(log, None, "ana"):
+        shown = [item async for item in bench.call_tool_stream("double", {"n": 4}, None, "c1")]
+
+    assert shown[0] == "16"
+    inner = [("double", "8", "quadruple"), ("double", "16", "quadruple"), ("quadruple", "16", "double")]
+    assert calls(list(log)) == [*inner, ("double", "8", "")]
+
+
+async def test_a_stream_that_is_closed_early_is_a_fact_at_once(log: RunLog) -> None:
+    with scope(log, None, "ana"):
+        stream = StaticStreamWorkbench([Countdown()]).call_tool_stream("countdown", {"n": 1})
+        assert await anext(stream) == "soon"
+        here = current()
+        await stream.aclose()
+
+    assert here is not None
+    assert here.parent is None
+    assert calls(list(log)) == [("countdown", "GeneratorExit", "")]

@@ -33,14 +33,12 @@ from agentnb.runlog import (
     ModelStarted,
     RunLog,
     Said,
-    ToolFinished,
-    ToolStarted,
     current,
     scope,
     shown,
     totals,
 )
-from tests.runlog.clients import Bench, Endless, Louder, Machine, SubBench, Unfinished, Wrapper, arrival
+from tests.runlog.clients import Bench, Endless, Louder, Machine, Unfinished, Wrapper, arrival
 from tests.strategies import llm_messages, names, texts
 
 B = TypeVar("B")
@@ -366,43 +364,6 @@ def test_only_a_model_call_has_been_shown_something(log: RunLog) -> None:
 
 
 # -- tools and code ---------------------------------------------------------------------------------------------------
-
-
-async def test_a_tool_call_leaves_its_arguments_and_its_result(log: RunLog) -> None:
-    with scope(log, None, "ana"):
-        await Bench().call_tool("add", {"a": 1, "b": 2}, call_id="c1")
-
-    ((started, start),) = facts(log, ToolStarted)
-    ((finished, finish),) = facts(log, ToolFinished)
-    assert (start.tool, start.call_id, start.arguments) == ("add", "c1", {"a": 1, "b": 2})
-    assert (finish.tool, finish.call_id, finish.result, finish.is_error) == ("add", "c1", "3", False)
-    assert finished.parent == started.id
-    assert finished.took is not None
-
-
-async def test_a_tool_call_that_raises_leaves_the_error(log: RunLog) -> None:
-    with pytest.raises(ConnectionError), scope(log, None, "ana"):
-        await Bench().call_tool("fail")
-
-    ((_, finish),) = facts(log, ToolFinished)
-    assert (finish.result, finish.is_error) == ("ConnectionError: the server is gone", True)
-
-
-async def test_a_tool_that_calls_its_neighbour_leaves_both_calls_one_within_the_other(log: RunLog) -> None:
-    with scope(log, None, "ana"):
-        await SubBench().call_tool("twice", {"a": 2})
-
-    (outer, start), (inner, inner_start) = facts(log, ToolStarted)
-    assert (start.tool, inner_start.tool) == ("twice", "add")
-    assert inner.parent == outer.id
-    assert [finish.tool for _, finish in facts(log, ToolFinished)] == ["add", "twice"]
-
-
-async def test_a_workbench_that_calls_its_base_class_is_one_call(log: RunLog) -> None:
-    with scope(log, None, "ana"):
-        await SubBench().call_tool("add", {"a": 1, "b": 2})
-
-    assert kinds(log) == ["tool.started", "tool.finished"]
 
 
 async def test_code_leaves_its_blocks_output_and_mime_bundles(log: RunLog) -> None:
