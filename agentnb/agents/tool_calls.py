@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, cast
 from agentnb.core import CancellationToken, well_formed
 from agentnb.exceptions import ToolError
 from agentnb.messages import BaseAgentEvent, BaseChatMessage, FunctionCall, FunctionExecutionResult
-from agentnb.messages.unchecked import made
+from agentnb.messages.unchecked import unchecked
 from agentnb.models.answers import read_json
 from agentnb.models.base import ToolSchema
 from agentnb.models.reliable import Abort
@@ -220,7 +220,8 @@ def _gave(call: FunctionCall, text: str, *, is_error: bool) -> FunctionExecution
     name, call_id = call.name, call.id
     # A call is as a client of the user's made it: its fields may be anything.
     if type(name) is type(call_id) is type(text) is str and type(is_error) is bool:
-        return made(FunctionExecutionResult, content=well_formed(text), name=name, call_id=call_id, is_error=is_error)
+        values = {"content": well_formed(text), "name": name, "call_id": call_id, "is_error": is_error}
+        return unchecked(FunctionExecutionResult, values)
     return FunctionExecutionResult(content=text, name=name, call_id=call_id, is_error=is_error)
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from agentnb.base import TaskRunner
 from agentnb.core import CancellationToken, well_formed
 from agentnb.exceptions import ToolError, ToolNotFound, UserError
-from agentnb.messages.unchecked import made
+from agentnb.messages.unchecked import unchecked
 from agentnb.models.base import ToolSchema
 from agentnb.models.reliable import Abort
 from agentnb.runlog.recorded import error_text
@@ -300,8 +300,9 @@ async def _in_a_task(stream: AsyncGenerator[Any, None], token: CancellationToken
 def _result(name: str, text: str, *, is_error: bool = False) -> ToolResult:
     # A tool of the user's may give anything for a text, and may be called by anything that equals its name.
     if type(name) is type(text) is str:
-        part = made(TextResultContent, content=well_formed(text))
-        return made(ToolResult, name=name, result=[part], is_error=is_error)
+        part = unchecked(TextResultContent, {"content": well_formed(text), "type": "TextResultContent"})
+        values = {"name": name, "result": [part], "is_error": is_error, "type": "ToolResult"}
+        return unchecked(ToolResult, values)
     return ToolResult(name=name, result=[TextResultContent(content=text)], is_error=is_error)
 
 
