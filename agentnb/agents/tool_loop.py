@@ -6,14 +6,14 @@ import warnings
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from agentnb.agents.recollection import Recollection
 from agentnb.agents.tool_calls import Offer, ToolCalls, stopped
 from agentnb.base import Handoff, Response
-from agentnb.core import CancellationToken, extract_json_from_str, new_id, well_formed
+from agentnb.core import CancellationToken, extract_json_from_str, new_id, now, well_formed
 from agentnb.exceptions import AnswerUnfit, ModelError, ModelResponseInvalid
 from agentnb.memory import Memory
 from agentnb.messages import (
@@ -39,12 +39,13 @@ from agentnb.messages import (
     remove_images,
 )
 from agentnb.messages.llm import Prefix
-from agentnb.messages.unchecked import made
+from agentnb.messages.unchecked import made, unchecked
 from agentnb.model_context import ChatCompletionContext
 from agentnb.models.base import ChatCompletionClient
 from agentnb.models.reliable import Abort
 
 Step = BaseAgentEvent | BaseChatMessage | Response
+E = TypeVar("E", ToolCallRequestEvent, ToolCallExecutionEvent)
 
 
 class Turn(NamedTuple):
@@ -312,7 +313,7 @@ class ToolLoop:
             thought = answer.thought()
             if thought:
                 yield thought
-            yield made(ToolCallRequestEvent, content=[*calls], source=self._agent, models_usage=answer.result.usage)
+            yield _event(ToolCallRequestEvent, self._agent, [*calls], answer.result.usage)
             if offer.is_quiet(calls):
                 done[0] = await self._calls.answer(calls[0], offer, turn.abort, turn.token)
             else:
@@ -323,7 +324,7 @@ class ToolLoop:
             # Also where the turn ends here: calls without results would spoil every later request.
             results += [done.get(place) or stopped(call) for place, call in enumerate(calls)]
             await self._model.context.add_message(made(FunctionExecutionResultMessage, content=[*results]))
-        yield made(ToolCallExecutionEvent, content=[*results], source=self._agent)
+        yield _event(ToolCallExecutionEvent, self._agent, [*results])
 
     async def _last_word(self, turn: Turn, *, spent: RequestUsage | None = None) -> AsyncGenerator[Step, None]:
         """Ask for an answer in words, without tools.
@@ -423,6 +424,22 @@ class ToolLoop:
         return Response(
             chat_message=ToolCallSummaryMessage(content=text, source=self._agent, tool_calls=calls, results=results)
         )
+
+
+def _event(kind: type[E], agent: str, content: list[Any], usage: RequestUsage | None = None) -> E:
+    """Make an event of what was asked for, or of what came of it; the list is kept."""
+    return unchecked(
+        kind,
+        {
+            "id": new_id(),
+            "source": agent,
+            "models_usage": usage,
+            "metadata": {},
+            "created_at": now(),
+            "content": content,
+            "type": kind.__name__,
+        },
+    )
 
 
 def _parsed(text: str, form: type[BaseModel]) -> BaseModel:

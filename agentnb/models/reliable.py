@@ -43,13 +43,15 @@ class Abort:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._key is not None and self._token is not None:
+        if self._loop is not None and self._token is not None:
             self._token._callbacks.pop(self._key, None)
+            self._loop = None
 
     def _tell(self) -> None:
         # A token may be cancelled from any thread; tasks belong to their loop.
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._fire)
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._fire)
 
     def _fire(self) -> None:
         if self._waiting is not None and not self._fired:

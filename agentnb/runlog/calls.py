@@ -16,7 +16,7 @@ from agentnb.core import EventId, monotonic, well_formed
 from agentnb.exceptions import ActRefused
 from agentnb.runlog.events import Event, ToolFinished, ToolStarted, unchecked
 from agentnb.runlog.guards import Act, guarded, judged
-from agentnb.runlog.log import RunLog, Scope, current, scope
+from agentnb.runlog.log import Entered, RunLog, Scope, current
 from agentnb.runlog.observers import announce, observed
 from agentnb.runlog.recorded import error_text
 from agentnb.runlog.replaying import INTERRUPTED, Recording, replayed
@@ -40,7 +40,10 @@ class _Running:
     def __enter__(self) -> None:
         self._token = _running.set(self)
 
-    def __exit__(self, *error: Any) -> None:
+    def __exit__(self, *error: object) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
         try:
             _running.reset(self._token)
         except ValueError:
@@ -63,18 +66,19 @@ class _Call(_Running):
 
     def __init__(self, here: Scope, fact: ToolStarted, owner: Any, way: str) -> None:
         started = here.log.append(fact, parent=here.parent, source=here.source)
-        super().__init__(started.id, id(owner), way, fact.tool, fact.call_id)
+        self.call, self.owner, self.way = started.id, id(owner), way
+        self.name, self.call_id = fact.tool, fact.call_id
         self._here = here
-        self._scope = scope(here.log, started.id, here.source)
+        self._scope = Entered(Scope(here.log, started.id, here.source))
         self._began = monotonic()
 
     def __enter__(self) -> None:
         self._token = _running.set(self)
         self._scope.__enter__()
 
-    def __exit__(self, *error: Any) -> None:
-        self._scope.__exit__(*error)
-        super().__exit__(*error)
+    def __exit__(self, *error: object) -> None:
+        self._scope.__exit__()
+        self._leave()
 
     def returned(self, tool: Any, value: Any) -> None:
         try:

@@ -163,6 +163,18 @@ async def test_a_wait_within_another_of_the_same_token_is_ended_by_that_one_and_
     assert listening == [1]
 
 
+async def test_waits_are_ended_again_after_their_block_was_left_and_entered_anew() -> None:
+    token = CancellationToken()
+    abort = Abort(token)
+    with abort:
+        await abort.wait(asyncio.sleep(0))
+    asyncio.get_running_loop().call_soon(token.cancel)
+    with abort, pytest.raises(asyncio.CancelledError):
+        await abort.wait(asyncio.Event().wait())
+
+    assert not token._callbacks
+
+
 async def test_a_wait_in_a_task_of_its_own_is_ended_there() -> None:
     token, reached = CancellationToken(), asyncio.Event()
 
