@@ -190,6 +190,7 @@ class RunLog(Questions):
         self._check_dense("be gone on with")
         if self.store is not None:
             self._acquire(self.store)
+            self._hand_over(self.store)
             self.store.flush()
         elif self._reader is not None:
             self.refresh()
@@ -197,13 +198,13 @@ class RunLog(Questions):
             self._acquire(store)
             try:
                 self.refresh()  # what was written until nobody else could
+                store.last = self._read
                 store.go_on(self._reader.offset, header=self._reader.format != store.format)
             except Exception:
                 store.close()
                 raise
             self.store = store
-            for event in self._events[self._read :]:
-                store.write(event)
+            self._hand_over(store)
         self._check_disk()
         return self
 
@@ -261,8 +262,8 @@ class RunLog(Questions):
             shares = self._has_on_disk(at, folder)
             origin = {"run": self.id, "at": at, **({"file": self.path.name} if self.path and shares else {})}
             log.store = JsonLinesStore(new_file(folder, f"{runner}-branch", log.id), log.id, origin=origin)
-            for event in () if shares else log._events:
-                log.store.write(event)
+            log.store.last = at if shares else 0
+            log._hand_over(log.store)
             log._check_disk()
         log.append(Branched(origin=self.id, at=at, why=why))
         log.close()  # whoever goes on from it takes the file: this log, or one that opens it
@@ -362,9 +363,13 @@ class RunLog(Questions):
             },
         )
         self._events.append(event)
-        if self.store is not None:
-            self.store.write(event)
-            if self.store.error is not None:
+        store = self.store
+        if store is not None:
+            if store.last == seq - 1:
+                store.write(event)
+            else:
+                self._hand_over(store)
+            if store.error is not None:
                 self._check_disk()
         # By its tag: `isinstance` of a pydantic model takes as long as writing the line.
         if body.kind == "input.answered" and isinstance(body, InputAnswered):
@@ -372,6 +377,11 @@ class RunLog(Questions):
         if self._watchers:
             self.fan_out(event)
         return event
+
+    def _hand_over(self, store: JsonLinesStore) -> None:
+        """Write what the store was not given, where a Ctrl-C came between a fact and its writing."""
+        for event in self._events[store.last :]:
+            store.write(event)
 
     def append_threadsafe(self, body: Body, **where: Any) -> None:
         """Add a fact from a thread that is not the event loop's."""
@@ -464,6 +474,7 @@ class RunLog(Questions):
         """
         if self.store is None:
             return
+        self._hand_over(self.store)
         deleted = self.store.is_deleted()
         self.store.close()
         said = []

@@ -48,6 +48,9 @@ class JsonLinesStore:
             alone and be searched.
         again: Whether to go on with a file that exists: nothing is written before `go_on` was called.
         gaps: Whether facts of the run are left out on purpose, so that their numbers are not dense.
+
+    Attributes:
+        last: The number of the last fact that is on disk, or waits to be.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class JsonLinesStore:
         gaps: bool = False,
     ) -> None:
         self.path = path
+        self.last = 0
         self.format = FORMAT
         self.error: OSError | None = None
         self._own = f"{run_id}:"
@@ -113,6 +117,7 @@ class JsonLinesStore:
             line = self._encode(event)
             if self._file is None or self._waiting:
                 self._waiting.append(line)
+                self.last = event.seq
                 self.flush()
                 return
             try:
@@ -120,6 +125,7 @@ class JsonLinesStore:
             except OSError as error:
                 self._waiting.append(line)
                 self.error = error
+            self.last = event.seq
         except BaseException:
             if self._file is not None and not self._waiting:
                 self._settle(self._file, event, before)
@@ -131,7 +137,8 @@ class JsonLinesStore:
         if self._size == before:
             self._take_back(event.seq)
             self._waiting.append(self._encode(event))
-            self.flush()
+        self.last = event.seq
+        self.flush()
 
     def _take_back(self, seq: int) -> None:
         """Forget where the texts of a fact stand: it was not written."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -484,3 +485,42 @@ def test_a_log_tells_its_size_and_file(log: RunLog) -> None:
     log.note("x")
 
     assert repr(log) == f"RunLog({log.id!r}, 1 events, {log.path})"
+
+
+@pytest.mark.parametrize("text", ["short", "long " * 100, "very long " * 3000])
+def test_a_ctrl_c_at_any_call_within_an_append_leaves_a_file_that_holds_the_facts_of_the_log(
+    text: str, tmp_path: Path
+) -> None:
+    def interrupted(call: int, log: RunLog) -> bool:
+        left = call
+
+        def tick(frame: Any, event: str, argument: Any) -> None:
+            nonlocal left
+            left -= event == "call"
+            if left == 0:
+                sys.setprofile(None)
+                raise KeyboardInterrupt
+
+        try:
+            sys.setprofile(tick)
+            log.append(Noted(text=text))
+        except KeyboardInterrupt:
+            return True
+        finally:
+            sys.setprofile(None)
+        return False
+
+    places, call = [], 1
+    while True:
+        log = RunLog.create(f"at-{call}", folder=tmp_path)
+        log.append(Noted(text=text))
+        stopped = interrupted(call, log)
+        log.append(Noted(text=text))
+        log.close()
+        places.append([event.model_dump() for event in RunLog.open(log.path or "")] == [e.model_dump() for e in log])
+        if not stopped:
+            break
+        call += 1
+
+    assert call > 5
+    assert all(places)
