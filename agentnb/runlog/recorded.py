@@ -13,6 +13,7 @@ from typing import Any
 from agentnb.core import monotonic
 from agentnb.exceptions import ActRefused, ModelResponseInvalid
 from agentnb.messages import CreateResult, LLMMessage
+from agentnb.messages.unchecked import made
 from agentnb.runlog import log as runlog
 from agentnb.runlog.contexts import contexts_of
 from agentnb.runlog.events import (
@@ -102,9 +103,10 @@ def _usage(here: Scope, started: Event, client: Any, result: CreateResult) -> Us
                 return None
             within.add(event.id)
     spent = result.usage
-    return Usage(
-        prompt_tokens=spent.prompt_tokens, completion_tokens=spent.completion_tokens, cost_usd=client.cost_usd(result)
-    )
+    tokens, cost = (spent.prompt_tokens, spent.completion_tokens), client.cost_usd(result)
+    if type(tokens[0]) is type(tokens[1]) is int and (cost is None or type(cost) is float):
+        return made(Usage, prompt_tokens=tokens[0], completion_tokens=tokens[1], cost_usd=cost)
+    return Usage(prompt_tokens=tokens[0], completion_tokens=tokens[1], cost_usd=cost)
 
 
 def _answered(here: Scope, started: Event, began: float, client: Any, result: CreateResult) -> None:
