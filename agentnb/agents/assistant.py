@@ -16,6 +16,7 @@ from agentnb.agents.tool_calls import ToolCalls
 from agentnb.agents.tool_loop import Model, ToolLoop
 from agentnb.base import Handoff, Response, TaskRunner
 from agentnb.core import CancellationToken, Component, ComponentModel
+from agentnb.core.component import as_shown, described
 from agentnb.exceptions import UserError
 from agentnb.memory import Memory
 from agentnb.messages import (
@@ -234,26 +235,26 @@ class AssistantAgent(Listener, BaseChatAgent, Component[AssistantAgentConfig]):
 
     # -- as JSON --------------------------------------------------------------------------------------------------
 
-    def _config(self, write: Callable[[Any], ComponentModel]) -> AssistantAgentConfig:
-        return AssistantAgentConfig(
-            name=self._name,
-            model_client=write(self._client),
-            workbench=[write(workbench) for workbench in self._workbenches],
-            handoffs=list(self._handoffs.values()) or None,
-            model_context=write(self._context),
-            memory=[write(memory) for memory in self._memories] or None,
-            description=self._description,
-            system_message=self._system_message,
-            model_client_stream=self._stream,
-            reflect_on_tool_use=self._reflects,
-            tool_call_summary_format=self._summary_format,
-            max_tool_iterations=self._iterations,
-            metadata=self._metadata,
-            structured_message_factory=write(self._answers) if self._answers else None,
-        )
+    def _config(self, write: Callable[[Any], Any]) -> dict[str, Any]:
+        return {
+            "name": self._name,
+            "model_client": write(self._client),
+            "workbench": [write(workbench) for workbench in self._workbenches],
+            "handoffs": list(self._handoffs.values()) or None,
+            "model_context": write(self._context),
+            "memory": [write(memory) for memory in self._memories] or None,
+            "description": self._description,
+            "system_message": self._system_message,
+            "model_client_stream": self._stream,
+            "reflect_on_tool_use": self._reflects,
+            "tool_call_summary_format": self._summary_format,
+            "max_tool_iterations": self._iterations,
+            "metadata": self._metadata,
+            "structured_message_factory": write(self._answers) if self._answers else None,
+        }
 
     def _to_config(self) -> AssistantAgentConfig:
-        return self._config(lambda part: part.dump_component())
+        return AssistantAgentConfig(**self._config(lambda part: part.dump_component()))
 
     def dump_component(self) -> ComponentModel:
         """Write the agent as JSON-ready data.
@@ -272,7 +273,8 @@ class AssistantAgent(Listener, BaseChatAgent, Component[AssistantAgentConfig]):
 
     def _describe_config(self) -> dict[str, Any]:
         # Part by part: one tool that cannot be written shall not hide the rest.
-        return self._config(lambda part: part.describe_component()).model_dump(exclude_none=True)
+        shown: dict[str, Any] = as_shown(self._config(described))
+        return {name: held for name, held in shown.items() if held is not None}
 
     @classmethod
     def _from_config(cls, config: AssistantAgentConfig) -> Self:

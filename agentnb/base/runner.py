@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
 from agentnb.base.handle import RunHandle
 from agentnb.base.restorable import Restorable
 from agentnb.core import CancellationToken, plugins
+from agentnb.core.component import ComponentToConfig, described
 from agentnb.core.sync import run_sync
 from agentnb.exceptions import UserError
 from agentnb.messages import BaseAgentEvent, BaseChatMessage, TextMessage
@@ -109,7 +110,6 @@ class TaskRunner(Restorable, ABC):
         """Do the task: say everything through `run`, and set `run.stop_reason`."""
 
     def _run_started(self) -> RunStarted:
-        describe = getattr(self, "describe_component", None)
         here = current()
         within = here is not None and here.log.kept  # the run round this one has noted it
         return RunStarted(
@@ -117,7 +117,7 @@ class TaskRunner(Restorable, ABC):
             runner_type=type(self).__name__,
             participants=tuple(self._run_participants()),
             model=self._run_model(),
-            component=describe().model_dump(mode="json", exclude_none=True) if describe else None,
+            component=described(self) if isinstance(self, ComponentToConfig) else None,
             versions={} if within else versions(),
             circumstances=None if within else circumstances(),
         )

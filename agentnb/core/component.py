@@ -113,24 +113,16 @@ class ComponentToConfig(Generic[ConfigT]):
                 config[name] = secrets.SecretReference(env=cls.component_secrets[name]).model_dump()
         else:
             config = _draw(self, strict=True)
-        return _model(cls, providers.provider_of(cls), config)
+        return ComponentModel(**_fields(cls, providers.provider_of(cls), config))
 
     def describe_component(self) -> ComponentModel:
         """Write this object for a reader: what cannot be written is shown by the name of its class."""
-        cls = type(self)
-        config: dict[str, Any]
-        try:
-            config = self._describe_config()
-        except Exception as error:  # a class's own code, which may raise anything: a description must not end a run
-            config = {"not written": f"{type(error).__name__}: {error}"}
-        return _model(cls, _shown_provider(cls), config)
+        return ComponentModel(**_description(self))
 
     def _describe_config(self) -> dict[str, Any]:
         if _is_drawn(type(self), "_to_config"):
             return _draw(self, strict=False)
-        written = self._to_config().model_dump(exclude_none=True)
-        described = to_jsonable_python(written, fallback=lambda value: {"not written": type(value).__qualname__})
-        return cast(dict[str, Any], described)
+        return cast(dict[str, Any], as_shown(self._to_config().model_dump(exclude_none=True)))
 
 
 def _is_drawn(cls: type[Any], method: str) -> bool:
@@ -244,6 +236,19 @@ class _DrawnConfig(BaseModel, extra="allow", defer_build=True):
     """Arguments, for classes that go on from what their base class writes."""
 
 
+def as_shown(value: Any) -> Any:
+    """Return a value as JSON-ready data; what cannot be written is shown by the name of its class."""
+    return to_jsonable_python(value, fallback=lambda value: {"not written": type(value).__qualname__})
+
+
+def described(component: ComponentToConfig[Any]) -> dict[str, Any]:
+    """Return what `describe_component` says as JSON-ready data, without what is None."""
+    if type(component).describe_component is not ComponentToConfig.describe_component:
+        return component.describe_component().model_dump(mode="json", exclude_none=True)
+    # Without models in between: every run begins with this, for all that takes part.
+    return {name: held for name, held in _description(component).items() if held is not None}
+
+
 def is_component_class(cls: type[Any]) -> TypeGuard[type[Component[Any]]]:
     """Whether a class can be written and made again."""
     return all(issubclass(cls, part) for part in (ComponentFromConfig, ComponentSchemaType, *ComponentBase.__bases__))
@@ -274,25 +279,36 @@ def _first_paragraph(doc: str | None) -> str | None:
     return inspect.cleandoc(doc or "").partition("\n\n")[0] or None
 
 
-def _model(cls: type[Any], provider: str, config: dict[str, Any]) -> ComponentModel:
+def _description(component: ComponentToConfig[Any]) -> dict[str, Any]:
+    cls = type(component)
+    config: dict[str, Any]
+    try:
+        config = component._describe_config()
+    except Exception as error:  # a class's own code, which may raise anything: a description must not end a run
+        config = {"not written": f"{type(error).__name__}: {error}"}
+    return _fields(cls, _shown_provider(cls), config)
+
+
+def _fields(cls: type[Any], provider: str, config: dict[str, Any]) -> dict[str, Any]:
     version = getattr(cls, "component_version", 1)
-    return ComponentModel(
-        provider=provider,
-        component_type=getattr(cls, "component_type", None),
-        version=version,
-        component_version=version,
-        description=getattr(cls, "component_description", None) or _first_paragraph(cls.__doc__),
-        label=getattr(cls, "component_label", None) or cls.__name__,
-        config=config,
-    )
+    return {
+        "provider": provider,
+        "component_type": getattr(cls, "component_type", None),
+        "version": version,
+        "component_version": version,
+        "description": getattr(cls, "component_description", None) or _first_paragraph(cls.__doc__),
+        "label": getattr(cls, "component_label", None) or cls.__name__,
+        "config": config,
+    }
 
 
 def _draw(component: ComponentToConfig[Any], *, strict: bool) -> dict[str, Any]:
     def nested(value: Any) -> dict[str, Any] | None:
         if not isinstance(value, ComponentToConfig):
             return None
-        model = value.dump_component() if strict else value.describe_component()
-        return {name: held for name, held in model if held is not None}
+        if not strict:
+            return described(value)
+        return {name: held for name, held in value.dump_component() if held is not None}
 
     config = drawn.draw(
         component, lambda value, where: drawn.write_plain(value, where, component=nested, strict=strict)

@@ -23,7 +23,7 @@ from agentnb.base import ChatAgent, TerminationCondition
 from agentnb.code_executors import CodeExecutor, JupyterCodeExecutor
 from agentnb.conditions import MaxMessageTermination, TextMentionTermination
 from agentnb.core import Component, ComponentLoader, is_component_class
-from agentnb.core.component import _is_drawn
+from agentnb.core.component import _is_drawn, described
 from agentnb.core.drawn import Constructor
 from agentnb.messages import LLMMessage
 from agentnb.models import ChatCompletionClient
@@ -170,6 +170,7 @@ def test_what_was_written_and_made_again_is_written_alike(cls: type[Any], data: 
     assert type(made) is cls
     assert made.dump_component() == dumped
     assert component.describe_component() == dumped
+    assert described(component) == dumped.model_dump(mode="json", exclude_none=True)
 
 
 nested = st.recursive(
