@@ -42,27 +42,26 @@ class EventLines:
 
     def __init__(self) -> None:
         self._rest = b""
-        self._data: list[bytes] = []
 
     def add(self, piece: bytes) -> list[bytes]:
         """Take some bytes and return the data of the events that are whole now."""
-        *lines, self._rest = (self._rest + piece).split(b"\n")
-        whole: list[bytes] = []
-        for line in lines:
-            if line.endswith(b"\r"):
-                line = line.rstrip(b"\r")
-            if line.startswith(b"data:"):
-                self._data.append(line[5:].strip())
-            elif not line and self._data:
-                whole.append(b"\n".join(self._data))
-                self._data = []
-        return whole
+        read = self._rest + piece
+        if b"\r" in read:
+            read = read.replace(b"\r\n", b"\n")
+        *events, self._rest = read.split(b"\n\n")
+        return [data for event in events if (data := _data_of(event)) is not None]
 
     def end(self) -> list[bytes]:
         """Return the event that the end of the stream completes."""
-        if self._rest.startswith(b"data:"):
-            self._data.append(self._rest[5:].strip())
-        return [b"\n".join(self._data)] if self._data else []
+        data = _data_of(self._rest)
+        return [] if data is None else [data]
+
+
+def _data_of(event: bytes) -> bytes | None:
+    if event.startswith(b"data:") and b"\n" not in event:
+        return event[5:].strip()
+    data = [line[5:].strip() for line in event.split(b"\n") if line.startswith(b"data:")]
+    return b"\n".join(data) if data else None
 
 
 _FINISH: dict[str, FinishReasons] = {
@@ -74,6 +73,9 @@ _FINISH: dict[str, FinishReasons] = {
     "function_call": "function_calls",
     "function_calls": "function_calls",
 }
+
+_TEXT = re.compile(rb'"content"\s*:\s*"((?:[^"\\]|\\.)*)"')
+_MOST_UNLIKE = 4
 
 _THINK = re.compile(r"\s*<think>(.*?)</think>\s*", re.DOTALL)
 
@@ -123,16 +125,53 @@ class Answer:
         self._thinking = False
         self._calls: dict[int, dict[str, str]] = {}
         self._logprobs: list[ChatCompletionTokenLogprob] = []
+        # What stands round the text of a piece, where it has been the same for others, and for how many it was not.
+        self._frame: tuple[bytes, bytes] | None = None
+        self._unlike = 0
 
     @property
     def partial(self) -> str:
         """The text so far."""
         return self._content.text()
 
-    def add(self, chunk: Mapping[str, Any]) -> list[str]:
+    def take_alike(self, data: bytes) -> str | None:
+        """Take a piece that differs from an earlier one in its text alone, and return that; None if it is not so.
+
+        Nearly all pieces of a stream are such, and reading their JSON is most of their price.
+        """
+        if self._frame is None or self._thinking or self._content.holds:
+            return None
+        begin, end = self._frame
+        if not (data.startswith(begin) and data.endswith(end)):
+            return None
+        written = data[len(begin) : -len(end)]
+        # What JSON may not hold, or writes otherwise than it means, is for who reads JSON.
+        if not written or b'"' in written or b"\\" in written or len(begin) + len(end) > len(data):
+            return None
+        try:
+            text = written.decode()
+        except UnicodeDecodeError:
+            return None
+        if not text.isprintable():
+            return None
+        self._unlike = 0
+        self._content.pieces.append(text)
+        return text
+
+    def _note_frame(self, data: bytes) -> None:
+        # A server that writes each piece differently, such as with a number, is soon no longer looked at.
+        self._unlike += 1
+        found = _TEXT.search(data) if self._unlike <= _MOST_UNLIKE and data.count(b'"content"') == 1 else None
+        self._frame = (data[: found.start(1)], data[found.end(1) :]) if found else None
+
+    def add(self, chunk: Mapping[str, Any], data: bytes = b"") -> list[str]:
         """Take a chunk, or a whole completion, and return the texts to show.
 
         Reasoning is shown between `<think>` and `</think>`.
+
+        Args:
+            chunk: What it says.
+            data: Its JSON, where others like it may follow.
         """
         usage = chunk.get("usage")
         if usage:
@@ -143,6 +182,8 @@ class Answer:
         choice = choices[0]
         plain = self._plain_text(choice)
         if plain:
+            if data and not usage:
+                self._note_frame(data)
             return [plain]
         # A whole message is complete however it ended; only a stream can be cut off unnoticed.
         self.finish_reason = choice.get("finish_reason") or ("unknown" if "message" in choice else self.finish_reason)
@@ -162,7 +203,9 @@ class Answer:
     def _plain_text(self, choice: Mapping[str, Any]) -> str | None:
         """Take a piece that is text and nothing else, as nearly all are."""
         delta = choice.get("delta")
-        if not delta or len(delta) > 1 or self._thinking or choice.get("finish_reason") or choice.get("logprobs"):
+        if not delta or self._thinking or choice.get("finish_reason") or choice.get("logprobs"):
+            return None
+        if len(delta) > 1 and (len(delta) > 2 or "role" not in delta):  # some servers name the role each time
             return None
         text = delta.get("content")
         if type(text) is not str or not text.isascii() or self._content.holds:

@@ -378,14 +378,21 @@ class OpenAIChatCompletionClient(CountingClient):
         try:
             lines = EventLines()
             translating = self._translating(answer)
-            done = False
+            done, shows = False, request.choices is None
             while not done:
                 with translating:
                     piece = await abort.wait(response.more())
                 for data in lines.end() if piece is None else lines.add(piece):
-                    done = done or data == b"[DONE]"
-                    for text in () if done else self._feed(answer, data):
-                        if request.choices is None:
+                    text = answer.take_alike(data)
+                    if text is not None:
+                        if shows:
+                            yield text
+                        continue
+                    if data == b"[DONE]":
+                        done = True
+                        break
+                    for text in self._feed(answer, data):
+                        if shows:
                             yield text
                 if piece is None:
                     break
@@ -424,7 +431,7 @@ class OpenAIChatCompletionClient(CountingClient):
             chunk = read_json(data)
             error = chunk.get("error")
             if not error:
-                return answer.add(chunk)
+                return answer.add(chunk, data)
         except (ValueError, TypeError, AttributeError, KeyError) as flaw:
             raise self._faults().malformed(flaw, data, answer.partial) from None
         raise self._faults().in_stream(error, answer.partial)

@@ -400,7 +400,8 @@ class Connection(asyncio.Protocol):
             if ends < 0:
                 break
             try:
-                size = int(read[begins:ends].partition(b";")[0], 16)
+                line = read[begins:ends]
+                size = int(line.partition(b";")[0] if b";" in line else line, 16)
             except ValueError:
                 raise Failed("RemoteProtocolError", "The server sent a chunk without its size.") from None
             if size == 0:

@@ -110,6 +110,8 @@ async def counted(work: Callable[[], Awaitable[object]]) -> Counter[str]:
         written_in_c = event == "c_call" and getattr(called, "__name__", "") in ("to_json", "to_python")
         if written_in_c or (event == "call" and frame.f_code is json.dumps.__code__):
             counts["dumps"] += 1
+        if event == "c_call" and getattr(called, "__name__", "") == "from_json":
+            counts["reads"] += 1
         if event == "call" and frame.f_code is json.loads.__code__:
             counts["loads"] += 1
 
@@ -190,6 +192,23 @@ async def test_a_stream_makes_one_task_and_nothing_for_its_pieces() -> None:
 
     assert counts[0] == counts[1]
     assert counts[1]["tasks"] == 1
+
+
+async def test_the_json_of_a_stream_is_read_as_often_however_many_pieces_it_has() -> None:
+    counts = []
+    with OpenAIServer() as server:
+        server.say(*(" ".join(["word"] * pieces) for pieces in (10, 50)))
+        client = OpenAIChatCompletionClient(model="m", base_url=server.base_url, model_info=INFO)
+        for pieces in (10, 50):
+
+            async def read(pieces: int = pieces) -> None:
+                said = [UserMessage(content="go", source="user")]
+                assert len([piece async for piece in client.create_stream(said)]) == pieces + 1
+
+            counts.append(await counted(read))
+        await client.close()
+
+    assert counts[0]["reads"] == counts[1]["reads"]
 
 
 async def test_each_message_is_written_for_the_server_once(monkeypatch: pytest.MonkeyPatch) -> None:
