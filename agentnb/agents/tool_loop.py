@@ -93,8 +93,19 @@ class Answer:
         message_id = self._thought_id if self._thinks else self.id
         if self._thinks and "</think>" in text:
             self._thinks = False
-        content = well_formed(text)
-        return made(ModelClientStreamingChunkEvent, content=content, source=self._agent, full_message_id=message_id)
+        return unchecked(
+            ModelClientStreamingChunkEvent,
+            {
+                "id": new_id(),
+                "source": self._agent,
+                "models_usage": None,
+                "metadata": {},
+                "created_at": now(),
+                "content": well_formed(text),
+                "full_message_id": message_id,
+                "type": "ModelClientStreamingChunkEvent",
+            },
+        )
 
     def thought(self) -> ThoughtEvent | None:
         """Return the reasoning that came with the answer."""
@@ -141,20 +152,21 @@ class Model:
             await self.get(answer, turn, **options)
             return
         messages = await self._shown(turn)
+        wait, made_of, held = turn.abort.wait, answer.piece, answer.held
         try:
             streaming = self.client.create_stream(messages, cancellation_token=turn.token, **options)
             async with aclosing(streaming) as pieces:
                 while True:
                     try:
-                        piece = await turn.abort.wait(anext(pieces))
+                        piece = await wait(anext(pieces))
                     except StopAsyncIteration:
                         break
                     if not isinstance(piece, str):
                         answer.result = piece
-                    elif answer.held is not None:
-                        answer.held.append(answer.piece(piece))
+                    elif held is not None:
+                        held.append(made_of(piece))
                     else:
-                        yield answer.piece(piece)
+                        yield made_of(piece)
         except Exception as error:
             _name_asker(error, self.agent, self.client.model_name)
             raise

@@ -278,8 +278,9 @@ async def as_said(
     arrived = asyncio.Event()
 
     def sink(item: Any) -> None:
+        if not said:
+            arrived.set()  # else it is awake, or about to be
         said.append(item)
-        arrived.set()
 
     working = asyncio.create_task(begin(sink))
     working.add_done_callback(lambda _: arrived.set())

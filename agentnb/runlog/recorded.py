@@ -29,6 +29,7 @@ from agentnb.runlog.events import (
 from agentnb.runlog.guards import Act, guarded, judged
 from agentnb.runlog.log import Entered, Scope
 from agentnb.runlog.replaying import INTERRUPTED, Effect, replayed
+from agentnb.runlog.scopes import _scope
 
 
 def _within(here: Scope, started: Event, recorder: object) -> Entered:
@@ -195,15 +196,22 @@ def model_stream(
         began = monotonic()
         partial: list[str] = []
         result: CreateResult | None = None
-        within: AbstractContextManager[None] = _within(here, started, self) if here and started else nullcontext()
+        inside = here
+        if here is not None and started is not None:
+            inside = Scope(here.log, started.id, here.source, (*here.recorders, id(self)))
         try:
             while True:
                 # The scope holds only while the client works: what a generator sets would else leak to its consumer.
-                with within:
+                token = _scope.set(inside)
+                try:
+                    item = await anext(stream)
+                except StopAsyncIteration:
+                    break
+                finally:
                     try:
-                        item = await anext(stream)
-                    except StopAsyncIteration:
-                        break
+                        _scope.reset(token)
+                    except ValueError:
+                        pass  # a stream that is thrown away is closed in whatever context collects it
                 if result is not None:
                     raise ModelResponseInvalid(f"{self.model_name} streamed {item!r:.80} after its result.")
                 if isinstance(item, str):

@@ -89,15 +89,13 @@ class Run:
 
     def chunk(self, piece: BaseMessage) -> None:
         """Show a piece of an answer that is still being written."""
-        within = self.log.pieces_within
-        key: str = getattr(piece, "id", "") if within or self._nested else ""
-        if key in within:
-            if not self._nested:
-                within.discard(key)
-        else:
-            self.log.fan_out(piece)
-            if self._nested:
-                within.add(key)
+        log, known = self.log, False
+        if self._nested or log.pieces_within:
+            key, within = getattr(piece, "id", ""), log.pieces_within
+            known = key in within
+            (within.add if self._nested else within.discard)(key)
+        if not known:
+            log.fan_out(piece)
         if self._sink is not None:
             self._sink(piece)
 
