@@ -19,6 +19,7 @@ from agentnb.messages import (
     RequestUsage,
     TopLogprob,
 )
+from agentnb.messages.unchecked import made
 from agentnb.models.base import BilledUsage
 from agentnb.models.wire import plain_name
 
@@ -257,7 +258,8 @@ class Answer:
         if self._calls:
             content, finish = self._function_calls(), "function_calls"
             thought = "\n".join(part for part in (thought, text) if part)
-        return CreateResult(
+        return made(
+            CreateResult,
             finish_reason=finish,
             content=content,
             usage=self.usage,

@@ -253,7 +253,6 @@ class OpenAIChatCompletionClient(CountingClient):
             json_output=json_output,
             extra=extra,
         )
-        refuse_images(self.model_name, self._info, self._writer.unseen(messages))
         _check_arguments(extra, allowed=catalog.REQUEST_ARGUMENTS | _CAPABILITIES)
         given = {**self._arguments_of_requests, **extra}
         headers, query = given.pop("extra_headers", None), given.pop("extra_query", None)
@@ -284,7 +283,8 @@ class OpenAIChatCompletionClient(CountingClient):
             fields["grammar"] = given["grammar"]
         fields.update(given.get("extra_body") or {})
         model = fields.pop("model", self._model)
-        body = self._written_fields.body(model, self._writer.write(messages), tools, fields)
+        written = self._writer.write(messages, lambda new: refuse_images(self.model_name, self._info, new))
+        body = self._written_fields.body(model, written, tools, fields)
         return _Request(body, options, given.get("choices"))
 
     async def create(

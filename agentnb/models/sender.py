@@ -101,10 +101,7 @@ class Sender:
         )
         self._pool = pool if own is not None and _STATIC.issuperset(arguments) else None
         self._http = http_package(package)
-        self._logs = (
-            (logging.getLogger("openai"), logging.DEBUG),
-            (logging.getLogger(self._http.__name__), logging.INFO),
-        )
+        self._log, self._http_log = logging.getLogger("openai"), logging.getLogger(self._http.__name__)
         self._carrier = _carrier(package.AsyncOpenAI)
         self._request: RequestHead | None = None
         self._ready = False
@@ -130,7 +127,7 @@ class Sender:
             head = await pool.exchange(request, body)
         except Failed as error:
             raise error.of(self._http) from error.__cause__
-        special = _SPECIAL.intersection(name.lower() for name, _ in head.headers)
+        special = _SPECIAL.intersection(dict(head.headers))
         if head.status == 200 and b"set-cookie" not in special:
             return _Decoded(pool.response(head)) if special else _Plain(pool, head.connection, self._http)
         self._ready = False
@@ -156,7 +153,7 @@ class Sender:
         return response
 
     def _watched(self) -> bool:
-        return any(log.isEnabledFor(level) for log, level in self._logs)
+        return self._log.isEnabledFor(logging.DEBUG) or self._http_log.isEnabledFor(logging.INFO)
 
     async def models(self, timeout: float) -> list[str]:
         """Return the names of the models that the server lists.

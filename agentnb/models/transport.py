@@ -119,6 +119,7 @@ class Head(NamedTuple):
 
     status: int
     headers: list[tuple[bytes, bytes]]
+    """Names, in lower case, and values."""
     connection: Connection
 
 
@@ -334,23 +335,24 @@ class Connection(asyncio.Protocol):
             try:
                 version, status = first.split(b" ", 2)[:2]
                 code = int(status)
-                headers = [(name.strip(), value.strip()) for name, value in (line.split(b":", 1) for line in lines)]
+                named = [line.split(b":", 1) for line in lines]
+                headers = [(name.strip().lower(), value.strip()) for name, value in named]
             except ValueError:
                 raise Failed("RemoteProtocolError", f"The server does not speak HTTP: {first[:80]!r}.") from None
             if code >= 200:
                 break
         if not version.startswith(b"HTTP/1."):
             raise Failed("RemoteProtocolError", f"The server does not speak HTTP/1.1: {first[:80]!r}.")
-        self._frame(method, version, code, {name.lower(): value.lower() for name, value in headers})
+        self._frame(method, version, code, dict(headers))
         return code, headers
 
     def _frame(self, method: str, version: bytes, code: int, headers: dict[bytes, bytes]) -> None:
         """Learn how the body ends: `_left` bytes of it, or of the chunk at hand, are still to come."""
-        self._chunked = b"chunked" in headers.get(b"transfer-encoding", b"")
+        self._chunked = b"chunked" in headers.get(b"transfer-encoding", b"").lower()
         self._ended = False
         self._left: int | None = 0 if self._chunked else None
         self._first = True
-        said = headers.get(b"connection", b"")
+        said = headers.get(b"connection", b"").lower()
         self._stays = b"close" not in said and (version != b"HTTP/1.0" or b"keep-alive" in said)
         if method == "HEAD" or code in (204, 304):
             self._ended = True
