@@ -49,20 +49,24 @@ class EventLines:
         read = self._rest + piece
         if b"\r" in read:
             read = read.replace(b"\r\n", b"\n")
-        *events, self._rest = read.split(b"\n\n")
-        return [data for event in events if (data := _data_of(event)) is not None]
+        whole = read.rfind(b"\n\n")
+        if whole < 0:
+            self._rest = read
+            return []
+        self._rest = read[whole + 2 :]
+        lines = read[:whole].split(b"\n")
+        if any(lines[1::2]):
+            return [data for event in read[:whole].split(b"\n\n") for data in _data_of(event)]
+        return [line[5:].strip() for line in lines[::2] if line.startswith(b"data:")]  # each event is one line
 
     def end(self) -> list[bytes]:
         """Return the event that the end of the stream completes."""
-        data = _data_of(self._rest)
-        return [] if data is None else [data]
+        return _data_of(self._rest)
 
 
-def _data_of(event: bytes) -> bytes | None:
-    if event.startswith(b"data:") and b"\n" not in event:
-        return event[5:].strip()
+def _data_of(event: bytes) -> list[bytes]:
     data = [line[5:].strip() for line in event.split(b"\n") if line.startswith(b"data:")]
-    return b"\n".join(data) if data else None
+    return [b"\n".join(data)] if data else []
 
 
 _FINISH: dict[str, FinishReasons] = {
@@ -76,7 +80,11 @@ _FINISH: dict[str, FinishReasons] = {
 }
 
 _TEXT = re.compile(rb'"content"\s*:\s*"((?:[^"\\]|\\.)*)"')
+_PLAIN = re.compile(rb'[^"\\\x00-\x1f]+')
+"""What stands in JSON as it is meant; half a surrogate pair, which JSON may hold, is always escaped."""
 _MOST_UNLIKE = 4
+"""After so many pieces in a row, each written differently, it is no longer looked for what they share."""
+
 
 _THINK = re.compile(r"\s*<think>(.*?)</think>\s*", re.DOTALL)
 
@@ -126,7 +134,7 @@ class Answer:
         self._thinking = False
         self._calls: dict[int, dict[str, str]] = {}
         self._logprobs: list[ChatCompletionTokenLogprob] = []
-        # What stands round the text of a piece, where it has been the same for others, and for how many it was not.
+        # What stands round the text of a piece, where the next one may be alike.
         self._frame: tuple[bytes, bytes] | None = None
         self._unlike = 0
 
@@ -140,27 +148,26 @@ class Answer:
 
         Nearly all pieces of a stream are such, and reading their JSON is most of their price.
         """
-        if self._frame is None or self._thinking or self._content.holds:
+        if self._frame is None:
             return None
         begin, end = self._frame
         if not (data.startswith(begin) and data.endswith(end)):
             return None
-        written = data[len(begin) : -len(end)]
-        # What JSON may not hold, or writes otherwise than it means, is for who reads JSON.
-        if not written or b'"' in written or b"\\" in written or len(begin) + len(end) > len(data):
+        first, last = len(begin), len(data) - len(end)
+        if _PLAIN.fullmatch(data, first, last) is None:
             return None
         try:
-            text = written.decode()
+            text = data[first:last].decode()
         except UnicodeDecodeError:
-            return None
-        if not text.isprintable():
             return None
         self._unlike = 0
         self._content.pieces.append(text)
         return text
 
     def _note_frame(self, data: bytes) -> None:
-        # A server that writes each piece differently, such as with a number, is soon no longer looked at.
+        known = self._frame
+        if known is not None and data.startswith(known[0]) and data.endswith(known[1]):
+            return  # its text alone has to be read
         self._unlike += 1
         found = _TEXT.search(data) if self._unlike <= _MOST_UNLIKE and data.count(b'"content"') == 1 else None
         self._frame = (data[: found.start(1)], data[found.end(1) :]) if found else None
@@ -209,7 +216,7 @@ class Answer:
         if len(delta) > 1 and (len(delta) > 2 or "role" not in delta):  # some servers name the role each time
             return None
         text = delta.get("content")
-        if type(text) is not str or not text.isascii() or self._content.holds:
+        if type(text) is not str or not (text.isascii() or text.isprintable()) or self._content.holds:
             return None
         self._content.pieces.append(text)
         return text
@@ -228,6 +235,8 @@ class Answer:
                 self._thinking = False
                 shown.append("</think>")
             shown.append(self._content.add(content))
+        if self._thinking or self._content.holds:
+            self._frame = None  # the next text is more than that
         return [text for text in shown if text]
 
     def _add_call(self, delta: Mapping[str, Any], position: int) -> None:

@@ -61,6 +61,24 @@ def test_the_json_of_a_piece_like_the_one_before_is_not_read() -> None:
     assert answer.partial == "one two"
 
 
+def test_pieces_whose_text_has_to_be_read_do_not_hide_that_others_are_alike() -> None:
+    answer = Answer("m")
+
+    for text in ("a", *['"\n'] * 20):
+        data = json.dumps(piece(text)).encode()
+        answer.add(read_json(data), data)
+
+    assert answer.take_alike(json.dumps(piece("b")).encode()) == "b"
+
+
+def test_the_other_half_of_an_emoji_is_joined_to_the_first() -> None:
+    answer = Answer("m")
+
+    shown = [take(answer, json.dumps(piece(text)).encode()) for text in ("a", "\ud83d", "\ude00", "b", "\ud83d", "c")]
+
+    assert shown == [["a"], [], ["\U0001f600"], ["b"], [], ["\ufffdc"]]
+
+
 @pytest.mark.parametrize(
     "other",
     [
