@@ -149,7 +149,7 @@ def arguments_of(component: Any) -> dict[str, Any]:
             return {}
         raise UserError(f"How this {cls.__name__} was made is not known; define {cls.__name__}._to_config.")
     _, args, kwargs = call
-    return Constructor.of(cls).named(args, kwargs)
+    return Constructor.of(cls).named(args, kwargs) if args or kwargs else {}
 
 
 def draw(component: Any, write: Callable[[Any, str], Any]) -> dict[str, Any]:
@@ -162,9 +162,12 @@ def draw(component: Any, write: Callable[[Any, str], Any]) -> dict[str, Any]:
     None is written only where leaving it out would mean something else.
     """
     cls = type(component)
+    given = arguments_of(component)
+    if not given:
+        return {}
     parameters = Constructor.of(cls).signature.parameters
     config = {}
-    for name, value in arguments_of(component).items():
+    for name, value in given.items():
         if value is None and (name not in parameters or parameters[name].default is None):
             continue
         if name in cls.component_secrets and value is not None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from agentnb.core import now
 from agentnb.exceptions import LogUnreadable, UnknownName, UserError
 from agentnb.runlog.reader import read_header
+
+_UNPLAIN = re.compile(r"[^\w-]")
 
 RUNS_VARIABLE = "AGENTNB_RUNS"
 """Names the folder for runs; `off` keeps them in memory only."""
@@ -24,7 +27,7 @@ def runs_folder() -> Path | None:
 def new_file(folder: Path, name: str, run_id: str) -> Path:
     """Return the path for a new run of that name; the folder keeps itself out of git."""
     keep_out_of_git(folder)
-    plain = "".join(c if c.isalnum() or c in "-_" else "-" for c in name)[:40]
+    plain = _UNPLAIN.sub("-", name)[:40]
     return folder.absolute() / f"{now():%Y%m%d-%H%M%S}-{plain}-{run_id[:8]}.jsonl"
 
 
