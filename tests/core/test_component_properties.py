@@ -153,6 +153,13 @@ def test_most_classes_can_be_made_of_plain_data() -> None:
     } <= names
 
 
+def without_hashes(value: Any) -> Any:
+    """Leave out what a description says of prepared answers besides what is written of them."""
+    if isinstance(value, dict):
+        return {key: without_hashes(one) for key, one in value.items() if key != "cassette"}
+    return [without_hashes(one) for one in value] if isinstance(value, list) else value
+
+
 @pytest.mark.parametrize("cls", PLAIN, ids=lambda cls: cls.__name__)
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
@@ -169,8 +176,9 @@ def test_what_was_written_and_made_again_is_written_alike(cls: type[Any], data: 
 
     assert type(made) is cls
     assert made.dump_component() == dumped
-    assert component.describe_component() == dumped
-    assert described(component) == dumped.model_dump(mode="json", exclude_none=True)
+    plain = dumped.model_dump(mode="json", exclude_none=True)
+    assert without_hashes(component.describe_component().model_dump(mode="json", exclude_none=True)) == plain
+    assert without_hashes(described(component)) == plain
 
 
 nested = st.recursive(
