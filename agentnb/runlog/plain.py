@@ -7,16 +7,18 @@ pydantic, which reads it or says what is wrong.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import cache
+from operator import itemgetter
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, BeforeValidator
+from pydantic.fields import FieldInfo
 
 from agentnb.core.text import Text
-from agentnb.messages import BaseMessage, FunctionCall, RequestUsage, read_message
+from agentnb.messages import BaseMessage, CodeBlock, FunctionCall, RequestUsage, read_message
 from agentnb.messages import chat as said
 from agentnb.messages.unchecked import unchecked
 from agentnb.runlog.events import BODIES, Usage
@@ -28,9 +30,11 @@ Types = dict[type, Read | None]
 # What is not plain is raised as one of these: by looking for a field, a type or a choice that is not known.
 UNSURE = (KeyError, ValueError, TypeError)
 
+_new = object.__new__
+
 _SIMPLE = (str, int, bool, NoneType)
 _CLEAN = get_args(Text)[1]
-_DATACLASSES = (FunctionCall, RequestUsage)
+_DATACLASSES = (FunctionCall, RequestUsage, CodeBlock)
 # As pydantic writes them in UTC.
 _TIMES = {len("2026-01-01T00:00:00Z"), len("2026-01-01T00:00:00.000000Z")}
 
@@ -53,15 +57,39 @@ def plain_usage(data: dict[str, Any]) -> Usage:
     return _reader(Usage)(data)  # type: ignore[no-any-return]
 
 
+class Field(NamedTuple):
+    """How a field of a model is read without a doubt."""
+
+    types: Types
+    needed: bool
+    """Whether only pydantic can tell its value, or what is wrong, where the JSON has none."""
+    default: Any = None
+    fresh: Callable[[], Any] | None = None
+    """Makes its value where the JSON has none, in place of the default."""
+
+
+@cache
+def fields_of(cls: type[BaseModel]) -> dict[str, Field]:
+    """Return how each field of a model is read."""
+    return {name: _field(field) for name, field in cls.model_fields.items()}
+
+
+def _field(field: FieldInfo) -> Field:
+    types = _types_of(field.annotation, field.metadata)
+    if field.default_factory in (dict, list):
+        return Field(types, False, fresh=field.default_factory)
+    # What is made anew for each object, such as an id, is not to be made up here.
+    needed = field.is_required() or field.default_factory is not None
+    return Field(types, needed, None if needed else field.get_default())
+
+
 @cache
 def _reader(cls: type[BaseModel]) -> Read:
-    fields = cls.model_fields
-    types = {name: _types_of(field.annotation, field.metadata) for name, field in fields.items()}
-    # What is made anew for each object, such as an id, is not to be made up here.
-    plain = {name: field.get_default() for name, field in fields.items() if field.default_factory is None}
-    fresh = {name: field.default_factory for name, field in fields.items() if field.default_factory in (dict, list)}
-    blank = {name: None if fields[name].is_required() else plain.get(name) for name in fields}
-    needed = {name for name in fields if name not in fresh and (name not in plain or fields[name].is_required())}
+    fields = fields_of(cls)
+    types = {name: field.types for name, field in fields.items()}
+    fresh = {name: field.fresh for name, field in fields.items() if field.fresh is not None}
+    blank = {name: field.default for name, field in fields.items()}
+    needed = {name for name, field in fields.items() if field.needed}
 
     def read(data: dict[str, Any]) -> Any:
         for name in needed:
@@ -70,9 +98,9 @@ def _reader(cls: type[BaseModel]) -> Read:
         for name, value in data.items():
             make = types[name][type(value)]
             values[name] = value if make is None else make(value)
-        for name, make in fresh.items():
+        for name, make_fresh in fresh.items():
             if name not in data:
-                values[name] = make()
+                values[name] = make_fresh()
         return unchecked(cls, values)
 
     return read
@@ -137,12 +165,17 @@ def _mapping(types: Types) -> Read:
 
 def _dataclass(cls: type[Any]) -> Read:
     types = get_type_hints(cls)
-    assert all(field.type in ("str", "int") for field in dataclasses.fields(cls))
+    assert all(field.type in ("str", "int", "Text") for field in dataclasses.fields(cls))
 
     def read(data: dict[str, Any]) -> Any:
-        if data.keys() != types.keys() or any(type(item) is not types[key] for key, item in data.items()):
+        if data.keys() != types.keys():
             raise KeyError("not the fields it has")
-        return cls(**data)
+        for key, item in data.items():
+            if type(item) is not types[key]:
+                raise KeyError("not the type it has")
+        made = _new(cls)
+        made.__dict__.update(data)
+        return made
 
     return read
 
@@ -166,3 +199,12 @@ def plain_time(text: str) -> datetime:
     if len(text) not in _TIMES or text[-1] != "Z" or text[10] != "T":
         raise ValueError("not as it is written")
     return datetime.fromisoformat(text)
+
+
+def are_plain_times(values: Sequence[Any]) -> bool:
+    """Tell whether all of these are texts with the length and the marks of a time as it is written."""
+    return (
+        set(map(type, values)) == {str}
+        and set(map(len, values)) <= _TIMES
+        and set(map(itemgetter(10, 13, 16, -1), values)) == {("T", ":", ":", "Z")}
+    )

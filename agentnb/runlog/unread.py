@@ -6,7 +6,7 @@ import copy
 import json
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json
@@ -25,7 +25,7 @@ class Resolver(Protocol):
 _new = object.__new__
 _become = object.__setattr__
 _dict = BaseModel.__dict__["__dict__"]
-_own, _fill = _dict.__get__, _dict.__set__
+own, _fill = _dict.__get__, _dict.__set__
 _SLOTS = ("fields_set", "extra", "private")
 _set_names, _set_extra, _set_private = (BaseModel.__dict__[f"__pydantic_{name}__"].__set__ for name in _SLOTS)
 _NAMES = set(Event.model_fields)
@@ -40,14 +40,14 @@ class Unread(Event, frozen=True, defer_build=True):
 
     @property
     def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
-        values: dict[str, Any] = _own(_whole(self))
+        values: dict[str, Any] = own(_whole(self))
         return values
 
     @property
     def kind(self) -> str:
-        values = _own(self)
-        kind: str = values["body"].kind if "body" in values else values["kind"]
-        return kind
+        values = own(self)
+        kind: str | None = values.get("kind")
+        return values["body"].kind if kind is None else kind
 
     def __eq__(self, other: object) -> bool:
         return bool(_whole(self) == other)
@@ -112,27 +112,27 @@ def decoded(line: bytes) -> Any:
 
 def line_of(event: Event) -> bytes | None:
     """Return the line of a fact; None if it has been read."""
-    line: bytes | None = _own(event).get("line")
+    line: bytes | None = own(event).get("line")
     return line
 
 
-def glance(event: Event) -> Glance:
-    """Return what a fact says without keeping it: for whoever looks at all facts of a long log, once."""
-    if type(event) is Unread:
-        values = _own(event)
-        if "body" not in values:
-            return _read(values)
-    return Glance(event.body, event.usage)
+def check(event: Event) -> None:
+    """Look at all of a fact, and keep nothing of it.
+
+    Raises:
+        LogUnreadable: If its line is damaged.
+    """
+    values = own(event)
+    if "body" not in values:
+        _ = read(values), event.at
 
 
-class Glance(NamedTuple):
-    """What happened, and what it cost."""
+def read(values: dict[str, Any]) -> tuple[Any, Usage | None]:
+    """Return the body and the usage of a fact, by what is known of it.
 
-    body: Any
-    usage: Usage | None
-
-
-def _read(values: dict[str, Any]) -> Glance:
+    Raises:
+        LogUnreadable: If its line is damaged.
+    """
     resolver = values.get("resolver")
     try:
         line, plain = from_json(values["line"]), True
@@ -145,13 +145,13 @@ def _read(values: dict[str, Any]) -> Glance:
         body = None
     if body is None:
         body = _checked(values, lambda: read_body(data))
-    return Glance(body, _checked(values, lambda: _usage_of(line)) if "usage" in line else None)
+    return body, _checked(values, lambda: _usage_of(line)) if "usage" in line else None
 
 
 def _whole(event: Event) -> Event:
-    values = _own(event)
+    values = own(event)
     if "body" not in values:
-        body, usage = _read(values)
+        body, usage = read(values)
         whole = {
             "id": values["id"],
             "seq": values["seq"],
@@ -172,11 +172,11 @@ def _whole(event: Event) -> Event:
 
 
 def _body(event: Event) -> Any:
-    return _own(_whole(event))["body"]
+    return own(_whole(event))["body"]
 
 
 def _at(event: Event) -> Any:
-    values = _own(event)
+    values = own(event)
     at = values["at"]
     if type(at) is str:
         try:
@@ -187,7 +187,7 @@ def _at(event: Event) -> Any:
 
 
 def _usage(event: Event) -> Any:
-    values = _own(event)
+    values = own(event)
     if "usage" not in values:
         values["usage"] = _checked(values, lambda: _usage_of(decoded(values["line"])))
     return values["usage"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agentnb.runlog import Event, RunLog
+from agentnb.runlog.glance import body_of, glance
 from agentnb.transcripts.places import Place, Scan
 from agentnb.transcripts.rows import Logs, Rows
 from agentnb.transcripts.said import answer_text, as_json
@@ -31,12 +32,11 @@ def calls_frame(logs: Logs) -> pd.DataFrame:
             if kind == "model.finished":
                 askers.note(event, place)
                 continue
-            body: Any = event.body
+            body = body_of(event)
             end = ends.get(event.id)
-            done: Any = end.body if end else None
+            done, usage = _end(end)
             if kind == "model.started":
                 result = done.result if done else None
-                usage = end.usage if end else None
                 error = done.error if done else None
                 rows.add(
                     event,
@@ -96,9 +96,9 @@ def tools_frame(logs: Logs) -> pd.DataFrame:
             if kind == "model.finished":
                 askers.note(event, place)
                 continue
-            body: Any = event.body
+            body = body_of(event)
             end = ends.get(event.id)
-            done: Any = end.body if end else None
+            done, _ = _end(end)
             failed = bool(done and done.is_error)
             rows.add(
                 event,
@@ -127,9 +127,9 @@ def code_frame(logs: Logs) -> pd.DataFrame:
     for log, scan in rows.walk(logs):
         ends = ends_of(log, scan)
         for event, _, place in scan.among(log, "code.started"):
-            body: Any = event.body
+            body = body_of(event)
             end = ends.get(event.id)
-            done: Any = end.body if end else None
+            done, _ = _end(end)
             rows.add(
                 event,
                 place,
@@ -157,8 +157,8 @@ class Askers:
 
     def note(self, event: Event, place: Place) -> None:
         """Take the next `model.finished` fact of the log into account."""
-        body: Any = event.body
-        content = body.result.content if body.result else ""
+        result = body_of(event).result
+        content = result.content if result else ""
         if isinstance(content, str):
             return
         for call in content:
@@ -176,11 +176,14 @@ def ends_of(log: RunLog, scan: Scan) -> dict[str | None, Event]:
     return {event.parent: event for event, _, _ in scan.among(log, *_ENDS)}
 
 
+def _end(end: Event | None) -> tuple[Any, Any]:
+    return glance(end) if end else (None, None)
+
+
 def outcome(done: Any, failed: Any) -> str:
     """Return a call's outcome in a word."""
     return "running" if not done else "failed" if failed else "done"
 
 
 def _asked(event: Event) -> tuple[int, ...]:
-    body: Any = event.body
-    return body.asked or ()
+    return body_of(event).asked or ()

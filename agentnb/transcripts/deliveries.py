@@ -19,6 +19,7 @@ from agentnb.runlog import (
     RunFinished,
 )
 from agentnb.runlog.events import EnvelopeSort
+from agentnb.runlog.glance import body_of
 
 Outcome = Literal["done", "failed", "stopped", "dropped", "unheard", "waiting", "running"]
 
@@ -96,9 +97,9 @@ class DeliveryFold:
 
     def add(self, event: Event) -> None:
         """Take a fact into account; those that have nothing to do with a runtime's messages change nothing."""
-        take = _TAKEN.get(type(event.body))
+        take = _TAKEN.get(event.kind)
         if take is not None:
-            take(self, event, event.body)
+            take(self, event, body_of(event))
 
     def _resident(self, agent: str) -> Resident:
         return self.agents.setdefault(agent, Resident(agent))
@@ -134,7 +135,7 @@ class DeliveryFold:
             delivery.event = event
             return delivery
         sent = self._sent.get(event.parent or "")
-        said: Any = None if sent is None else sent.body
+        said = None if sent is None else body_of(sent)
         delivery = Delivery(
             event=event,
             sort=body.sort,
@@ -199,15 +200,15 @@ class DeliveryFold:
         self._by.clear()
 
 
-_TAKEN: dict[type[Any], Callable[[DeliveryFold, Event, Any], None]] = {
-    EnvelopeSent: DeliveryFold._open,
-    EnvelopeIntercepted: DeliveryFold._intercepted,
-    EnvelopeDelivered: DeliveryFold._delivered,
-    EnvelopeHandled: DeliveryFold._handled,
-    EnvelopeDropped: DeliveryFold._dropped,
-    AgentMade: DeliveryFold._agent_made,
-    CapacityChanged: DeliveryFold._capacity,
-    RunFinished: DeliveryFold._over,
+_TAKEN: dict[str, Callable[[DeliveryFold, Event, Any], None]] = {
+    "envelope.sent": DeliveryFold._open,
+    "envelope.intercepted": DeliveryFold._intercepted,
+    "envelope.delivered": DeliveryFold._delivered,
+    "envelope.handled": DeliveryFold._handled,
+    "envelope.dropped": DeliveryFold._dropped,
+    "agent.made": DeliveryFold._agent_made,
+    "capacity": DeliveryFold._capacity,
+    "run.finished": DeliveryFold._over,
 }
 
 

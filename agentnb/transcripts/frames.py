@@ -35,7 +35,7 @@ def deliveries_frame(logs: Logs) -> pd.DataFrame:
     """
     rows = Rows("deliveries")
     for log, scan in rows.walk(logs):
-        places = dict(zip(scan.ids, scan.places, strict=True))
+        places = dict(zip(scan.heads.ids, scan.places, strict=True))
         for delivery in fold_deliveries(log).deliveries:
             event, sent = delivery.event, delivery.sent
             rows.add(

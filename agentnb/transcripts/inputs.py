@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agentnb.runlog import Event
+from agentnb.runlog.glance import body_of
 from agentnb.transcripts.places import Place
 from agentnb.transcripts.rows import Logs, Rows
 from agentnb.transcripts.said import as_json
@@ -27,13 +28,13 @@ def inputs_frame(logs: Logs) -> pd.DataFrame:
     """
     rows = Rows("inputs")
     for log, scan in rows.walk(logs):
-        parents = dict(zip(scan.ids, scan.parents, strict=True))
+        parents = dict(zip(scan.heads.ids, scan.heads.parents, strict=True))
         asked: dict[str, tuple[Event, Place]] = {}
         answers: dict[str, Event] = {}
         withdrawn: dict[str, datetime] = {}
         open_: dict[str, set[str]] = {}
         for event, kind, place in scan.among(log, "input.requested", "input.answered", "run.started", "note", *_OVER):
-            body: Any = event.body
+            body = body_of(event)
             if kind == "input.requested":
                 asked[body.input_id] = (event, place)
                 open_[body.input_id] = _above(event, parents)
@@ -63,7 +64,7 @@ def _ended(event: Event, open_: dict[str, set[str]], asked: dict[str, tuple[Even
     if event.kind == "run.started" and event.parent is None:
         return list(open_)
     if event.kind == "note":
-        body: Any = event.body
+        body = body_of(event)
         if body.by != "agentnb" or not body.text.startswith(_WITHDRAWN):
             return []
         return [input_id for input_id in open_ if asked[input_id][0].parent == event.parent][:1]
@@ -71,8 +72,8 @@ def _ended(event: Event, open_: dict[str, set[str]], asked: dict[str, tuple[Even
 
 
 def _add(rows: Rows, event: Event, place: Place, answer: Event | None, withdrawn: datetime | None) -> None:
-    body: Any = event.body
-    given: Any = answer.body if answer else None
+    body = body_of(event)
+    given = body_of(answer) if answer else None
     until = answer.at if answer else withdrawn
     rows.add(
         event,

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from agentnb.messages import BaseChatMessage
 from agentnb.runlog import RunLog, Usage
-from agentnb.runlog.unread import glance
+from agentnb.runlog.glance import body_of, glance
 from agentnb.transcripts.places import Scan
-from agentnb.transcripts.rows import Logs, Rows
+from agentnb.transcripts.rows import Logs, Rows, stamps
 from agentnb.transcripts.said import SHORT, SUMMARIES, message_text, type_name
 
 if TYPE_CHECKING:
@@ -27,11 +27,11 @@ def messages_frame(logs: Logs) -> pd.DataFrame:
         retracted = retracted_in(log, scan)
         spent: dict[str | None, list[Usage]] = defaultdict(list)
         for event, kind, place in scan.among(log, "message", "model.finished"):
+            body, usage = glance(event)
             if kind == "model.finished":
-                if event.usage is not None:
-                    spent[place.turn_id].append(event.usage)
+                if usage is not None:
+                    spent[place.turn_id].append(usage)
                 continue
-            body: Any = event.body
             message = body.message
             usage = message.models_usage
             is_chat = isinstance(message, BaseChatMessage)
@@ -48,7 +48,7 @@ def messages_frame(logs: Logs) -> pd.DataFrame:
                 usage.prompt_tokens if usage else None,
                 usage.completion_tokens if usage else None,
                 _cost(usage, spent[place.turn_id]) if usage else None,
-                (event.at - place.began).total_seconds() if place.began else None,
+                (event.at - place.first.at).total_seconds() if place.first else None,
             )
     return rows.frame()
 
@@ -61,7 +61,8 @@ def events_frame(logs: Logs) -> pd.DataFrame:
     """
     rows = Rows("events")
     for log, scan in rows.walk(logs):
-        events, kinds = log.events, scan.kinds
+        events, heads = log.events, scan.heads
+        kinds = heads.kinds
         texts: list[str] = []
         usages: list[Usage | None] = []
         for event, kind in zip(events, kinds, strict=True):
@@ -73,13 +74,13 @@ def events_frame(logs: Logs) -> pd.DataFrame:
             scan,
             (
                 kinds,
-                [event.source or None for event in events],
+                [source or None for source in heads.sources],
                 texts,
-                [event.at for event in events],
+                stamps(events, scan),
                 [None if usage is None else usage.prompt_tokens for usage in usages],
                 [None if usage is None else usage.completion_tokens for usage in usages],
                 [None if usage is None else usage.cost_usd for usage in usages],
-                [event.took for event in events],
+                heads.took,
             ),
         )
     return rows.frame()
@@ -103,7 +104,7 @@ def _cost(wanted: Any, spent: list[Usage]) -> float | None:
 
 def retracted_in(log: RunLog, scan: Scan) -> set[int]:
     """Return the `seq`s of the messages that were taken back."""
-    return {event.body.said for event, _, _ in scan.among(log, "retracted")}  # type: ignore[attr-defined]
+    return {body_of(event).said for event, _, _ in scan.among(log, "retracted")}
 
 
 def total_cost(spent: tuple[Usage, ...] | list[Usage]) -> float | None:

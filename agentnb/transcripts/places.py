@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from agentnb.runlog import Event, RunLog
+from agentnb.runlog.glance import body_of
+from agentnb.runlog.heads import Heads, heads_of
+
+_BEGINNINGS = {"run.started", "turn.started"}
 
 
 @dataclass(slots=True, eq=False)
@@ -21,8 +24,8 @@ class Place:
     depth: int | None = None
     turn_id: str | None = None
     turn: int | None = None
-    began: datetime | None = None
-    """When the turn began."""
+    first: Event | None = None
+    """The fact with which the turn began."""
     started: str | None = None
     """The id of the `run.started` fact."""
     outer: Place | None = None
@@ -30,17 +33,15 @@ class Place:
 
 
 class Scan(NamedTuple):
-    """The facts of a log, field by field: a fact's fields are dear to read, so each is read once."""
+    """The heads of a log's facts, and their places."""
 
-    ids: list[str]
-    parents: list[str | None]
-    kinds: list[str]
+    heads: Heads
     places: list[Place]
 
     def among(self, log: RunLog, *kinds: str) -> Iterator[tuple[Event, str, Place]]:
         """Yield the log's facts of these kinds, each with its kind and place."""
         wanted = set(kinds)
-        for event, kind, place in zip(log.events, self.kinds, self.places, strict=True):
+        for event, kind, place in zip(log.events, self.heads.kinds, self.places, strict=True):
             if kind in wanted:
                 yield event, kind, place
 
@@ -53,28 +54,21 @@ class Places:
         self._loose: Place | None = None
         self._run = 0
 
-    def scan(self, facts: Iterable[Event]) -> Scan:
+    def scan(self, facts: Sequence[Event]) -> Scan:
         """Return the places of a log's facts, and what had to be read of the facts to find them."""
-        at: dict[str, Place] = {}
+        at: dict[str | None, Place] = {}
         self._loose, self._run = None, 0
-        ids: list[str] = []
-        parents: list[str | None] = []
-        kinds: list[str] = []
+        heads = heads_of(facts)
         places: list[Place] = []
-        for event in facts:
-            event_id, parent, kind = event.id, event.parent, event.kind
+        for event, event_id, parent, kind in zip(facts, heads.ids, heads.parents, heads.kinds, strict=True):
             place = at.get(parent) if parent is not None else self._loose
-            if place is None or kind == "turn.started" or kind == "run.started":
+            if place is None or kind in _BEGINNINGS:
                 place = self._new(event, kind, place)
             at[event_id] = place
-            ids.append(event_id)
-            parents.append(parent)
-            kinds.append(kind)
             places.append(place)
-        return Scan(ids, parents, kinds, places)
+        return Scan(heads, places)
 
     def _new(self, event: Event, kind: str, outer: Place | None) -> Place:
-        body: Any = event.body
         number = len(self.all)
         if kind == "run.started":
             nested = event.parent is not None and outer is not None and outer.depth is not None
@@ -83,12 +77,12 @@ class Places:
                 self._loose = None
                 outer = None
             depth = outer.depth + 1 if nested and outer is not None and outer.depth is not None else 0
-            made = Place(number, self._run or None, body.runner, depth, started=event.id, outer=outer)
+            made = Place(number, self._run or None, body_of(event).runner, depth, started=event.id, outer=outer)
             if outer is not None:
-                made.turn_id, made.turn, made.began = outer.turn_id, outer.turn, outer.began
+                made.turn_id, made.turn, made.first = outer.turn_id, outer.turn, outer.first
         elif kind == "turn.started":
             team, depth_, started = (outer.team, outer.depth, outer.started) if outer else (None, None, None)
-            made = Place(number, self._run or None, team, depth_, event.id, body.turn, event.at, started, outer)
+            made = Place(number, self._run or None, team, depth_, event.id, body_of(event).turn, event, started, outer)
         else:
             made = self._loose or Place(number, self._run or None)
             self._loose = made

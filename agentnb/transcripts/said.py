@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from agentnb.messages import BaseMessage, MemoryQueryEvent, ToolCallExecutionEvent, ToolCallRequestEvent
@@ -22,17 +23,34 @@ def type_name(message: BaseMessage) -> str:
 
 def message_text(message: BaseMessage) -> str:
     """Return what a message says as a person reads it: `add(a=1, b=2)` for a tool's call, `add -> 3` for its result."""
-    match message:
-        case ToolCallRequestEvent():
-            return "\n".join(f"{call.name}({_given(call.arguments)})" for call in message.content)
-        case ToolCallExecutionEvent():
-            return "\n".join(
-                f"{result.name} {'failed:' if result.is_error else '->'} {result.content}".rstrip()
-                for result in message.content
-            )
-        case MemoryQueryEvent():
-            return "\n".join(memory.to_text() for memory in message.content)
-    return own_text(message)
+    return _teller(type(message))(message)
+
+
+@cache
+def _teller(cls: type[BaseMessage]) -> Callable[[Any], str]:
+    return next((tell for known, tell in _TELLERS.items() if issubclass(cls, known)), own_text)
+
+
+def _requests(message: ToolCallRequestEvent) -> str:
+    return "\n".join(f"{call.name}({_given(call.arguments)})" for call in message.content)
+
+
+def _results(message: ToolCallExecutionEvent) -> str:
+    return "\n".join(
+        f"{result.name} {'failed:' if result.is_error else '->'} {result.content}".rstrip()
+        for result in message.content
+    )
+
+
+def _memories(message: MemoryQueryEvent) -> str:
+    return "\n".join(memory.to_text() for memory in message.content)
+
+
+_TELLERS: dict[type[BaseMessage], Callable[[Any], str]] = {
+    ToolCallRequestEvent: _requests,
+    ToolCallExecutionEvent: _results,
+    MemoryQueryEvent: _memories,
+}
 
 
 def _given(arguments: str) -> str:
@@ -55,17 +73,25 @@ def own_text(message: BaseMessage) -> str:
 
 def answer_text(result: Any) -> str:
     """Return what a model answered: its text, or a line for each tool it wants called."""
-    if isinstance(result.content, str):
-        return result.content
-    return "\n".join(f"{call.name}({call.arguments})" for call in result.content)
+    content = result.content
+    return content if isinstance(content, str) else "\n".join(f"{call.name}({call.arguments})" for call in content)
 
 
 def as_json(value: Any) -> str:
     """Return data as JSON, whatever a model or a tool put into it."""
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return _encode(value)
 
 
-# Given a fact's body; `Any` because the key says which class it is.
+_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
+
+
+def _answered(body: Any) -> str:
+    error: str | None = body.error
+    result = None if error else body.result
+    return error or (answer_text(result) if result else "")
+
+
+# Given a fact's body, or what has its fields; `Any` because the key says which class it is.
 SUMMARIES: dict[str, Callable[[Any], str]] = {
     "run.started": lambda body: f"{body.runner} ({body.runner_type})",
     "run.finished": lambda body: body.stop_reason or body.outcome,
@@ -85,10 +111,10 @@ SUMMARIES: dict[str, Callable[[Any], str]] = {
     ),
     "context": lambda body: body.role,
     "model.started": lambda body: body.model,
-    "model.finished": lambda body: body.error or (answer_text(body.result) if body.result else ""),
+    "model.finished": _answered,
     "tool.started": lambda body: f"{body.tool}({as_json(body.arguments)})",
     "tool.finished": lambda body: body.result,
-    "code.started": lambda body: body.blocks[0].code if body.blocks else "",
+    "code.started": lambda body: next((block.code for block in body.blocks), ""),
     "code.finished": lambda body: body.error or body.output,
     "memory.started": lambda body: f"{body.memory}: {body.action}" + (f" {body.text}" if body.text else ""),
     "memory.finished": lambda body: f"{body.memory}: {body.error or f'{body.found} found'}",

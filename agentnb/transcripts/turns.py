@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentnb.messages import BaseChatMessage
 from agentnb.runlog import Event, Usage
+from agentnb.runlog.glance import body_of, usage_of
 from agentnb.transcripts.calls import ends_of
 from agentnb.transcripts.messages import retracted_in, total_cost
 from agentnb.transcripts.places import Place
@@ -80,7 +81,7 @@ def turns_frame(logs: Logs) -> pd.DataFrame:
                     turn.end = event
                     pauses.over(place.started, event.at)
                 case "message":
-                    message = event.body.message  # type: ignore[attr-defined]
+                    message = body_of(event).message
                     turn.messages += isinstance(message, BaseChatMessage) and event.seq not in retracted
                 case "model.started":
                     turn.models += 1
@@ -88,8 +89,10 @@ def turns_frame(logs: Logs) -> pd.DataFrame:
                     turn.tools += 1
                 case "code.started":
                     turn.code += 1
-                case "model.finished" if event.usage is not None:
-                    turn.spent.append(event.usage)
+                case "model.finished":
+                    usage = usage_of(event)
+                    if usage is not None:
+                        turn.spent.append(usage)
         for turn in turns.values():
             _add(rows, turn)
     return rows.frame()
@@ -97,8 +100,8 @@ def turns_frame(logs: Logs) -> pd.DataFrame:
 
 def _add(rows: Rows, turn: _Turn) -> None:
     event, end = turn.event, turn.end
-    body: Any = event.body
-    done: Any = end.body if end else None
+    body = body_of(event)
+    done: Any = body_of(end) if end else None
     outer = turn.place.outer
     prompt, completion, cost = _sums(turn.spent, asked=bool(turn.models))
     rows.add(
@@ -137,20 +140,20 @@ def choices_frame(logs: Logs) -> pd.DataFrame:
         followed: dict[str, str] = {}
         latest: dict[str | None, Event] = {}
         for event, kind, place in scan.among(log, "speaker", "turn.started"):
-            body: Any = event.body
+            body = body_of(event)
             if kind == "speaker":
                 chosen.append((event, place, previous.get(place.started)))
                 latest[place.started] = event
             else:
                 previous[place.started] = body.agent
                 choice = latest.get(place.started)
-                if choice is not None and body.agent in choice.body.names:  # type: ignore[attr-defined]
+                if choice is not None and body.agent in body_of(choice).names:
                     followed.setdefault(choice.id, event.id)
         for event, place, before in chosen:
-            body = event.body
+            body = body_of(event)
             asked = [events[seq - 1] for seq in body.asked or ()]
             answers = [ends[call.id] for call in asked if call.id in ends]
-            spent = [end.usage for end in answers if end.usage is not None]
+            spent = [usage for end in answers if (usage := usage_of(end)) is not None]
             prompt, completion, cost = _sums(spent, asked=bool(asked or body.attempts))
             rows.add(
                 event,

@@ -9,11 +9,17 @@ import pytest
 from hypothesis import given, settings
 from pydantic import BaseModel
 
-from agentnb.messages import CreateResult, FunctionCall, ModelClientStreamingChunkEvent, RequestUsage, TextMessage
-from agentnb.runlog import Body, Event, ModelFinished, RunLog, Said
+from agentnb.messages import (
+    CodeBlock,
+    CreateResult,
+    FunctionCall,
+    ModelClientStreamingChunkEvent,
+    RequestUsage,
+    TextMessage,
+)
+from agentnb.runlog import Body, CodeStarted, ModelFinished, Said
 from agentnb.runlog.events import read_body
 from agentnb.runlog.plain import UNSURE, plain_body, plain_time
-from agentnb.runlog.unread import Unread, glance
 from tests.strategies import bodies
 
 
@@ -46,6 +52,7 @@ USAGE = RequestUsage(1, 2)
 FREQUENT: dict[str, BaseModel] = {
     "text": Said(message=TextMessage(content="x", source="ana", models_usage=USAGE)),
     "chunk": Said(message=ModelClientStreamingChunkEvent(content="x", source="ana")),
+    "code": CodeStarted(executor="X", blocks=(CodeBlock("1", "python"),)),
     "answer": ModelFinished(
         model="m", result=CreateResult(finish_reason="stop", content="x", usage=USAGE, cached=False)
     ),
@@ -96,18 +103,3 @@ def test_what_is_in_doubt_is_left_to_pydantic(doubt: str) -> None:
 def test_a_time_that_is_written_otherwise_is_left_to_pydantic(text: str) -> None:
     with pytest.raises(ValueError, match=r"written|isoformat"):
         plain_time(text)
-
-
-def test_a_glance_tells_what_a_fact_says_and_leaves_it_unread(log: RunLog) -> None:
-    log.append(FREQUENT["text"], source="ana")  # type: ignore[arg-type]
-    log.append(FREQUENT["answer"], source="ana")  # type: ignore[arg-type]
-    assert log.path is not None
-    opened = RunLog.open(log.path)
-
-    told = [glance(event) for event in opened]
-
-    assert [type(event) for event in opened] == [Unread, Unread]
-    assert told == [(event.body, event.usage) for event in log]
-    assert [event.body for event in opened] == [event.body for event in log]
-    assert [glance(event) for event in opened] == told
-    assert type(opened.events[0]) is Event
