@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from os import PathLike
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from agentnb.exceptions import LogUnreadable, UserError
 from agentnb.notebook.logged import LoggedRun
 from agentnb.notebook.runs import runs
-from agentnb.runlog import RunLog, totals
+from agentnb.runlog import RunLog, given, totals
 from agentnb.runlog.story import stories
 
 LEAST = 4
@@ -78,27 +77,13 @@ def open_run(run: Any, folder: str | PathLike[str] | None = None) -> SavedRun:
 
 def log_of(run: Any, folder: str | PathLike[str] | None = None) -> RunLog:
     """Return the log of a run; arguments and errors are those of `open_run`."""
-    log = run if isinstance(run, RunLog) else getattr(run, "log", None)
-    if isinstance(log, RunLog):
-        return log
-    if not isinstance(run, str | PathLike):
-        raise UserError(
-            f"A run is given by its id, its file, or what has its log, such as a result; this is a "
-            f"{type(run).__name__}: {run!r:.80}."
-        )
-    text = os.fspath(run)
-    path = Path(text).expanduser()
-    if path.is_file():
-        return RunLog.open(path)
-    if isinstance(run, PathLike) or path.suffix == ".jsonl" or len(path.parts) > 1:
-        inside = Path(folder) / path if folder is not None else path
-        if inside.is_file():
-            return RunLog.open(inside)
-        raise UserError(f"There is no file {inside.absolute()}. `agentnb.runs().path` lists the saved runs' files.")
-    if len(text) < LEAST:
-        raise UserError(f"{text!r} is too short to name a run: give at least {LEAST} characters of its id.")
-    here = [one.log for one in runs() if one.log.id.startswith(text)]
-    return here[-1] if here else RunLog.find(text, near=None if folder is None else Path(folder).expanduser())
+    if isinstance(run, str | PathLike) and given.named_file(run, folder) is None:
+        path = Path(folder or "", Path(run).expanduser())
+        if isinstance(run, PathLike) or path.suffix == ".jsonl" or len(Path(run).parts) > 1:
+            raise UserError(f"There is no file {path.absolute()}. `agentnb.runs().path` lists the saved runs' files.")
+        if len(run) < LEAST:
+            raise UserError(f"{run!r} is too short to name a run: give at least {LEAST} characters of its id.")
+    return given.log_of(run, "open_run", folder=folder, here=(one.log for one in runs()))
 
 
 def broken_off(log: RunLog, runner: str) -> bool:

@@ -23,11 +23,13 @@ class HasLog(Protocol):
 
 Given = RunLog | HasLog | str | PathLike[str]
 """What names one log; a text that is no file is the id of a run, or its beginning."""
+Folder = str | PathLike[str] | None
+"""Where runs are; None for the folder of runs."""
 Logs = Given | Iterable[Given]
 """What names one log or several."""
 
 
-def log_of(given: Any, what: str = "This") -> RunLog:
+def log_of(given: Any, what: str = "This", *, folder: Folder = None, here: Iterable[RunLog] = ()) -> RunLog:
     """Return the log that is meant.
 
     ```python
@@ -37,6 +39,8 @@ def log_of(given: Any, what: str = "This") -> RunLog:
     Args:
         given: A log; what has one as its `log`, such as a result; the path of its file; a run's id or its beginning.
         what: Who wants it, as the subject of an error's sentence.
+        folder: Where runs are looked for; default: the folder of runs.
+        here: Logs that are looked at before the files there, oldest first, such as those of this kernel's runs.
 
     Raises:
         UnknownName: If a text is neither a file nor the id of a run.
@@ -45,10 +49,11 @@ def log_of(given: Any, what: str = "This") -> RunLog:
     """
     if isinstance(given, RunLog):
         return given
-    if isinstance(given, str):
-        return _named(given)
-    if isinstance(given, PathLike):
-        return RunLog.open(Path(given).expanduser())
+    if isinstance(given, str | PathLike):
+        file = named_file(given, folder)
+        if file is not None:
+            return RunLog.open(file)
+        return _by_id(given, folder, here) if isinstance(given, str) else RunLog.open(Path(given).expanduser())
     found = getattr(given, "log", None)
     if isinstance(found, RunLog):
         return found
@@ -82,12 +87,20 @@ def path_of(given: Any, what: str) -> Path:
     return Path(given).expanduser()
 
 
-def _named(text: str) -> RunLog:
+def named_file(given: str | PathLike[str], folder: Folder = None) -> Path | None:
+    """Return the file that a text or a path names, as such or in a folder; None if there is none."""
+    path = Path(given).expanduser()
+    within = () if folder is None else (Path(folder).expanduser() / path,)
+    return next((one.absolute() for one in (path, *within) if _is_file(one)), None)
+
+
+def _by_id(text: str, folder: Folder, here: Iterable[RunLog]) -> RunLog:
+    known = [log for log in here if log.id.startswith(text)]
+    if known:
+        return known[-1]
     path = Path(text).expanduser()
-    if _is_file(path):
-        return RunLog.open(path)
     try:
-        return RunLog.find(text)
+        return RunLog.find(text, near=None if folder is None else Path(folder).expanduser())
     except UserError as error:
         kind = UnknownName if isinstance(error, UnknownName) else UserError
         where = "" if path.is_absolute() else f" in {os.getcwd()}"

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from agentnb.exceptions import LogUnreadable, UserError
 from agentnb.runlog import RUNS_VARIABLE, runs_folder
 from agentnb.runlog.folder import find_file
+from agentnb.runlog.given import Folder as Folder
+from agentnb.runlog.given import named_file
 from agentnb.runlog.reader import open_file
 from agentnb.transcripts.columns import RUNS, Column
 from agentnb.transcripts.index import Stamp, run_files, transaction, with_index
@@ -22,8 +24,6 @@ from agentnb.transcripts.summary import OPEN, RunSummary, is_written, summary_of
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Folder = str | PathLike[str] | None
 
 NO_FACTS = "its process ended before the first fact was written"
 
@@ -91,11 +91,12 @@ def find_run(run: str | PathLike[str], folder: Folder = None) -> Path:
         UnknownName: If there is none.
         UserError: If there are several.
     """
-    path = Path(run)
-    if path.is_file():
-        return path.absolute()
-    home = library_folder(folder)
-    return home / path.name if path.name and (home / path.name).is_file() else find_file(str(run), home)
+    file = named_file(run)
+    if file is None:
+        home = library_folder(folder)
+        # A folder that was moved still has the file of that name.
+        file = named_file(home / Path(run).name) or find_file(str(run), home)
+    return file
 
 
 def summaries(folder: Folder = None) -> list[RunSummary]:

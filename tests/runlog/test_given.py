@@ -51,6 +51,23 @@ def test_whatever_reads_a_run_takes_it_by_all_of_these(log: RunLog, tmp_path: Pa
         show_team(way)
 
 
+def test_a_run_is_looked_for_in_the_folder_that_is_given(log: RunLog, tmp_path: Path) -> None:
+    elsewhere = log.save(tmp_path / "other" / "copy.jsonl").parent
+    assert log.path is not None
+    log.path.unlink()
+
+    for way in ("copy.jsonl", Path("copy.jsonl"), log.id[:8]):
+        assert log_of(way, folder=elsewhere).path == elsewhere / "copy.jsonl"
+        assert log_of(way, folder=str(elsewhere)).id == log.id
+
+
+def test_logs_that_are_here_are_looked_at_before_files_the_newest_first(log: RunLog) -> None:
+    old, new = RunLog(run_id=log.id), RunLog(run_id=log.id)
+
+    assert log_of(log.id[:6], here=[old, new, RunLog()]) is new
+    assert log_of(log.id[:6], here=[RunLog()]).path == log.path
+
+
 @pytest.mark.parametrize("wrong", [None, 3, {}, [None], object()])
 def test_what_is_no_run_gets_an_error_that_says_what_is_wanted(wrong: Any, tmp_path: Path) -> None:
     readers: list[Callable[[Any], Any]] = [
