@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from agentnb.core import well_formed
 from agentnb.exceptions import LogUnreadable, UnknownName, UserError
-from agentnb.messages import ToolCallExecutionEvent, ToolCallRequestEvent
+from agentnb.messages import BaseMessage, ToolCallExecutionEvent, ToolCallRequestEvent
 from agentnb.runlog import Event, LineReader
+from agentnb.runlog.glance import body_of
 from agentnb.transcripts.columns import HITS
 from agentnb.transcripts.index import (
     Stamp,
@@ -295,7 +296,8 @@ def texts_of(events: Sequence[Event], calls: set[str | None]) -> tuple[list[tupl
         if read is None:
             continue
         try:
-            text = read(event.body) if not _told_by_tools(event, calls) else ""
+            body = body_of(event)
+            text = read(body) if event.kind != "message" or not _told_by_tools(body.message, calls) else ""
         except LogUnreadable as error:
             problem = problem or str(error)
             continue
@@ -309,13 +311,12 @@ def _calls(events: Sequence[Event]) -> set[str | None]:
     for event in events:
         if event.kind == "tool.started":
             with suppress(LogUnreadable):
-                found.add(event.body.call_id)  # type: ignore[attr-defined]
+                found.add(body_of(event).call_id)
     return found
 
 
-def _told_by_tools(event: Event, calls: set[str | None]) -> bool:
+def _told_by_tools(message: BaseMessage, calls: set[str | None]) -> bool:
     """Tell whether a message only repeats the facts of tools, which would be found as well."""
-    message: Any = getattr(event.body, "message", None) if event.kind == "message" else None
     if isinstance(message, ToolCallRequestEvent):
         return all(call.id in calls for call in message.content)
     if isinstance(message, ToolCallExecutionEvent):

@@ -11,7 +11,8 @@ from typing import Any
 
 from agentnb.exceptions import LogUnreadable
 from agentnb.messages import BaseChatMessage, BaseMessage, MultiModalMessage
-from agentnb.runlog import Branched, Event, LineReader, ModelFinished, RunFinished, RunStarted, Said
+from agentnb.runlog import Event, LineReader
+from agentnb.runlog.glance import body_of, glance
 from agentnb.transcripts.index import Stamp
 from agentnb.transcripts.said import message_text
 
@@ -188,13 +189,14 @@ class _Count:
             case "message":
                 self._said(event)
             case "retracted":
-                self.messages -= event.body.said in self.chat  # type: ignore[attr-defined]
+                self.messages -= body_of(event).said in self.chat
             case "model.finished":
                 self._called(event)
-            case "branch" if isinstance(event.body, Branched):
-                self._branched(event, event.body)
+            case "branch":
+                self._branched(event)
 
-    def _branched(self, event: Event, body: Branched) -> None:
+    def _branched(self, event: Event) -> None:
+        body = body_of(event)
         self.origin = body.origin
         if self.facts > 1 and body.at == event.seq - 1:  # the file holds the origin's facts too, as saved ones do
             self._begin()
@@ -207,18 +209,16 @@ class _Count:
         return (self.last.at - self.run.at).total_seconds()
 
     def _started(self, event: Event) -> None:
-        body = event.body
-        assert isinstance(body, RunStarted)
+        body = body_of(event)
         self.run, self.outcome, self.stop_reason = event, OPEN, None
         self.team = body.runner
         self.named_model = body.model
         # A run need not say where it was started.
-        circumstances = getattr(body, "circumstances", None) or {}
+        circumstances = body.circumstances or {}
         self.notebook = circumstances.get("notebook") or circumstances.get("file") or self.notebook
 
     def _finished(self, event: Event) -> None:
-        body = event.body
-        assert isinstance(body, RunFinished)
+        body = body_of(event)
         self.outcome, self.stop_reason = body.outcome, body.stop_reason
         self.seconds += event.took or 0.0
 
@@ -226,25 +226,24 @@ class _Count:
         if self.first_turn is None:
             self.first_turn = event.seq
         # One that is taken up again was counted when it first began, unless that stands in the log of the origin.
-        again = event.body.again  # type: ignore[attr-defined]
+        again = body_of(event).again
         self.turns += again is None or again < self.first_turn
 
     def _said(self, event: Event) -> None:
-        body = event.body
-        if not isinstance(body, Said) or not isinstance(body.message, BaseChatMessage):
+        message = body_of(event).message
+        if not isinstance(message, BaseChatMessage):
             return
         self.messages += 1
         self.chat.add(event.seq)
         of_the_run = self.run is not None and event.parent == self.run.id
-        if of_the_run and not self.has_task and body.message.source == "user":
+        if of_the_run and not self.has_task and message.source == "user":
             self.has_task = True
             # So many words are more than so many characters: the rest need not be looked at.
-            words = " ".join(said_text(body.message).split(None, TASK))
+            words = " ".join(said_text(message).split(None, TASK))
             self.task = words if len(words) <= TASK else words[: TASK - 1] + "…"
 
     def _called(self, event: Event) -> None:
-        body, usage = event.body, event.usage
-        assert isinstance(body, ModelFinished)
+        body, usage = glance(event)
         self.models.setdefault(body.model)
         self.asked = True
         if usage is not None:
@@ -253,8 +252,10 @@ class _Count:
             self.completion_tokens += usage.completion_tokens or 0
         if usage is not None and usage.cost_usd is not None:
             self.cost_usd = None if self.cost_usd is None else self.cost_usd + usage.cost_usd
-        elif body.result is not None and not body.result.cached:
-            self.cost_usd = None
+        else:
+            result = body.result
+            if result is not None and not result.cached:
+                self.cost_usd = None
 
     def values(self) -> dict[str, Any]:
         """Return what was counted."""
