@@ -7,18 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from agentnb.transcripts.export.entries import (
-    Aside,
-    Asked,
-    CodeRun,
-    Entry,
-    Episode,
-    Fault,
-    Remark,
-    Speech,
-    Story,
-    Verdict,
-)
+from agentnb.transcripts.export import entries
 
 PYTHON = frozenset(("", "python", "python3", "py", "ipython", "ipython3"))
 SHELL = frozenset(("sh", "bash", "shell"))
@@ -31,14 +20,14 @@ _FENCED = re.compile(r"(?ms)^[ \t]*(?P<fence>`{3,}|~{3,})[^\n]*\n(?P<code>.*?)^[
 class Opening:
     """A run begins."""
 
-    episode: Episode
+    episode: entries.Episode
 
 
 @dataclass(frozen=True, slots=True)
 class Talk:
     """Something said, asked, or noted; `text` is a message without the code that follows as a cell."""
 
-    entry: Entry
+    entry: entries.Entry
     turn: int | None
     text: str = ""
 
@@ -47,7 +36,7 @@ class Talk:
 class Code:
     """A block that ran to its end, or, where `accepted` is False, one that failed."""
 
-    run: CodeRun
+    run: entries.CodeRun
     number: int
     """Counted from 0 within what was run at once."""
     code: str
@@ -62,7 +51,7 @@ class Code:
 Cell = Opening | Talk | Code
 
 
-def cells(story: Story, *, failures: Failures = "none") -> list[Cell]:
+def cells(story: entries.Story, *, failures: Failures = "none") -> list[Cell]:
     """Return a story's accepted code in the order it ran, and the talk around it.
 
     Accepted is what ran to its end with exit code 0: as it ran, so with a person's changes.
@@ -74,7 +63,7 @@ def cells(story: Story, *, failures: Failures = "none") -> list[Cell]:
     accepted = {
         block.code.strip()
         for entry in story.entries
-        if isinstance(entry, CodeRun) and entry.accepted
+        if isinstance(entry, entries.CodeRun) and entry.accepted
         for block in entry.blocks
     }
     made: list[Cell] = []
@@ -86,9 +75,9 @@ def cells(story: Story, *, failures: Failures = "none") -> list[Cell]:
     return made
 
 
-def _cells(entry: Entry, turn: int | None, accepted: set[str], failures: Failures) -> Iterable[Cell]:
+def _cells(entry: entries.Entry, turn: int | None, accepted: set[str], failures: Failures) -> Iterable[Cell]:
     match entry:
-        case CodeRun() if entry.accepted or failures == "text":
+        case entries.CodeRun() if entry.accepted or failures == "text":
             last = len(entry.blocks) - 1
             outputs = entry.outputs or (({"text/plain": entry.output, "stream": "stdout"},) if entry.output else ())
             for number, block in enumerate(entry.blocks):
@@ -98,13 +87,13 @@ def _cells(entry: Entry, turn: int | None, accepted: set[str], failures: Failure
                     "python" if language in PYTHON else "shell" if language in SHELL else "other"
                 )
                 yield Code(entry, number, block.code.strip("\n"), sort, language, entry.accepted, shown)
-        case Speech() if not entry.echo and not entry.retracted:
+        case entries.Speech() if not entry.echo and not entry.retracted:
             text = without_blocks(entry.text, accepted)
             if text.strip() or entry.images:
                 yield Talk(entry, turn, text)
-        case Asked() | Remark() | Fault() | Verdict(allowed=False):
+        case entries.Asked() | entries.Remark() | entries.Fault() | entries.Verdict(allowed=False):
             yield Talk(entry, turn)
-        case Aside() if entry.label.startswith("hands over"):
+        case entries.Aside() if entry.label.startswith("hands over"):
             yield Talk(entry, turn)
 
 

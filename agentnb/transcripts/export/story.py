@@ -10,28 +10,14 @@ from typing import Any
 from agentnb.messages import BaseChatMessage, HandoffMessage, MultiModalMessage, StopMessage, UnknownMessage
 from agentnb.messages.chat import StructuredMessage
 from agentnb.runlog import Event
+from agentnb.transcripts.export import entries
 from agentnb.transcripts.export.base import exported
-from agentnb.transcripts.export.entries import (
-    Aside,
-    Asked,
-    Chosen,
-    CodeRun,
-    Entry,
-    Episode,
-    Fault,
-    Part,
-    Remark,
-    Speech,
-    Story,
-    ToolUse,
-    Verdict,
-)
 from agentnb.transcripts.said import message_text
 
 _FIELD = re.compile(r"\{(\w+)\}")
 
 
-def tell(events: Iterable[Event], *, log_id: str = "") -> Story:
+def tell(events: Iterable[Event], *, log_id: str = "") -> entries.Story:
     """Return a log, or facts that were made ready for it, as a story."""
     teller = _Teller(log_id)
     for event in exported(events):
@@ -43,26 +29,26 @@ class _Teller:
     """Builds a story, fact by fact."""
 
     def __init__(self, log_id: str) -> None:
-        self.story = Story(log_id=log_id)
+        self.story = entries.Story(log_id=log_id)
         self._run: str | None = None
         self._runs: set[str] = set()
-        self._part_of: dict[str, Part] = {}
-        self._by_id: dict[str, Entry] = {}
-        self._by_seq: dict[int, Speech] = {}
-        self._begun: dict[int, Part] = {}
-        self._of_turn: dict[str, Part] = {}
+        self._part_of: dict[str, entries.Part] = {}
+        self._by_id: dict[str, entries.Entry] = {}
+        self._by_seq: dict[int, entries.Speech] = {}
+        self._begun: dict[int, entries.Part] = {}
+        self._of_turn: dict[str, entries.Part] = {}
         self._episode_number = 0
         self._offset = 0
         self._highest = 0
         self._chats: set[int] = set()
         """Messages that count."""
         self._tool_calls: set[str] = set()
-        self._questions: dict[str, Asked] = {}
+        self._questions: dict[str, entries.Asked] = {}
         self._answered: dict[int, str] = {}
         self._told: set[str] = set()
         self._said: list[str] = []
         self._ran: set[str | None] = set()
-        self._waiting: list[Chosen] = []
+        self._waiting: list[entries.Chosen] = []
         self._last_fault: tuple[str, str] | None = None
         self._last: Event | None = None
         self._before: Event | None = None
@@ -97,7 +83,7 @@ class _Teller:
         if event.parent in self._part_of and event.id not in self._part_of:
             self._part_of[event.id] = self._part_of[event.parent]
 
-    def end(self) -> Story:
+    def end(self) -> entries.Story:
         self._settle()
         if self._last is not None and self.story.episodes and self._episode.outcome == "running":
             self._episode.seconds = (self._last.at - self._episode.began).total_seconds()
@@ -112,28 +98,28 @@ class _Teller:
     # Where an entry belongs
 
     @property
-    def _episode(self) -> Episode:
+    def _episode(self) -> entries.Episode:
         return self.story.episodes[-1]
 
-    def _part(self, event: Event) -> Part:
+    def _part(self, event: Event) -> entries.Part:
         known = self._part_of.get(event.parent or "")
         if known is not None:
             return known
         if not self.story.episodes:
-            self.story.episodes.append(Episode(began=event.at))
+            self.story.episodes.append(entries.Episode(began=event.at))
         parts = self._episode.parts
         if not parts or parts[-1].turn is not None:
-            parts.append(Part(began=event.at))
+            parts.append(entries.Part(began=event.at))
         return parts[-1]
 
-    def _add(self, event: Event, entry: Entry) -> None:
+    def _add(self, event: Event, entry: entries.Entry) -> None:
         self._part(event).entries.append(entry)
         self._by_id[event.id] = entry
 
     def _settle(self) -> None:
         # Chosen were they, but the run ended before they spoke.
         for entry in self._waiting:
-            self._episode.parts.append(Part(began=entry.at, entries=[entry]))
+            self._episode.parts.append(entries.Part(began=entry.at, entries=[entry]))
         self._waiting = []
 
     # Runs and turns
@@ -152,7 +138,7 @@ class _Teller:
         circumstances = getattr(body, "circumstances", None) or {}
         provenance = {**circumstances, **({"versions": body.versions} if body.versions else {})}
         self.story.episodes.append(
-            Episode(
+            entries.Episode(
                 began=event.at,
                 runner=body.runner,
                 runner_type=body.runner_type,
@@ -184,7 +170,7 @@ class _Teller:
             self._episode_number = len(self.story.episodes)
         number = body.turn + self._offset
         self._highest = number if self._offset == 0 else max(self._highest, number)
-        part = Part(turn=number, agent=body.agent, began=event.at, again=body.again is not None)
+        part = entries.Part(turn=number, agent=body.agent, began=event.at, again=body.again is not None)
         self._begun[event.seq] = part
         if before is not None:
             before.replaced = True
@@ -192,7 +178,7 @@ class _Teller:
         part.entries += chosen
         self._waiting = [entry for entry in self._waiting if entry not in chosen]
         if not self.story.episodes:
-            self.story.episodes.append(Episode(began=event.at))
+            self.story.episodes.append(entries.Episode(began=event.at))
         self._episode.parts.append(part)
         self._part_of[event.id] = self._of_turn[event.id] = part
 
@@ -202,7 +188,7 @@ class _Teller:
             part.took, part.outcome = event.took, body.outcome
 
     def _speaker(self, event: Event, body: Any) -> None:
-        entry = Chosen(
+        entry = entries.Chosen(
             **_where(event),
             names=body.names,
             why=body.why or "",
@@ -228,32 +214,34 @@ class _Teller:
         where = {**_where(event), "source": message.source}
         match type(message).__name__:
             case "ThoughtEvent":
-                self._add(event, Aside(**where, label="thinks", text=message.content, style="markdown"))
+                self._add(event, entries.Aside(**where, label="thinks", text=message.content, style="markdown"))
             case "CodeGenerationEvent":
                 edited = message.metadata.get("edited")
                 label = f"code changed before it ran · {edited}" if edited else "writes code"
-                self._add(event, Aside(**where, label=label, text=message.content, style="markdown"))
+                self._add(event, entries.Aside(**where, label=label, text=message.content, style="markdown"))
                 self._said.append(message.content)
             case "ToolCallExecutionEvent":
                 for result in message.content:
                     if result.call_id not in self._tool_calls:
-                        use = ToolUse(**where, tool=result.name, result=result.content, failed=bool(result.is_error))
+                        use = entries.ToolUse(
+                            **where, tool=result.name, result=result.content, failed=bool(result.is_error)
+                        )
                         self._add(event, use)
             case "CodeExecutionEvent" if event.parent not in self._ran:
                 label = f"exit code {message.result.exit_code}"
-                self._add(event, Aside(**where, label=label, text=message.result.output))
+                self._add(event, entries.Aside(**where, label=label, text=message.result.output))
             case "MemoryQueryEvent":
                 text = "\n".join(memory.to_text() for memory in message.content)
-                self._add(event, Aside(**where, label="remembers", text=text))
+                self._add(event, entries.Aside(**where, label="remembers", text=text))
             case "SelectorEvent":
-                self._add(event, Aside(**where, label="chooses the next speaker", text=message.content))
+                self._add(event, entries.Aside(**where, label="chooses the next speaker", text=message.content))
 
     def _chat(self, event: Event, message: Any) -> None:
         part = self._part(event)
         last = part.entries[-1] if part.entries else None
         entry = _speech(event, message)
         if (
-            isinstance(last, Asked)
+            isinstance(last, entries.Asked)
             and last.answer == entry.text
             and last.source.rpartition("/")[2] in ("", message.source)
         ):
@@ -293,48 +281,50 @@ class _Teller:
         if self.story.episodes and not self._episode.model:
             self._episode.model = body.model
         if body.partial:
-            self._add(event, Aside(**_where(event), label="answer cut short", text=body.partial))
+            self._add(event, entries.Aside(**_where(event), label="answer cut short", text=body.partial))
         if body.error:
-            self._add(event, Fault(**_where(event), type=f"{body.model} did not answer", message=body.error))
+            self._add(event, entries.Fault(**_where(event), type=f"{body.model} did not answer", message=body.error))
 
     def _memory_finished(self, event: Event, body: Any) -> None:
         if body.error:
-            self._add(event, Fault(**_where(event), type=f"The memory {body.memory} failed", message=body.error))
+            self._add(
+                event, entries.Fault(**_where(event), type=f"The memory {body.memory} failed", message=body.error)
+            )
 
     def _tool_started(self, event: Event, body: Any) -> None:
         arguments = json.dumps(body.arguments, ensure_ascii=False, indent=2, default=str) if body.arguments else ""
-        self._add(event, ToolUse(**_where(event), tool=body.tool, arguments=arguments))
+        self._add(event, entries.ToolUse(**_where(event), tool=body.tool, arguments=arguments))
 
     def _tool_finished(self, event: Event, body: Any) -> None:
         if body.call_id:
             self._tool_calls.add(body.call_id)
         entry = self._by_id.get(event.parent or "")
-        if isinstance(entry, ToolUse):
+        if isinstance(entry, entries.ToolUse):
             entry.result, entry.failed, entry.took = body.result, body.is_error, event.took
 
     def _code_started(self, event: Event, body: Any) -> None:
         above = bool(body.blocks) and any(
             all(block.code.strip() in text for block in body.blocks) for text in self._said[-3:]
         )
-        entry = CodeRun(**_where(event), executor=body.executor, blocks=body.blocks, shown_above=above)
+        entry = entries.CodeRun(**_where(event), executor=body.executor, blocks=body.blocks, shown_above=above)
         self._add(event, entry)
         self._ran.add(event.parent)
 
     def _code_finished(self, event: Event, body: Any) -> None:
         entry = self._by_id.get(event.parent or "")
-        if isinstance(entry, CodeRun):
+        if isinstance(entry, entries.CodeRun):
             entry.finished, entry.took = True, event.took
             entry.outputs, entry.output = body.outputs, body.output
             entry.exit_code, entry.error = body.exit_code, body.error or ""
 
     def _variables(self, event: Event, body: Any) -> None:
         label = f"hands over {', '.join(body.names)}"
-        self._add(event, Aside(**_where(event), label=label, text=body.summary))
+        self._add(event, entries.Aside(**_where(event), label=label, text=body.summary))
 
     # A person
 
     def _input_requested(self, event: Event, body: Any) -> None:
-        entry = Asked(**_where(event), prompt=body.prompt, choices=body.choices)
+        entry = entries.Asked(**_where(event), prompt=body.prompt, choices=body.choices)
         self._questions[body.input_id] = entry
         self._add(event, entry)
 
@@ -349,25 +339,25 @@ class _Teller:
         if self._last_fault == (body.type, body.message):
             return  # told again by the run round the one that failed
         self._last_fault = (body.type, body.message)
-        self._add(event, Fault(**_where(event), type=body.type, message=body.message, traceback=body.traceback))
+        self._add(event, entries.Fault(**_where(event), type=body.type, message=body.message, traceback=body.traceback))
 
     def _verdict(self, event: Event, body: Any) -> None:
         where = {**_where(event), "source": body.by}
         fields = body.check, body.act, body.agent, body.allowed, body.text, body.reason
         names = "check", "act", "agent", "allowed", "text", "reason"
-        self._add(event, Verdict(**where, **dict(zip(names, fields, strict=True))))
+        self._add(event, entries.Verdict(**where, **dict(zip(names, fields, strict=True))))
 
     def _note(self, event: Event, body: Any) -> None:
         by = "" if body.by == "agentnb" else body.by
-        self._add(event, Remark(**{**_where(event), "source": by}, text=body.text))
+        self._add(event, entries.Remark(**{**_where(event), "source": by}, text=body.text))
 
     def _pause(self, event: Event, body: Any) -> None:
         words = {"paused": "The run was paused.", "resumed": "The run went on.", "step": "The run took one more turn."}
-        self._add(event, Remark(**_where(event), text=words[body.state]))
+        self._add(event, entries.Remark(**_where(event), text=words[body.state]))
 
     def _forgotten(self, event: Event, body: Any) -> None:
         text = "The conversation began anew: nobody remembers what was said before."
-        self._add(event, Remark(**_where(event), text=text))
+        self._add(event, entries.Remark(**_where(event), text=text))
 
     def _branch(self, event: Event, body: Any) -> None:
         self.story.branched = (body.origin, body.at)
@@ -376,18 +366,18 @@ class _Teller:
             self._episode.seconds = (event.at - self._episode.began).total_seconds()
         text = f"Branched here: the {body.at:,} facts before are those of the log {body.origin}."
         if not self.story.episodes:
-            self.story.episodes.append(Episode(began=event.at))
+            self.story.episodes.append(entries.Episode(began=event.at))
         self._settle()
-        entry = Remark(**_where(event), text=text, detail=body.why)
-        self._episode.parts.append(Part(began=event.at, entries=[entry]))
+        entry = entries.Remark(**_where(event), text=text, detail=body.why)
+        self._episode.parts.append(entries.Part(began=event.at, entries=[entry]))
 
 
 def _where(event: Event) -> dict[str, Any]:
     return {"seq": event.seq, "at": event.at, "source": event.source}
 
 
-def _speech(event: Event, message: Any) -> Speech:
-    entry = Speech(seq=event.seq, at=message.created_at, source=message.source, text=message_text(message))
+def _speech(event: Event, message: Any) -> entries.Speech:
+    entry = entries.Speech(seq=event.seq, at=message.created_at, source=message.source, text=message_text(message))
     label = [message.metadata.get("decided_by", "")]
     match message:
         case HandoffMessage():
