@@ -83,7 +83,8 @@ def log_of(run: Any, folder: str | PathLike[str] | None = None) -> RunLog:
             raise UserError(f"There is no file {path.absolute()}. `agentnb.runs().path` lists the saved runs' files.")
         if len(run) < LEAST:
             raise UserError(f"{run!r} is too short to name a run: give at least {LEAST} characters of its id.")
-    return given.log_of(run, "open_run", folder=folder, here=(one.log for one in runs()))
+        return given.log_by_id(run, folder, here=(one.log for one in runs()))
+    return given.log_of(run, folder=folder)
 
 
 def broken_off(log: RunLog, runner: str) -> bool:

@@ -29,7 +29,7 @@ Logs = Given | Iterable[Given]
 """What names one log or several."""
 
 
-def log_of(given: Any, what: str = "This", *, folder: Folder = None, here: Iterable[RunLog] = ()) -> RunLog:
+def log_of(given: Any, what: str = "This", *, folder: Folder = None) -> RunLog:
     """Return the log that is meant.
 
     ```python
@@ -40,7 +40,6 @@ def log_of(given: Any, what: str = "This", *, folder: Folder = None, here: Itera
         given: A log; what has one as its `log`, such as a result; the path of its file; a run's id or its beginning.
         what: Who wants it, as the subject of an error's sentence.
         folder: Where runs are looked for; default: the folder of runs.
-        here: Logs that are looked at before the files there, oldest first, such as those of this kernel's runs.
 
     Raises:
         UnknownName: If a text is neither a file nor the id of a run.
@@ -53,7 +52,7 @@ def log_of(given: Any, what: str = "This", *, folder: Folder = None, here: Itera
         file = named_file(given, folder)
         if file is not None:
             return RunLog.open(file)
-        return _by_id(given, folder, here) if isinstance(given, str) else RunLog.open(Path(given).expanduser())
+        return _by_id(given, folder) if isinstance(given, str) else RunLog.open(Path(given).expanduser())
     found = getattr(given, "log", None)
     if isinstance(found, RunLog):
         return found
@@ -94,13 +93,26 @@ def named_file(given: str | PathLike[str], folder: Folder = None) -> Path | None
     return next((one.absolute() for one in (path, *within) if _is_file(one)), None)
 
 
-def _by_id(text: str, folder: Folder, here: Iterable[RunLog]) -> RunLog:
+def log_by_id(text: str, folder: Folder = None, *, here: Iterable[RunLog] = ()) -> RunLog:
+    """Return the log of the run whose id a text is, or begins.
+
+    Args:
+        text: The id, or its beginning.
+        folder: Where it is looked for; default: the folder of runs.
+        here: Logs that are looked at before, oldest first, such as those of this kernel's runs.
+
+    Raises:
+        UnknownName: If there is no such run.
+        UserError: If several begin so.
+    """
     known = [log for log in here if log.id.startswith(text)]
-    if known:
-        return known[-1]
+    return known[-1] if known else RunLog.find(text, near=None if folder is None else Path(folder).expanduser())
+
+
+def _by_id(text: str, folder: Folder) -> RunLog:
     path = Path(text).expanduser()
     try:
-        return RunLog.find(text, near=None if folder is None else Path(folder).expanduser())
+        return log_by_id(text, folder)
     except UserError as error:
         kind = UnknownName if isinstance(error, UnknownName) else UserError
         where = "" if path.is_absolute() else f" in {os.getcwd()}"

@@ -151,7 +151,7 @@ async def test_a_run_that_had_come_to_its_end_is_shown_and_nothing_is_done(
         ),
         ("team --resume rum", UserError, "'rum' is too short to name a run"),
         ("team --resume there/it.jsonl", UserError, "There is no file .*it.jsonl. `agentnb.runs"),
-        ("team --resume seven", UserError, "this is a int: 7"),
+        ("team --resume seven", UserError, "needs the log of a run, not int: 7"),
         ("team --resume 999", UnknownName, "No run 999 in this kernel"),
         ("other --resume run", UserError, r"is one of 'duo', and 'other' holds 'trio'\. Give the cell a team"),
         ("team --resume empty", UserError, "without a beginning"),

@@ -89,8 +89,8 @@ async def test_a_run_that_somebody_writes_is_told_of_as_it_is_now() -> None:
         ("abc", UserError, "'abc' is too short to name a run: give at least 4 characters"),
         ("no/such.jsonl", UserError, "There is no file .*/no/such.jsonl"),
         (Path("such"), UserError, "There is no file"),
-        (7, UserError, "open_run needs the log of a run, not int: 7"),
-        (TaskResult(messages=[]), UserError, "open_run needs the log of a run, and this TaskResult has none"),
+        (7, UserError, "needs the log of a run, not int: 7. Give a RunLog"),
+        (TaskResult(messages=[]), UserError, "needs the log of a run, and this TaskResult has none"),
     ],
 )
 async def test_what_names_no_run_is_answered_in_words(called: Any, error: type[Exception], told: str) -> None:

@@ -12,6 +12,7 @@ import agentnb
 from agentnb.base import TaskResult
 from agentnb.exceptions import LogUnreadable, UnknownName, UserError
 from agentnb.runlog import RUNS_VARIABLE, RunLog, RunStarted, log_of, logs_of
+from agentnb.runlog.given import log_by_id
 from agentnb.transcripts import provenance, scan, to_df
 from agentnb.transcripts.record import to_record
 from agentnb.ui import export, show_team
@@ -64,8 +65,8 @@ def test_a_run_is_looked_for_in_the_folder_that_is_given(log: RunLog, tmp_path: 
 def test_logs_that_are_here_are_looked_at_before_files_the_newest_first(log: RunLog) -> None:
     old, new = RunLog(run_id=log.id), RunLog(run_id=log.id)
 
-    assert log_of(log.id[:6], here=[old, new, RunLog()]) is new
-    assert log_of(log.id[:6], here=[RunLog()]).path == log.path
+    assert log_by_id(log.id[:6], here=[old, new, RunLog()]) is new
+    assert log_by_id(log.id[:6], here=[RunLog()]).path == log.path
 
 
 @pytest.mark.parametrize("wrong", [None, 3, {}, [None], object()])
