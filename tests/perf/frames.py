@@ -80,8 +80,8 @@ def long_log(facts: int) -> RunLog:
 async def run(peer: str | None, effort: Effort) -> list[Figure]:
     """Every table of a long log in memory, and some of the same log just opened from its file.
 
-    The latter pay for reading each fact, which opening leaves for later: that of all facts each time, for it keeps none
-    of what they say; others once, for the facts they need.
+    The latter pay for reading the fields they show of the facts they need, which opening leaves for later, and pay it
+    each time: nothing of it is kept.
     """
     log = long_log(FACTS if effort == FULL else effort.crowd)
     figures = []
