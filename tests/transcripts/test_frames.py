@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from agentnb.exceptions import UnknownName
+from agentnb.exceptions import LogUnreadable, UnknownName
 from agentnb.messages import (
     CodeBlock,
     CreateResult,
@@ -42,6 +44,7 @@ from agentnb.runlog import (
     Usage,
 )
 from agentnb.runlog.events import BODIES
+from agentnb.runlog.unread import Unread
 from agentnb.transcripts import (
     DIFF,
     EXPENDABLE,
@@ -148,6 +151,40 @@ def test_every_category_says_beforehand_what_its_values_are() -> None:
     foreign = [columns for tables in FOREIGN.values() for columns in tables.values()]
     for columns in [*COLUMNS.values(), *foreign, RUNS, EXPENDABLE, HITS, DIFF]:
         assert [column.name for column in columns if (column.dtype == "category") != bool(column.categories)] == []
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+@pytest.mark.parametrize("make", [lambda: worked(turns=3), lambda: sent(told())])
+def test_a_log_just_opened_gives_the_table_it_gave_in_memory_and_stays_unread(
+    kind: str, make: Callable[[], RunLog], tmp_path: Path
+) -> None:
+    log = make()
+    opened = RunLog.open(log.save(tmp_path / "run.jsonl"))
+
+    assert_frame_equal(to_df(opened, kind), to_df(log, kind))
+    assert {type(event) for event in opened} == {Unread}
+
+
+def test_a_log_that_was_read_in_part_gives_the_same_table(tmp_path: Path) -> None:
+    log = worked(turns=3)
+    opened = RunLog.open(log.save(tmp_path / "run.jsonl"))
+    for event in opened.events[::3]:
+        assert event.body
+    assert opened.events[1].at
+
+    assert_frame_equal(to_df(opened, "events"), to_df(log, "events"))
+
+
+@pytest.mark.parametrize("time", ["2026-13-41T00:00:00Z", "yesterday", "2026-01-01T00:00:00.000000X"])
+def test_a_fact_without_a_time_is_named_by_the_table_that_shows_it(tmp_path: Path, time: str) -> None:
+    log = worked()
+    path = log.save(tmp_path / "run.jsonl")
+    header, *lines = path.read_text().splitlines()
+    lines[3] = json.dumps(json.loads(lines[3]) | {"at": time})
+    path.write_text("\n".join([header, *lines]) + "\n")
+
+    with pytest.raises(LogUnreadable, match=f"Fact 4 of the run {log.id} is damaged: its value is '{time}'"):
+        to_df(RunLog.open(path), "events")
 
 
 def test_messages_are_one_row_each() -> None:
