@@ -46,12 +46,12 @@ def glance(event: Event) -> tuple[Any, Any]:
 
 def body_of(event: Event) -> Any:
     """Return a fact's body, or what has its fields: see `glance`."""
-    return glance(event)[0]
+    return glance(event)[0] if type(event) is Unread else event.body
 
 
 def usage_of(event: Event) -> Any:
     """Return what a fact cost, or what has the fields of that: see `glance`; None where nothing is said of it."""
-    return glance(event)[1]
+    return glance(event)[1] if type(event) is Unread else event.usage
 
 
 class _Fields:

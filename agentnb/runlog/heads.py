@@ -4,31 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cached_property
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from agentnb.runlog.events import Event
 from agentnb.runlog.unread import own
 
-_NAMES = ("id", "seq", "parent", "source", "took", "at")
 
+class Heads:
+    """What stands in the heads of facts: lists with a value for each, made when asked for; bodies are left unread."""
 
-class Heads(NamedTuple):
-    """What stands in the heads of facts, a value for each fact."""
+    def __init__(self, events: Iterable[Event]) -> None:
+        self._values: list[dict[str, Any]] = list(map(own, events))
 
-    ids: list[str]
-    seqs: list[int]
-    parents: list[str | None]
-    sources: list[str]
-    took: list[float | None]
-    times: list[datetime | str]
-    """Where nobody has asked a fact for it yet, the text that its line has."""
-    kinds: list[str]
+    @cached_property
+    def ids(self) -> list[str]:
+        return self._column("id")
 
+    @cached_property
+    def seqs(self) -> list[int]:
+        return self._column("seq")
 
-def heads_of(events: Iterable[Event]) -> Heads:
-    """Return the heads of facts, whose bodies are left unread."""
-    values = list(map(own, events))
-    columns: list[Any] = [list(map(itemgetter(name), values)) for name in _NAMES]
-    columns.append([each.get("kind") or each["body"].kind for each in values])
-    return Heads(*columns)
+    @cached_property
+    def parents(self) -> list[str | None]:
+        return self._column("parent")
+
+    @cached_property
+    def sources(self) -> list[str]:
+        return self._column("source")
+
+    @cached_property
+    def took(self) -> list[float | None]:
+        return self._column("took")
+
+    @cached_property
+    def times(self) -> list[datetime | str]:
+        """Where nobody had asked a fact for it, the text that its line has."""
+        return self._column("at")
+
+    @cached_property
+    def kinds(self) -> list[str]:
+        return [values.get("kind") or values["body"].kind for values in self._values]
+
+    def _column(self, name: str) -> list[Any]:
+        return list(map(itemgetter(name), self._values))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from agentnb.runlog import Event, RunLog
 from agentnb.runlog.glance import body_of
-from agentnb.runlog.heads import Heads, heads_of
+from agentnb.runlog.heads import Heads
 
 _BEGINNINGS = {"run.started", "turn.started"}
 
@@ -58,7 +58,7 @@ class Places:
         """Return the places of a log's facts, and what had to be read of the facts to find them."""
         at: dict[str | None, Place] = {}
         self._loose, self._run = None, 0
-        heads = heads_of(facts)
+        heads = Heads(facts)
         places: list[Place] = []
         for event, event_id, parent, kind in zip(facts, heads.ids, heads.parents, heads.kinds, strict=True):
             place = at.get(parent) if parent is not None else self._loose

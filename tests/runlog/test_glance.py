@@ -14,7 +14,7 @@ from agentnb.exceptions import LogUnreadable
 from agentnb.messages import CreateResult, FunctionCall, RequestUsage, TextMessage
 from agentnb.runlog import Body, Event, ModelFinished, ModelStarted, RunLog, Said, ToolStarted, Usage
 from agentnb.runlog.glance import body_of, glance, usage_of
-from agentnb.runlog.heads import heads_of
+from agentnb.runlog.heads import Heads
 from agentnb.runlog.unread import Unread
 from tests.strategies import bodies
 
@@ -131,16 +131,16 @@ def test_heads_are_those_of_the_facts_read_or_not(log: RunLog) -> None:
     unread = opened(log).events
 
     for facts in (log.events, unread, (unread[0], log.events[1])):
-        heads = heads_of(facts)
+        heads = Heads(facts)
         assert heads.ids == [event.id for event in log]
         assert heads.seqs == [1, 2]
         assert heads.parents == [None, cause]
         assert heads.sources == ["ana", ""]
         assert heads.took == [None, 0.5]
         assert heads.kinds == ["model.started", "model.finished"]
-    assert [datetime.fromisoformat(str(at)) for at in heads_of(unread).times] == [event.at for event in log]
+    assert [datetime.fromisoformat(str(at)) for at in Heads(unread).times] == [event.at for event in log]
     assert {type(event) for event in unread} == {Unread}
 
 
 def test_no_facts_have_no_heads() -> None:
-    assert heads_of(()).ids == []
+    assert Heads(()).ids == []
