@@ -81,20 +81,23 @@ class Heard:
         """
         await self.take(messages)
         inner: list[BaseAgentEvent | BaseChatMessage] = []
+        answer: Response | None = None
         async with aclosing(steps):
+            # To their end, which is cheaper than to close them.
             async for step in steps:
                 if type(step) is ModelClientStreamingChunkEvent:  # of these there are many
                     yield step
-                    continue
-                if isinstance(step, Response):
-                    step.chat_message.metadata.update(metadata)
-                    self.clear()
-                    step.inner_messages = inner
+                elif isinstance(step, Response):
+                    answer = step
+                else:
+                    if not isinstance(step, ModelClientStreamingChunkEvent):
+                        inner.append(step)
                     yield step
-                    return
-                if not isinstance(step, ModelClientStreamingChunkEvent):
-                    inner.append(step)
-                yield step
+        if answer is not None:
+            answer.chat_message.metadata.update(metadata)
+            answer.inner_messages = inner
+            self.clear()
+            yield answer
 
     def save_state(self) -> dict[str, Any]:
         """Return what a saved state needs besides the context; nothing where every turn was answered."""

@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from agentnb.exceptions import LogUnreadable
+from agentnb.messages.unchecked import set_extra, set_names, set_private, set_values
 from agentnb.runlog.events import BODIES, Event, Usage, read_body
 from agentnb.runlog.plain import UNSURE, plain_body, plain_time, plain_usage
 
@@ -24,10 +25,7 @@ class Resolver(Protocol):
 
 _new = object.__new__
 _become = object.__setattr__
-_dict = BaseModel.__dict__["__dict__"]
-own, _fill = _dict.__get__, _dict.__set__
-_SLOTS = ("fields_set", "extra", "private")
-_set_names, _set_extra, _set_private = (BaseModel.__dict__[f"__pydantic_{name}__"].__set__ for name in _SLOTS)
+own = BaseModel.__dict__["__dict__"].__get__
 _NAMES = set(Event.model_fields)
 
 
@@ -93,7 +91,7 @@ def unread(line: bytes, data: dict[str, Any], run_id: str | None, resolver: Reso
     if resolver is not None:
         values["resolver"] = resolver
     made = _new(Unread)
-    _fill(made, values)
+    set_values(made, values)
     return made
 
 
@@ -162,10 +160,10 @@ def _whole(event: Event) -> Event:
             "usage": usage,
             "body": body,
         }
-        _fill(event, whole)
-        _set_names(event, _NAMES)
-        _set_extra(event, None)
-        _set_private(event, None)
+        set_values(event, whole)
+        set_names(event, _NAMES)
+        set_extra(event, None)
+        set_private(event, None)
         # Another thread may be here too; it writes the same.
         _become(event, "__class__", Event)
     return event
@@ -233,7 +231,7 @@ def _as_event(name: str) -> property:
 
 
 # What pydantic and its core read of an object makes it whole, so that they dump, compare and print an `Event`.
-for _name in ("__pydantic_serializer__", *(f"__pydantic_{slot}__" for slot in _SLOTS)):
-    setattr(Unread, _name, _as_event(_name))
+for _part in ("serializer", "fields_set", "extra", "private"):
+    setattr(Unread, f"__pydantic_{_part}__", _as_event(f"__pydantic_{_part}__"))
 for _name, _get in {"at": _at, "body": _body, "usage": _usage}.items():
     setattr(Unread, _name, property(_get))
