@@ -12,8 +12,9 @@ from pydantic import BaseModel, Field
 
 from agentnb.agents.base import BaseChatAgent, check_state
 from agentnb.agents.heard import Heard, Listener
+from agentnb.agents.model import Model
 from agentnb.agents.tool_calls import ToolCalls
-from agentnb.agents.tool_loop import Model, ToolLoop
+from agentnb.agents.tool_loop import ToolLoop
 from agentnb.base import Handoff, Response, TaskRunner
 from agentnb.core import CancellationToken, Component, ComponentModel
 from agentnb.core.component import as_shown, described

@@ -13,7 +13,7 @@ from agentnb.agents.code_writer import CodeWriter
 from agentnb.agents.fences import code_blocks
 from agentnb.agents.heard import Heard, Listener
 from agentnb.agents.import_path import imported, keep_path
-from agentnb.agents.tool_loop import Model
+from agentnb.agents.model import Model
 from agentnb.base import Response
 from agentnb.code_executors.base import CodeExecutor
 from agentnb.core import CancellationToken, ComponentModel

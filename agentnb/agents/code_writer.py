@@ -9,8 +9,9 @@ from pydantic import BaseModel, ValidationError
 
 from agentnb.agents.code_runner import CodeRunner, told
 from agentnb.agents.fences import code_blocks
+from agentnb.agents.heard import Step
+from agentnb.agents.model import Answer, Model, Turn
 from agentnb.agents.recollection import Recollection
-from agentnb.agents.tool_loop import Answer, Model, Step, Turn
 from agentnb.base import Response
 from agentnb.core import CancellationToken, extract_json_from_str
 from agentnb.exceptions import ModelResponseInvalid

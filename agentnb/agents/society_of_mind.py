@@ -8,8 +8,8 @@ from typing import Any
 
 from agentnb.agents.base import BaseChatAgent, check_state
 from agentnb.agents.heard import Heard, Listener
+from agentnb.agents.model import Answer, Model, Turn
 from agentnb.agents.recollection import Recollection
-from agentnb.agents.tool_loop import Answer, Model, Turn
 from agentnb.base import Response, TaskResult, Team, as_said, models_of
 from agentnb.core import CancellationToken
 from agentnb.exceptions import ModelResponseInvalid

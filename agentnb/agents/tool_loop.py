@@ -5,211 +5,38 @@ from __future__ import annotations
 import warnings
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
-from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from agentnb.agents.heard import Step
+from agentnb.agents.model import Answer, Model, Turn
 from agentnb.agents.recollection import Recollection
 from agentnb.agents.tool_calls import Offer, ToolCalls, stopped
 from agentnb.base import Handoff, Response
 from agentnb.core import CancellationToken, extract_json_from_str, new_id, now, well_formed
-from agentnb.exceptions import AnswerUnfit, ModelError, ModelResponseInvalid
+from agentnb.exceptions import AnswerUnfit, ModelResponseInvalid
 from agentnb.memory import Memory
 from agentnb.messages import (
     AssistantMessage,
-    BaseAgentEvent,
     BaseChatMessage,
-    CreateResult,
     FunctionCall,
     FunctionExecutionResult,
     FunctionExecutionResultMessage,
     HandoffMessage,
     LLMMessage,
     MemoryQueryEvent,
-    ModelClientStreamingChunkEvent,
     RequestUsage,
     StructuredMessageFactory,
-    SystemMessage,
     TextMessage,
-    ThoughtEvent,
     ToolCallExecutionEvent,
     ToolCallRequestEvent,
     ToolCallSummaryMessage,
-    remove_images,
 )
-from agentnb.messages.llm import Prefix
 from agentnb.messages.unchecked import made, unchecked
-from agentnb.model_context import ChatCompletionContext
-from agentnb.models.base import ChatCompletionClient
 from agentnb.models.reliable import Abort
 
-Step = BaseAgentEvent | BaseChatMessage | Response
 E = TypeVar("E", ToolCallRequestEvent, ToolCallExecutionEvent)
-
-
-class Turn(NamedTuple):
-    """What all requests and calls of one turn share."""
-
-    token: CancellationToken
-    abort: Abort
-    recollection: Recollection
-
-
-class Answer:
-    """One answer of a model, while it is written and after.
-
-    Attributes:
-        id: The id of the message that will hold it.
-        held: The pieces of a draft, which may turn out not to be said and is shown to nobody before; else None.
-    """
-
-    def __init__(self, agent: str, *, draft: bool = False) -> None:
-        self.id = new_id()
-        self.held: list[ModelClientStreamingChunkEvent] | None = [] if draft else None
-        self._agent = agent
-        self._thought_id: str | None = None
-        self._thinks: bool | None = None
-        self._result: CreateResult | None = None
-
-    @property
-    def result(self) -> CreateResult:
-        """What the model said, once it is there."""
-        if self._result is None:
-            raise ModelResponseInvalid(f"The agent {self._agent!r} was given no answer by its model.")
-        return self._result
-
-    @result.setter
-    def result(self, result: CreateResult) -> None:
-        # No calls at all are an answer without words: servers refuse a conversation with an empty list of calls.
-        self._result = result if result.content else result.model_copy(update={"content": ""})
-
-    def piece(self, text: str) -> ModelClientStreamingChunkEvent:
-        """Announce a piece, with the id of the message that it will be part of."""
-        if self._thinks is None and text.strip():
-            # Clients stream reasoning before the answer, between these two marks.
-            self._thinks = text.lstrip().startswith("<think>")
-            self._thought_id = new_id() if self._thinks else None
-        message_id = self._thought_id if self._thinks else self.id
-        if self._thinks and "</think>" in text:
-            self._thinks = False
-        return unchecked(
-            ModelClientStreamingChunkEvent,
-            {
-                "id": new_id(),
-                "source": self._agent,
-                "models_usage": None,
-                "metadata": {},
-                "created_at": now(),
-                "content": well_formed(text),
-                "full_message_id": message_id,
-                "type": "ModelClientStreamingChunkEvent",
-            },
-        )
-
-    def thought(self) -> ThoughtEvent | None:
-        """Return the reasoning that came with the answer."""
-        if not self.result.thought:
-            return None
-        return ThoughtEvent(id=self._thought_id or new_id(), content=self.result.thought, source=self._agent)
-
-
-class Model:
-    """A model as one agent asks it: with its instructions, its context, its wish to stream."""
-
-    def __init__(
-        self,
-        agent: str,
-        client: ChatCompletionClient,
-        system: list[SystemMessage],
-        context: ChatCompletionContext,
-        *,
-        stream: bool,
-    ) -> None:
-        self.agent = agent
-        self.client = client
-        self.context = context
-        self.streams = stream
-        self._system = system
-        self._plain = Prefix()  # messages without a picture
-
-    async def get(self, answer: Answer, turn: Turn, **options: Any) -> None:
-        """Get an answer whole, of an agent that does not stream."""
-        messages = await self._shown(turn)
-        try:
-            answer.result = await turn.abort.wait(
-                self.client.create(messages, cancellation_token=turn.token, **options)
-            )
-        except Exception as error:
-            _name_asker(error, self.agent, self.client.model_name)
-            raise
-
-    async def ask(
-        self, answer: Answer, turn: Turn, **options: Any
-    ) -> AsyncGenerator[ModelClientStreamingChunkEvent, None]:
-        """Get an answer; yield its pieces, if the agent streams."""
-        if not self.streams:
-            await self.get(answer, turn, **options)
-            return
-        messages = await self._shown(turn)
-        wait, made_of, held = turn.abort.wait, answer.piece, answer.held
-        try:
-            streaming = self.client.create_stream(messages, cancellation_token=turn.token, **options)
-            async with aclosing(streaming) as pieces:
-                while True:
-                    try:
-                        piece = await wait(anext(pieces))
-                    except StopAsyncIteration:
-                        break
-                    if not isinstance(piece, str):
-                        answer.result = piece
-                    elif held is not None:
-                        held.append(made_of(piece))
-                    else:
-                        yield made_of(piece)
-        except Exception as error:
-            _name_asker(error, self.agent, self.client.model_name)
-            raise
-
-    async def _shown(self, turn: Turn) -> list[LLMMessage]:
-        info = self.client.model_info
-        said = turn.recollection.within(
-            await self.context.get_messages(), several=info.get("multiple_system_messages", False)
-        )
-        if type(said) is list and _gives_away(type(self.context)):
-            messages = said
-            messages[:0] = self._system  # not copied: a long conversation is, once a request, already
-        else:
-            messages = [*self._system, *said]
-        return messages if info["vision"] else self._without_images(messages)
-
-    def _without_images(self, messages: list[LLMMessage]) -> list[LLMMessage]:
-        new = messages[self._plain.known(messages) :]
-        if any(message.type == "UserMessage" and not isinstance(message.content, str) for message in new):
-            return remove_images(messages)
-        self._plain.note(messages)
-        return messages
-
-    async def keep(self, result: CreateResult) -> None:
-        """Add an answer to the context."""
-        content = well_formed(result.content) if isinstance(result.content, str) else [*result.content]
-        thought = result.thought and well_formed(result.thought)
-        await self.context.add_message(made(AssistantMessage, content=content, thought=thought, source=self.agent))
-
-
-@lru_cache(maxsize=256)
-def _gives_away(context: type[ChatCompletionContext]) -> bool:
-    """Tell whether a context's list of messages is surely the caller's; one of the user's may be the context's own."""
-    return context.get_messages.__module__.startswith("agentnb.")
-
-
-def _name_asker(error: Exception, agent: str, model: str) -> None:
-    """Say in an error who was asking, without taking another error's place."""
-    asked = f"(asked by the agent {agent!r})"
-    if not isinstance(error, ModelError):
-        error.add_note(f"{model} was asked by the agent {agent!r}.")
-    elif asked not in str(error):
-        error.args = (f"{error} {asked}",)
 
 
 @contextmanager

@@ -2,14 +2,50 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TypeVar
+
 from agentnb.core import EventId
 from agentnb.exceptions import LogUnreadable, UserError
-from agentnb.runlog.events import Event, MemoryStarted, RunStarted
+from agentnb.runlog.events import Branched, Event, MemoryStarted, RunStarted
 from agentnb.runlog.fold import result_facts
+from agentnb.runlog.folder import new_file
 from agentnb.runlog.log import RunLog
+from agentnb.runlog.reader import Origin
+from agentnb.runlog.store import JsonLinesStore
 from agentnb.runlog.story import below
 
+L = TypeVar("L", bound=RunLog)
+
 _ENDS = {"tool.started": "tool.finished", "code.started": "code.finished", "memory.started": "memory.finished"}
+
+
+def branched(log: L, at: int | None, message: int | None, *, why: str, folder: Path | None) -> L:
+    """Return what `RunLog.branch` returns; without a folder it has no file."""
+    at = cut(log, at, message)
+    branch = type(log)()
+    branch._events = log._events[:at]
+    branch.origin = Origin(log.id, at, log.path)
+    if folder is not None:
+        runner = next((event.source for event in log if event.kind == "run.started"), "run")
+        shares = _has_on_disk(log, at, folder)
+        origin = {"run": log.id, "at": at, **({"file": log.path.name} if log.path and shares else {})}
+        store = JsonLinesStore(new_file(folder, f"{runner}-branch", branch.id), branch.id, origin=origin)
+        store.last = at if shares else 0
+        branch.store = store
+        branch._hand_over(store)
+        branch._check_disk()
+    branch.append(Branched(origin=log.id, at=at, why=why))
+    branch.close()  # whoever goes on from it takes the file: this log, or one that opens it
+    return branch
+
+
+def _has_on_disk(log: RunLog, at: int, folder: Path) -> bool:
+    path = log.path
+    # A damaged file is one that somebody may mend or throw away.
+    if log.damage is not None or path is None or path.parent.resolve() != folder.resolve() or not path.exists():
+        return False
+    return not log.store.unsaved if log.store is not None else at <= log._read
 
 
 def cut(log: RunLog, at: int | None, message: int | None) -> int:

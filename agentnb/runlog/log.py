@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from agentnb.core import EventId, new_id, now
 from agentnb.exceptions import LogUnreadable, UserError
 from agentnb.runlog import saving
-from agentnb.runlog.events import Body, Branched, Event, InputAnswered, Noted, Usage, unchecked
+from agentnb.runlog.events import Body, Event, InputAnswered, Noted, Usage, unchecked
 from agentnb.runlog.folder import find_file, new_file, runs_folder
 from agentnb.runlog.questions import Questions
 from agentnb.runlog.questions import in_loop as in_loop
@@ -250,31 +250,9 @@ class RunLog(Questions):
         """
         self._check_dense("be branched")
         # The fold of a result is made for logs: it stands on this module.
-        from agentnb.runlog.branch import cut
+        from agentnb.runlog.branch import branched
 
-        at = cut(self, at, message)
-        log = type(self)()
-        log._events = self._events[:at]
-        log.origin = Origin(self.id, at, self.path)
-        folder = None if in_memory else folder or runs_folder()
-        if folder is not None:
-            runner = next((event.source for event in self if event.kind == "run.started"), "run")
-            shares = self._has_on_disk(at, folder)
-            origin = {"run": self.id, "at": at, **({"file": self.path.name} if self.path and shares else {})}
-            log.store = JsonLinesStore(new_file(folder, f"{runner}-branch", log.id), log.id, origin=origin)
-            log.store.last = at if shares else 0
-            log._hand_over(log.store)
-            log._check_disk()
-        log.append(Branched(origin=self.id, at=at, why=why))
-        log.close()  # whoever goes on from it takes the file: this log, or one that opens it
-        return log
-
-    def _has_on_disk(self, at: int, folder: Path) -> bool:
-        path = self.path
-        # A damaged file is one that somebody may mend or throw away.
-        if self.damage is not None or path is None or path.parent.resolve() != folder.resolve() or not path.exists():
-            return False
-        return not self.store.unsaved if self.store is not None else at <= self._read
+        return branched(self, at, message, why=why, folder=None if in_memory else folder or runs_folder())
 
     def _is_dense(self) -> bool:
         return not self._events or self._events[-1].seq == len(self._events)
