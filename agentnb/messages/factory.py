@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
@@ -102,7 +103,7 @@ class MessageFactory:
         return self._classes.get(message_type.__name__) is message_type
 
     def register(self, message_type: type[BaseAgentEvent | BaseChatMessage]) -> None:
-        """Make a class known.
+        """Make a class known; warn if its messages cannot be read again from what is saved of them.
 
         Raises:
             ValueError: If it is no message class, or its name is taken.
@@ -111,6 +112,7 @@ class MessageFactory:
             raise ValueError(f"{message_type!r} is no message class; derive it from BaseChatMessage or BaseAgentEvent.")
         if message_type.__name__ in self._classes:
             raise ValueError(f"The message type {message_type.__name__!r} is registered already.")
+        _warn_of_type(message_type)
         self._classes[message_type.__name__] = message_type
 
     def types(self) -> list[type[BaseAgentEvent | BaseChatMessage]]:
@@ -175,6 +177,26 @@ class MessageFactory:
             "type": "TextMessage",
         }
         return unchecked(chat.TextMessage, values)
+
+
+def _warn_of_type(cls: type[BaseAgentEvent | BaseChatMessage]) -> None:
+    # Not refused: it can be said all the same, and AutoGen takes it, too.
+    name = cls.__name__
+    own = cls.__pydantic_decorators__
+    if "type" in own.computed_fields or own.model_serializers or cls.dump is not BaseMessage.dump:
+        return  # it says itself what is written
+    field = cls.model_fields.get("type")
+    if field is None:
+        what = "no field 'type', so what is saved of it cannot be loaded"
+    elif isinstance(field.default, str) and field.default != name:
+        what = f"the type {field.default!r}, so what is saved of it is not loaded as a {name}"
+    else:
+        return
+    warnings.warn(
+        f'The message class {name} has {what}. Give it the field type: Literal["{name}"] = "{name}".',
+        UserWarning,
+        stacklevel=3,
+    )
 
 
 class UnknownMessage(BaseChatMessage):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import pytest
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, TypeAdapter, computed_field
 
 from agentnb.messages import (
     AgentEvent,
@@ -75,6 +76,53 @@ def test_registering_twice_is_refused() -> None:
 
     with pytest.raises(ValueError, match="'Poem' is registered already"):
         factory.register(Poem)
+
+
+class Untyped(BaseTextChatMessage):
+    pass
+
+
+class Mistyped(BaseTextChatMessage):
+    type: Literal["mist"] = "mist"
+
+
+class Derived(TextMessage):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        (Untyped, r'Untyped has no field \'type\', .* cannot be loaded\. .* type: Literal\["Untyped"\] = "Untyped"'),
+        (Mistyped, "Mistyped has the type 'mist', so what is saved of it is not loaded as a Mistyped"),
+        (Derived, "Derived has the type 'TextMessage', so what is saved of it is not loaded as a Derived"),
+    ],
+)
+def test_a_class_that_cannot_be_read_again_is_warned_of_when_it_is_registered(kind: Any, says: str) -> None:
+    factory = MessageFactory()
+
+    with pytest.warns(UserWarning, match=says):
+        factory.register(kind)
+    assert factory.is_registered(kind)
+
+
+def test_a_class_that_writes_its_type_itself_is_not_warned_of() -> None:
+    class Computed(BaseTextChatMessage):
+        @computed_field  # type: ignore[prop-decorator]
+        @property
+        def type(self) -> str:
+            return "Computed"
+
+    class Dumped(BaseTextChatMessage):
+        def dump(self) -> Mapping[str, Any]:
+            return {"type": "Dumped", **super().dump()}
+
+    factory = MessageFactory()
+    factory.register(Computed)
+    factory.register(Dumped)
+
+    for kind in (Computed, Dumped):
+        assert type(factory.create(kind(content="x", source="a").dump())) is kind
 
 
 @pytest.mark.parametrize("bad", [int, UserMessage, "TextMessage"])
