@@ -176,6 +176,17 @@ async def test_a_team_that_insists_on_its_end_is_let_go_in_the_end_and_it_is_sai
     assert [v.allowed for v in verdicts(result.log)] == [False] * 4
 
 
+async def test_the_remark_of_the_refusal_that_ends_the_run_says_so_and_those_before_do_not() -> None:
+    team = duo("DONE", max_turns=None, termination_condition=MaxMessageTermination(1))
+
+    result = await kept(team, forbid("done", "", "Not yet.")).run(task="go")
+
+    *before, last = [m.to_text() for m in result.messages if m.source == "mission_keeper"]
+    assert len(before) == 3
+    assert all(remark.endswith("Not yet.") for remark in before)
+    assert last.endswith("Not yet. The run ends: this was refused 3 times in a row before.")
+
+
 async def test_the_limit_of_turns_is_no_end_that_can_be_refused() -> None:
     result = await kept(duo("a"), forbid("done", "", "Not yet.")).run(task="go")
 
