@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentnb.base import BrokenOff, ChatAgent, Response, take_turn
+from agentnb.base.agent import warn_of_two
 from agentnb.base.restoring import Told, remind, said_below, taken_up
 from agentnb.core import CancellationToken, EventId
 from agentnb.core.cancellation import unless_cancelled
@@ -33,9 +34,12 @@ class BaseChatAgent(ChatAgent, ABC):
 
     Raises:
         ValueError: If `name` is no Python identifier.
+        TypeError: If it is no text.
     """
 
     def __init__(self, name: str, description: str) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"The agent name is {name!r:.80}; it must be a text such as 'ana'.")
         if not name.isidentifier():
             raise UserError(
                 f"The agent name {name!r} is no Python identifier: letters, digits and '_' only, no digit first. "
@@ -59,7 +63,12 @@ class BaseChatAgent(ChatAgent, ABC):
     async def on_messages_stream(
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
     ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
-        response = await self.on_messages(messages, cancellation_token)
+        response: Any = await self.on_messages(messages, cancellation_token)
+        if not isinstance(response, Response):
+            raise AgentFailed(
+                f"on_messages of the agent {self.name!r} returned {response!r:.80}; it must return a Response: "
+                "Response(chat_message=…)."
+            )
         for message in response.inner_messages or ():
             yield message
         yield response
@@ -69,10 +78,15 @@ class BaseChatAgent(ChatAgent, ABC):
     ) -> Response:
         """Return the answer of `on_messages_stream`, for agents that write that one."""
         async with aclosing(self.on_messages_stream(messages, cancellation_token)) as items:
+            answer: Response | None = None
             async for item in items:
                 if isinstance(item, Response):
-                    return item
-        raise AgentFailed(f"The agent {self.name!r} ended without an answer.")
+                    if answer is not None:
+                        warn_of_two(self)
+                    answer = item
+        if answer is None:
+            raise AgentFailed(f"The agent {self.name!r} ended without an answer.")
+        return answer
 
     async def _perform(
         self, task: list[BaseChatMessage], run: Run, cancellation_token: CancellationToken | None, echo: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, nullcontext
@@ -147,6 +148,16 @@ def _sort(cls: type[object]) -> Literal["chunk", "message", "neither"]:
     return "message" if issubclass(cls, BaseAgentEvent | BaseChatMessage) else "neither"
 
 
+def warn_of_two(agent: ChatAgent) -> None:
+    """Warn that an agent gave a second answer in one turn."""
+    warnings.warn(
+        f"The agent {agent.name!r} yielded a second Response in one turn: the others hear the last one only. Yield "
+        "what is said before it as messages.",
+        UserWarning,
+        stacklevel=2,
+    )
+
+
 async def take_turn(
     agent: ChatAgent,
     messages: Sequence[BaseChatMessage],
@@ -156,6 +167,8 @@ async def take_turn(
     again: BrokenOff | None = None,
 ) -> list[BaseAgentEvent | BaseChatMessage]:
     """Let an agent answer new messages, and say through `run` what it yields.
+
+    Of several `Response`s, which are warned of, the last is the answer.
 
     Args:
         agent: Who.
@@ -168,10 +181,10 @@ async def take_turn(
         What it said, its answer last.
 
     Raises:
-        AgentFailed: If it yields no `Response`, or something that is no message.
+        AgentFailed: If it yields no `Response`, or something that is no message, or a message behind the answer.
     """
     said: list[BaseAgentEvent | BaseChatMessage] = []
-    answered = False
+    answer: BaseChatMessage | None = None
     keeps = agent._keeps()
     with run.turn(agent.name, keeps=keeps, again=again and again.seq):
         with replaying(again.recording) if again else _NOTHING:
@@ -181,7 +194,14 @@ async def take_turn(
                         run.chunk(item)
                         continue
                     if isinstance(item, Response):
-                        item, answered = item.chat_message, True
+                        if answer is not None:
+                            warn_of_two(agent)
+                        item = answer = item.chat_message
+                        if not isinstance(answer, BaseChatMessage):
+                            raise AgentFailed(
+                                f"The agent {agent.name!r} gave a Response whose chat_message is {answer!r:.80}; "
+                                "it must be a chat message such as TextMessage(content=…, source=…)."
+                            )
                     match _sort(type(item)):
                         case "chunk":
                             run.chunk(item)
@@ -192,8 +212,13 @@ async def take_turn(
                             raise AgentFailed(
                                 f"The agent {agent.name!r} yielded {item!r}; it may yield messages and a Response."
                             )
-        if not answered:
+        if answer is None:
             raise AgentFailed(f"The agent {agent.name!r} ended its turn without a Response.")
+        if said[-1] is not answer:
+            raise AgentFailed(
+                f"The agent {agent.name!r} yielded {said[-1]!r:.80} after its Response, and others hear what comes "
+                "last; yield the Response last."
+            )
         if keeps is None and agent._has_state():
             await run.note_state(agent.name, agent.save_state)
     return said

@@ -94,6 +94,12 @@ def test_a_name_that_is_no_identifier_is_refused_with_one_that_is(bad: str, bett
     assert better.isidentifier()
 
 
+@pytest.mark.parametrize("name", [3, None, Echo()], ids=["number", "none", "agent"])
+def test_a_name_that_is_no_text_is_refused(name: Any) -> None:
+    with pytest.raises(TypeError, match=r"The agent name is .*; it must be a text such as 'ana'"):
+        Echo(name)
+
+
 def test_an_identifier_of_any_alphabet_is_a_name() -> None:
     assert Echo("größe").name == "größe"
 
@@ -156,6 +162,65 @@ async def test_an_agent_that_yields_something_else_fails_by_name() -> None:
 async def test_an_agent_that_gives_no_response_fails_by_name() -> None:
     with pytest.raises(AgentFailed, match="'echo' ended its turn without a Response"):
         await Yields(ThoughtEvent(content="x", source="echo")).run(task="hi")
+
+
+@pytest.mark.parametrize(
+    "returned", [TextMessage(content="hi", source="echo"), "hi", None], ids=["message", "text", "none"]
+)
+async def test_an_agent_that_returns_no_response_fails_by_name(returned: Any) -> None:
+    class Returns(Echo):
+        async def on_messages(self, messages: Any, cancellation_token: CancellationToken) -> Any:
+            return returned
+
+    with pytest.raises(AgentFailed, match=r"'echo' returned .*; it must return a Response: Response\(chat_message=…\)"):
+        await Returns().run(task="hi")
+
+
+@pytest.mark.parametrize("said", ["hi", None, ThoughtEvent(content="x", source="echo")], ids=["text", "none", "event"])
+async def test_a_response_without_a_chat_message_fails_by_name(said: Any) -> None:
+    with pytest.raises(AgentFailed, match=r"'echo' gave a Response whose chat_message is .*; it must be"):
+        await Yields(Response(chat_message=said)).run(task="hi")
+
+
+async def test_of_two_responses_both_are_said_the_others_hear_the_last_and_there_is_a_warning() -> None:
+    one, two = (Response(chat_message=TextMessage(content=text, source="echo")) for text in ("one", "two"))
+    ben = Echo("ben")
+
+    with pytest.warns(UserWarning, match="'echo' yielded a second Response in one turn: the others hear the last one"):
+        result = await RoundRobinGroupChat([Yields(one, two), ben], max_turns=2).run(task="hi")
+
+    assert [m.to_text() for m in result.messages] == ["hi", "one", "two", "hm", "hi two"]
+    assert [[m.to_text() for m in got] for got in ben.got] == [["hi", "two"]]
+
+
+async def test_of_two_responses_the_last_is_the_answer_to_who_asks_for_one() -> None:
+    class Streams(Yields):
+        async def on_messages(
+            self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
+        ) -> Response:
+            return await self._answer_streamed(messages, cancellation_token)
+
+    one, two = (Response(chat_message=TextMessage(content=text, source="echo")) for text in ("one", "two"))
+
+    with pytest.warns(UserWarning, match="second Response"):
+        answer = await Streams(one, two).on_messages([], CancellationToken())
+
+    assert answer is two
+
+
+async def test_an_agent_that_speaks_behind_its_response_fails_by_name() -> None:
+    said = Response(chat_message=TextMessage(content="x", source="echo"))
+
+    with pytest.raises(
+        AgentFailed, match=r"'echo' yielded ThoughtEvent.* after its Response.*; yield the Response last"
+    ):
+        await Yields(said, ThoughtEvent(content="y", source="echo")).run(task="hi")
+
+
+async def test_pieces_behind_the_response_do_no_harm() -> None:
+    said = Response(chat_message=TextMessage(content="x", source="echo"))
+
+    assert (await Yields(said, *pieces("x")).run(task="hi")).messages[-1] is said.chat_message
 
 
 @pytest.mark.parametrize("how", ["token", "task"])
