@@ -33,7 +33,8 @@ from agentnb.messages import (
 )
 from agentnb.messages.structured import check_fields
 from agentnb.model_context import ChatCompletionContext, UnboundedChatCompletionContext
-from agentnb.models.base import ChatCompletionClient
+from agentnb.model_context.base import require_context
+from agentnb.models.base import ChatCompletionClient, name_of, require_client
 from agentnb.tools import BaseTool, FunctionTool, StaticStreamWorkbench, StaticWorkbench, Workbench
 
 DEFAULT_DESCRIPTION = "An assistant that answers questions and uses tools."
@@ -102,7 +103,7 @@ class AssistantAgent(Listener, BaseChatAgent, Component[AssistantAgentConfig]):
     Raises:
         ValueError: If tools and handoffs do not go together, the model cannot call any, or a format names an unknown
             field.
-        TypeError: If `memory` is no list of memories.
+        TypeError: If an argument is of another kind: the name of a model as its client, one function as `tools`.
     """
 
     component_config_schema = AssistantAgentConfig
@@ -130,19 +131,18 @@ class AssistantAgent(Listener, BaseChatAgent, Component[AssistantAgentConfig]):
         metadata: dict[str, str] | None = None,
     ) -> None:
         super().__init__(name, description)
-        made = _tools(tools)
+        require_client(model_client, f"the agent {name!r}")
+        require_context(model_context, f"the agent {name!r}")
+        made = _tools(name, tools)
         if made and workbench is not None:
             raise UserError("An agent takes `tools` or `workbench`, not both; put the tools into a StaticWorkbench.")
-        if workbench is None:
-            self._workbenches: list[Workbench] = [StaticStreamWorkbench(made)]
-        else:
-            self._workbenches = [workbench] if isinstance(workbench, Workbench) else list(workbench)
+        self._workbenches = [StaticStreamWorkbench(made)] if workbench is None else _workbenches(name, workbench)
         self._handoffs = _handoffs(name, handoffs, {tool.name for tool in made})
         able = made or workbench is not None or self._handoffs
         if able and not model_client.model_info["function_calling"]:
             raise UserError(
                 f"The agent {name!r} has {'tools' if made or workbench is not None else 'handoffs'}, but "
-                f"{model_client.model_name} cannot call any. Choose a model that can, or give the agent none."
+                f"{name_of(model_client)} cannot call any. Choose a model that can, or give the agent none."
             )
         if max_tool_iterations < 1:
             raise UserError(f"max_tool_iterations is {max_tool_iterations}; it must be at least 1.")
@@ -164,6 +164,11 @@ class AssistantAgent(Listener, BaseChatAgent, Component[AssistantAgentConfig]):
         self._still = {tool.name for tool in made if not hasattr(tool, "run_json_stream")}
         self._answers: StructuredMessageFactory | None = None
         if output_content_type is not None:
+            if not (isinstance(output_content_type, type) and issubclass(output_content_type, BaseModel)):
+                raise TypeError(
+                    f"The output_content_type of the agent {name!r} is {output_content_type!r:.80}; it must be a class "
+                    "of pydantic's: class Answer(BaseModel): …"
+                )
             self._answers = StructuredMessageFactory(
                 input_model=output_content_type, format_string=output_content_type_format
             )
@@ -195,7 +200,7 @@ class AssistantAgent(Listener, BaseChatAgent, Component[AssistantAgentConfig]):
         return self._context
 
     def _run_model(self) -> str:
-        return self._client.model_name
+        return name_of(self._client)
 
     async def on_messages(self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken) -> Response:
         return await self._answer_streamed(messages, cancellation_token)
@@ -323,7 +328,12 @@ class AssistantAgent(Listener, BaseChatAgent, Component[AssistantAgentConfig]):
         return cls._from_config(AssistantAgentConfig.model_validate(config))
 
 
-def _tools(tools: Sequence[Any] | None) -> list[BaseTool[Any, Any]]:
+def _tools(agent: str, tools: Any) -> list[BaseTool[Any, Any]]:
+    if tools is not None and (isinstance(tools, str) or not isinstance(tools, Iterable)):
+        name = getattr(tools, "__name__", "…")
+        raise TypeError(
+            f"The tools of the agent {agent!r} are {tools!r:.80}; give a list of functions or tools: tools=[{name}]."
+        )
     made: list[BaseTool[Any, Any]] = []
     for tool in tools or ():
         if isinstance(tool, BaseTool):
@@ -335,7 +345,24 @@ def _tools(tools: Sequence[Any] | None) -> list[BaseTool[Any, Any]]:
     return made
 
 
-def _handoffs(agent: str, handoffs: Sequence[Any] | None, taken: set[str]) -> dict[str, Handoff]:
+def _workbenches(agent: str, given: Any) -> list[Workbench]:
+    many = isinstance(given, Iterable) and not isinstance(given, str | Workbench)
+    benches = list(given) if many else [given]
+    for one in benches:
+        if not isinstance(one, Workbench):
+            raise TypeError(
+                f"The workbench of the agent {agent!r} is {given!r:.80}; give a Workbench, such as "
+                "StaticWorkbench([…]), or a list of them."
+            )
+    return benches
+
+
+def _handoffs(agent: str, handoffs: Any, taken: set[str]) -> dict[str, Handoff]:
+    if handoffs is not None and (isinstance(handoffs, str | Handoff) or not isinstance(handoffs, Iterable)):
+        raise TypeError(
+            f"The handoffs of the agent {agent!r} are {handoffs!r:.80}; give a list of names or Handoffs: "
+            f"handoffs=[{handoffs if isinstance(handoffs, str) else '…'!r}]."
+        )
     made: list[Handoff] = []
     for handoff in handoffs or ():
         if isinstance(handoff, str):

@@ -28,7 +28,8 @@ from agentnb.messages import (
     TextMessage,
 )
 from agentnb.model_context import ChatCompletionContext, UnboundedChatCompletionContext
-from agentnb.models.base import ChatCompletionClient
+from agentnb.model_context.base import require_context
+from agentnb.models.base import ChatCompletionClient, name_of, require_client
 from agentnb.runlog import current
 from agentnb.runlog.recorded import unrecorded
 
@@ -69,6 +70,8 @@ class CodeExecutorAgent(Listener, BaseChatAgent):
 
     Raises:
         ValueError: If `max_retries_on_error` is negative, or positive without a model that gives structured output.
+        TypeError: If the model client, the context, the approval function, the sources or the languages are something
+            else.
     """
 
     DEFAULT_TERMINAL_DESCRIPTION = "Runs the Python and shell code that others write in fenced blocks."
@@ -98,7 +101,18 @@ class CodeExecutorAgent(Listener, BaseChatAgent):
         super().__init__(name, description or default)
         if not isinstance(code_executor, CodeExecutor):
             raise UserError(f"code_executor is {code_executor!r}; give a CodeExecutor such as JupyterCodeExecutor().")
+        if model_client is not None:
+            require_client(model_client, f"the agent {name!r}")
+        require_context(model_context, f"the agent {name!r}")
+        for argument, texts in (("sources", sources), ("supported_languages", supported_languages)):
+            if isinstance(texts, str):
+                raise TypeError(f"{argument} of the agent {name!r} is the text {texts!r}; give a list: [{texts!r}].")
         _check_retries(name, max_retries_on_error, model_client)
+        if approval_func is not None and not (isinstance(approval_func, str) or callable(approval_func)):
+            raise TypeError(
+                f"The approval_func of the agent {name!r} is {approval_func!r:.80}, which cannot be called; give a "
+                "function such as ask_person or approve_all."
+            )
         if approval_func is None:
             warnings.warn(
                 f"The agent {name!r} will run code unasked. Pass approval_func to be asked, "
@@ -135,7 +149,7 @@ class CodeExecutorAgent(Listener, BaseChatAgent):
         return self._approval is ask_person
 
     def _run_model(self) -> str:
-        return self._client.model_name if self._client is not None else ""
+        return name_of(self._client) if self._client is not None else ""
 
     async def share(self, variables: Mapping[str, Any]) -> list[str]:
         return [self.name] if await self._runner.executor.share(variables) else []
@@ -231,7 +245,7 @@ def _check_retries(name: str, retries: int, client: ChatCompletionClient | None)
     if retries < 0:
         raise UserError(f"max_retries_on_error of {name!r} is {retries}; it must be 0 or more.")
     if retries > 0 and (client is None or not client.model_info.get("structured_output")):
-        who = "there is no model_client" if client is None else f"{client.model_name} cannot give any"
+        who = "there is no model_client" if client is None else f"{name_of(client)} cannot give any"
         raise UserError(
             f"max_retries_on_error of {name!r} is {retries}, which needs a model with structured output, and {who}. "
             "Give a model_client that can, or leave it at 0."

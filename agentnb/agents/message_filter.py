@@ -62,12 +62,21 @@ class MessageFilterAgent(BaseChatAgent):
         name: A Python identifier; the agent's name in a team.
         wrapped_agent: Who hears and answers.
         filter: What is heard.
+
+    Raises:
+        ValueError: If `wrapped_agent` is no agent.
+        TypeError: If `filter` is something else.
     """
 
     def __init__(self, name: str, wrapped_agent: BaseChatAgent, filter: MessageFilterConfig) -> None:
         if not isinstance(wrapped_agent, BaseChatAgent):
             raise UserError(f"wrapped_agent of {name!r} is {wrapped_agent!r}; give an agent.")
         super().__init__(name, wrapped_agent.description)
+        if not isinstance(filter, MessageFilterConfig):
+            raise TypeError(
+                f"The filter of the agent {name!r} is {filter!r:.80}; give "
+                "MessageFilterConfig(per_source=[PerSourceFilter(source=…)])."
+            )
         self._wrapped = wrapped_agent
         self._filter = filter
 

@@ -23,7 +23,8 @@ from agentnb.messages import (
     UserMessage,
 )
 from agentnb.model_context import ChatCompletionContext, UnboundedChatCompletionContext
-from agentnb.models.base import ChatCompletionClient
+from agentnb.model_context.base import require_context
+from agentnb.models.base import ChatCompletionClient, name_of, require_client
 from agentnb.models.reliable import Abort
 
 Item = BaseAgentEvent | BaseChatMessage
@@ -48,6 +49,9 @@ class SocietyOfMindAgent(Listener, BaseChatAgent):
         instruction: Told to the model before the team's messages.
         response_prompt: Told to the model after them.
         model_context: How much of earlier turns the team is told; default: all of it.
+
+    Raises:
+        TypeError: If the team, the model client or the context is something else.
     """
 
     DEFAULT_DESCRIPTION = "A team that works inside and answers with one voice."
@@ -72,6 +76,8 @@ class SocietyOfMindAgent(Listener, BaseChatAgent):
         super().__init__(name, description or self.DEFAULT_DESCRIPTION)
         if not isinstance(team, Team):
             raise TypeError(f"team of {name!r} is {team!r}; give a team, such as RoundRobinGroupChat([…]).")
+        require_client(model_client, f"the agent {name!r}")
+        require_context(model_context, f"the agent {name!r}")
         self._team = team
         self._client = model_client
         self._instruction = instruction or self.DEFAULT_INSTRUCTION
@@ -93,7 +99,7 @@ class SocietyOfMindAgent(Listener, BaseChatAgent):
         return self._team.asks_person
 
     def _run_model(self) -> str:
-        return models_of([self._client.model_name, self._team._run_model()])
+        return models_of([name_of(self._client), self._team._run_model()])
 
     async def share(self, variables: Mapping[str, Any]) -> list[str]:
         return await self._team.share(variables)

@@ -62,6 +62,9 @@ class UserProxyAgent(BaseChatAgent):
         input_func: Answers a prompt in place of the person: a function of the prompt, called in a thread, or a
             coroutine function of the prompt and a cancellation token. Configs hold the path it is imported from,
             which may be given too; one that has none is left out of them, with a warning.
+
+    Raises:
+        TypeError: If `input_func` cannot be called.
     """
 
     InputRequestContext = InputRequestContext
@@ -70,6 +73,11 @@ class UserProxyAgent(BaseChatAgent):
         self, name: str, *, description: str = "A human user", input_func: InputFuncType | str | None = None
     ) -> None:
         super().__init__(name, description)
+        if input_func is not None and not (isinstance(input_func, str) or callable(input_func)):
+            raise TypeError(
+                f"The input_func of the agent {name!r} is {input_func!r:.80}, which cannot be called; give a function "
+                "that takes a prompt and returns the answer."
+            )
         self._input: Callable[..., Any] | None
         self._input = imported(input_func, "input_func") if isinstance(input_func, str) else input_func
         self._named = keep_path(self, "input_func", input_func, or_drop=True)

@@ -146,3 +146,20 @@ def at_least_one(name: str, value: int) -> int:
     if not isinstance(value, Integral) or value <= 0:
         raise UserError(f"{name} is {value!r}; it must be a whole number of at least 1.")
     return value
+
+
+def require_context(context: Any, whose: str) -> None:
+    """Refuse what is given as a model context and is none; None stands for the default.
+
+    Args:
+        context: What was given.
+        whose: Whose `model_context` it is to be, for the error.
+
+    Raises:
+        TypeError: If it is something else.
+    """
+    if context is not None and not isinstance(context, ChatCompletionContext):
+        raise TypeError(
+            f"The model_context of {whose} is {context!r:.80}; give one such as "
+            "BufferedChatCompletionContext(buffer_size=10), or None for all that was said."
+        )

@@ -32,7 +32,9 @@ __all__ = [
     "ToolSchema",
     "UsageCounter",
     "check_request",
+    "name_of",
     "refuse_images",
+    "require_client",
     "tool_schema",
     "validate_model_info",
 ]
@@ -261,6 +263,42 @@ class CountingClient(ChatCompletionClient, ABC):
 
     def total_usage(self) -> RequestUsage:
         return self._usage.total
+
+
+def require_client(client: Any, whose: str) -> None:
+    """Refuse what is no model client; one that only looks like one, as in tests, will do.
+
+    Args:
+        client: What was given.
+        whose: Whose `model_client` it is to be, for the error.
+
+    Raises:
+        TypeError: If it lacks `create`, `create_stream` or `model_info`, or is a class.
+    """
+    if isinstance(client, ChatCompletionClient) or (_is_like_a_client(client) and not isinstance(client, type)):
+        return
+    way_out = "agentnb.models.choose().client is the one that is set up here"
+    if isinstance(client, str):
+        from agentnb.core import plugins
+        from agentnb.models import catalog  # which imports this module
+
+        text = f"openai:{client}" if catalog.info_of(client) else "openai:gpt-4o-mini"
+        if client.partition(":")[0] in plugins.names("model"):
+            text = client
+        way_out = f"agentnb.models.model_from_text({text!r}) makes one of a text"
+    elif isinstance(client, type) and _is_like_a_client(client):
+        way_out = f"that is the class, so write {client.__name__}(…)"
+    raise TypeError(f"The model_client of {whose} is {client!r:.80}; give a model client: {way_out}.")
+
+
+def _is_like_a_client(client: Any) -> bool:
+    return all(hasattr(client, name) for name in ("create", "create_stream", "model_info"))
+
+
+def name_of(client: Any) -> str:
+    """Return the model in one short text, also for what only looks like a client and has no `model_name`."""
+    name = getattr(client, "model_name", None)
+    return name if isinstance(name, str) else type(client).__name__
 
 
 def tool_schema(tool: Any) -> ToolSchema:

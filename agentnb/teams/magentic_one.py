@@ -22,7 +22,7 @@ from agentnb.messages import (
     TextMessage,
     UserMessage,
 )
-from agentnb.models import ChatCompletionClient
+from agentnb.models.base import ChatCompletionClient, name_of, require_client
 from agentnb.runtimes import AgentRuntime
 from agentnb.teams import magentic_prompts as prompts
 from agentnb.teams.base import LIMIT, Choice, RememberingPolicy, TeamView
@@ -286,7 +286,7 @@ class MagenticOneGroupChat(BaseGroupChat):
 
     Raises:
         ValueError: If there are no participants, two of one name, or `max_turns` or `max_stalls` is not positive.
-        TypeError: If a participant is no agent.
+        TypeError: If a participant is no agent, or the model client or the prompt is something else.
         ModelResponseInvalid: From a run, if the model gives no usable progress ledger in ten attempts; `partial` holds
             its last reply.
     """
@@ -308,6 +308,11 @@ class MagenticOneGroupChat(BaseGroupChat):
         custom_message_types: Sequence[type[BaseAgentEvent | BaseChatMessage]] | None = None,
         emit_team_events: bool = False,
     ) -> None:
+        require_client(model_client, type(self).__name__)
+        if not isinstance(final_answer_prompt, str):
+            raise TypeError(
+                f"The final_answer_prompt of {type(self).__name__} is {final_answer_prompt!r:.80}; it must be a text."
+            )
         if max_stalls < 1:
             raise UserError(f"max_stalls is {max_stalls}; it must be at least 1.")
         orchestrator = Orchestrator(
@@ -332,4 +337,4 @@ class MagenticOneGroupChat(BaseGroupChat):
         return NAME
 
     def _run_model(self) -> str:
-        return models_of([super()._run_model(), self._orchestrator.client.model_name])
+        return models_of([super()._run_model(), name_of(self._orchestrator.client)])

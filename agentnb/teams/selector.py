@@ -22,7 +22,8 @@ from agentnb.messages import (
     UserMessage,
 )
 from agentnb.model_context import ChatCompletionContext, UnboundedChatCompletionContext
-from agentnb.models.base import ChatCompletionClient
+from agentnb.model_context.base import require_context
+from agentnb.models.base import ChatCompletionClient, name_of, require_client
 from agentnb.models.families import ModelFamily
 from agentnb.runlog import current
 from agentnb.runtimes import AgentRuntime
@@ -299,6 +300,7 @@ class SelectorGroupChat(BaseGroupChat):
     Raises:
         ValueError: If there are fewer than two participants, the prompt cannot be filled in, or a number is not
             positive; at a choice, if a function names somebody who takes no part.
+        TypeError: If the model client, the context, or one of the functions is something else.
     """
 
     def __init__(
@@ -321,6 +323,14 @@ class SelectorGroupChat(BaseGroupChat):
         model_client_streaming: bool = False,
         model_context: ChatCompletionContext | None = None,
     ) -> None:
+        require_client(model_client, type(self).__name__)
+        require_context(model_context, type(self).__name__)
+        for argument, function in (("selector_func", selector_func), ("candidate_func", candidate_func)):
+            if function is not None and not callable(function):
+                raise TypeError(
+                    f"The {argument} of {type(self).__name__} is {function!r:.80}, which cannot be called; give a "
+                    "function of the messages so far."
+                )
         selector = Selector(
             model_client,
             prompt=selector_prompt,
@@ -356,7 +366,7 @@ class SelectorGroupChat(BaseGroupChat):
         return MANAGER
 
     def _run_model(self) -> str:
-        return models_of([super()._run_model(), self._model_client.model_name])
+        return models_of([super()._run_model(), name_of(self._model_client)])
 
     async def close(self) -> None:
         """Release what the agents and the model hold, such as kernels and connections."""

@@ -106,11 +106,17 @@ class AgentTool(TaskRunnerTool):
     Args:
         agent: The agent; the tool has its name and description.
         return_value_as_last_message: Whether the caller reads its last message only; else all of them.
+
+    Raises:
+        TypeError: If it is no agent.
     """
 
     _kind = "agent"
 
     def __init__(self, agent: ChatAgent, return_value_as_last_message: bool = False) -> None:
+        if not isinstance(agent, ChatAgent):
+            way_out = "write TeamTool(team, name=…, description=…)" if isinstance(agent, Team) else "give an agent"
+            raise TypeError(f"The agent of an AgentTool is {agent!r:.80}; {way_out}.")
         super().__init__(
             agent, agent.name, agent.description, return_value_as_last_message=return_value_as_last_message
         )
@@ -131,9 +137,16 @@ class TeamTool(TaskRunnerTool):
         name: The tool's name, as the model calls it.
         description: What it does, as the model reads it.
         return_value_as_last_message: Whether the caller reads its last message only; else all of them.
+
+    Raises:
+        TypeError: If it is no team.
     """
 
     _kind = "team"
 
     def __init__(self, team: Team, name: str, description: str, return_value_as_last_message: bool = False) -> None:
+        if not isinstance(team, Team):
+            agent = isinstance(team, ChatAgent)
+            way_out = "write AgentTool(agent)" if agent else "give a team, such as RoundRobinGroupChat([…])"
+            raise TypeError(f"The team of a TeamTool is {team!r:.80}; {way_out}.")
         super().__init__(team, name, description, return_value_as_last_message=return_value_as_last_message)

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image as pil
 
 from agentnb.agents import AssistantAgent
-from agentnb.base import Response
+from agentnb.base import Handoff, Response
 from agentnb.core import CancellationToken
 from agentnb.exceptions import ModelResponseInvalid, ModelUnreachable
 from agentnb.messages import (
@@ -36,7 +36,7 @@ from agentnb.messages import (
 )
 from agentnb.model_context import BufferedChatCompletionContext
 from agentnb.models.scripted import ScriptedChatCompletionClient
-from agentnb.runlog import RunLog
+from agentnb.runlog import RunLog, RunStarted
 from agentnb.tools import FunctionTool, StaticWorkbench, ToolResult
 from tests.agents.conftest import Watched, answer, call, names, turn, unable
 from tests.runlog.clients import Bench, Endless, Unfinished, arrival
@@ -580,6 +580,49 @@ async def test_closing_an_agent_closes_its_model() -> None:
 def test_tools_that_do_not_go_together_are_refused(options: Any, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         AssistantAgent("ana", Watched(["a"]), **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"tools": weather}, r"The tools of the agent 'ana' are <function weather .*tools=\[weather\]"),
+        ({"tools": "weather"}, r"The tools of the agent 'ana' are 'weather'; give a list of functions or tools"),
+        ({"tools": FunctionTool(weather, description="")}, "The tools of the agent 'ana' are .*; give a list"),
+        ({"workbench": "x"}, "The workbench of the agent 'ana' is 'x'; give a Workbench, such as StaticWorkbench"),
+        ({"workbench": [Bench(), 3]}, "The workbench of the agent 'ana' is .*or a list of them"),
+        ({"handoffs": "ben"}, r"The handoffs of the agent 'ana' are 'ben'; .* handoffs=\['ben'\]"),
+        ({"handoffs": Handoff(target="ben")}, "The handoffs of the agent 'ana' are Handoff.*; give a list of names"),
+        ({"model_context": "x"}, "The model_context of the agent 'ana' is 'x'; give one such as Buffered"),
+        ({"output_content_type": int}, "The output_content_type of the agent 'ana' is <class 'int'>; it must be a cl"),
+    ],
+)
+def test_an_argument_of_another_kind_is_refused_by_name(options: Any, says: str) -> None:
+    with pytest.raises(TypeError, match=says):
+        AssistantAgent("ana", Watched(["a"]), **options)
+
+
+@pytest.mark.parametrize("client", ["gpt-4o", None])
+def test_what_is_no_model_is_refused_by_name(client: Any) -> None:
+    with pytest.raises(TypeError, match=r"The model_client of the agent 'ana' is .*; give a model client"):
+        AssistantAgent("ana", client)
+
+
+async def test_a_model_that_only_looks_like_one_can_be_asked() -> None:
+    class Looks:
+        model_info = unable()
+
+        async def create(self, messages: Any, **options: Any) -> CreateResult:
+            return answer("hello")
+
+        def create_stream(self, messages: Any, **options: Any) -> AsyncGenerator[Any, None]:
+            raise NotImplementedError
+
+    looks: Any = Looks()
+    result = await AssistantAgent("ana", looks).run(task="hi")
+
+    assert result.messages[-1].to_text() == "hello"
+    assert result.log is not None
+    assert [event.body.model for event in result.log if isinstance(event.body, RunStarted)] == ["Looks"]
 
 
 @pytest.mark.parametrize("options", [{"tools": [weather]}, {"workbench": Bench()}])

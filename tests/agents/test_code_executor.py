@@ -217,6 +217,21 @@ def test_saying_that_all_is_approved_is_no_cause_for_a_warning() -> None:
         agent(Recorder())
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"model_client": "gpt-4o"}, "The model_client of the agent 'kernel' is 'gpt-4o'; give a model client"),
+        ({"model_context": 3}, "The model_context of the agent 'kernel' is 3"),
+        ({"sources": "ana"}, r"sources of the agent 'kernel' is the text 'ana'; give a list: \['ana'\]"),
+        ({"supported_languages": "sh"}, r"supported_languages of the agent 'kernel' is the text 'sh'; .*\['sh'\]"),
+        ({"approval_func": 3}, "The approval_func of the agent 'kernel' is 3, which cannot be called; .* ask_person"),
+    ],
+)
+def test_an_argument_of_another_kind_is_refused_by_name(options: Any, says: str) -> None:
+    with pytest.raises(TypeError, match=says):
+        CodeExecutorAgent("kernel", Recorder(), **{"approval_func": approve_all, **options})
+
+
 def test_what_is_no_executor_is_refused() -> None:
     with pytest.raises(ValueError, match="code_executor is 3"):
         CodeExecutorAgent("kernel", 3, approval_func=approve_all)  # type: ignore[arg-type]

@@ -160,6 +160,14 @@ async def test_the_run_names_the_wrapped_agents_model() -> None:
     assert start.model == "m"
 
 
+@pytest.mark.parametrize("filter", [None, {"per_source": []}, PerSourceFilter(source="ben")])
+def test_what_is_no_filter_is_refused(filter: Any) -> None:
+    with pytest.raises(
+        TypeError, match=r"The filter of the agent 'filter' is .*; give MessageFilterConfig\(per_source"
+    ):
+        MessageFilterAgent("filter", Speaker("ana"), filter)
+
+
 def test_what_is_no_agent_is_refused() -> None:
     with pytest.raises(ValueError, match="wrapped_agent of 'filter' is 3; give an agent"):
         MessageFilterAgent("filter", 3, only())  # type: ignore[arg-type]

@@ -214,6 +214,18 @@ async def test_in_a_team_the_others_hear_only_the_voice() -> None:
     assert cara.got[0][-1] == "voice"
 
 
+@pytest.mark.parametrize(
+    ("client", "options", "says"),
+    [
+        (3, {}, "The model_client of the agent 'society' is 3; give a model client"),
+        (Watched(["x"]), {"model_context": []}, r"The model_context of the agent 'society' is \[\]"),
+    ],
+)
+def test_an_argument_of_another_kind_is_refused_by_name(client: Any, options: Any, says: str) -> None:
+    with pytest.raises(TypeError, match=says):
+        society(client, Speaker("ana"), **options)
+
+
 # -- failures and cancelling ------------------------------------------------------------------------------------------
 
 

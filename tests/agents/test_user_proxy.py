@@ -145,6 +145,13 @@ async def test_who_is_handed_over_to_hands_back() -> None:
     assert "ana" in prompts[0]
 
 
+def test_an_input_function_that_cannot_be_called_is_refused() -> None:
+    answers: Any = ["yes"]
+
+    with pytest.raises(TypeError, match=r"The input_func of the agent 'me' is \['yes'\], which cannot be called"):
+        UserProxyAgent("me", input_func=answers)
+
+
 async def test_a_handoff_to_somebody_else_is_an_error() -> None:
     handoff = HandoffMessage(content="yours", target="ben", source="ana")
 

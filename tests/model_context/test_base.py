@@ -19,6 +19,7 @@ from agentnb.model_context import (
     TokenLimitedChatCompletionContext,
     UnboundedChatCompletionContext,
 )
+from agentnb.model_context.base import require_context
 from agentnb.models import ScriptedChatCompletionClient
 from tests.model_context.conversations import Part, calls, conversations, filled, orphans, results, run, shown, user
 from tests.strategies import llm_messages
@@ -184,3 +185,16 @@ async def test_a_turn_stopped_in_the_midst_of_its_tools_leaves_a_conversation_a_
 
     assert await context.get_messages() == [user("go"), user("again"), calls("1"), results("1")]
     assert len((await context.save_state())["messages"]) == 6
+
+
+@pytest.mark.parametrize("wrong", ["x", [], UnboundedChatCompletionContext])
+def test_what_is_no_context_is_refused_with_one_that_is(wrong: Any) -> None:
+    with pytest.raises(
+        TypeError, match=r"The model_context of ana is .*; give one such as BufferedChatCompletionContext"
+    ):
+        require_context(wrong, "ana")
+
+
+@pytest.mark.parametrize("right", [None, UnboundedChatCompletionContext()], ids=["none", "context"])
+def test_a_context_or_none_passes(right: Any) -> None:
+    require_context(right, "ana")

@@ -32,6 +32,7 @@ from agentnb.models import (
     ToolSchema,
     validate_model_info,
 )
+from agentnb.models.base import name_of, require_client
 from agentnb.runlog import ModelFinished, RunLog
 from tests.models.server import OpenAIServer
 
@@ -148,6 +149,44 @@ async def test_a_minimal_client_drives_an_agent_through_a_tool_call(stream: bool
     assert client.total_usage() == client.actual_usage() == RequestUsage(6, 8)
     await agent.close()
     assert client.closed
+
+
+class Looks:
+    """What a client must have, and no class of ours."""
+
+    model_info = ABLE
+
+    async def create(self, messages: Sequence[LLMMessage], **options: Any) -> CreateResult:
+        return result("x")
+
+    def create_stream(self, messages: Sequence[LLMMessage], **options: Any) -> AsyncGenerator[Any, None]:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("given", "way_out"),
+    [
+        ("gpt-4o", r"'gpt-4o'; .*model_from_text\('openai:gpt-4o'\) makes one of a text"),
+        ("openai:my-model", r"model_from_text\('openai:my-model'\) makes one of a text"),
+        ("local", r"model_from_text\('local'\) makes one of a text"),
+        ("my:model", r"'my:model'; .*model_from_text\('openai:gpt-4o-mini'\)"),
+        ("my model", r"model_from_text\('openai:gpt-4o-mini'\) makes one of a text"),
+        (None, r"None; .*choose\(\)\.client is the one that is set up here"),
+        (Minimal, r"that is the class, so write Minimal\(…\)"),
+        (Looks, r"that is the class, so write Looks\(…\)"),
+        (int, r"<class 'int'>; .*choose\(\)\.client"),
+    ],
+)
+def test_what_is_no_client_is_refused_with_the_way_to_one(given: Any, way_out: str) -> None:
+    with pytest.raises(TypeError, match=f"The model_client of ana is .*{way_out}"):
+        require_client(given, "ana")
+
+
+@pytest.mark.parametrize(("client", "name"), [(Minimal(), "Minimal"), (Looks(), "Looks")])
+def test_a_client_and_what_only_looks_like_one_pass_and_have_a_name(client: Any, name: str) -> None:
+    require_client(client, "ana")
+
+    assert name_of(client) == name
 
 
 async def test_totals_are_the_sum_of_what_was_scripted_and_cached_answers_were_not_asked_for() -> None:

@@ -814,6 +814,22 @@ async def test_a_team_that_autogen_wrote_is_loaded() -> None:
     assert crew.name == "crew"
 
 
+@pytest.mark.parametrize(
+    ("client", "options", "says"),
+    [
+        ("x", {}, "The model_client of MagenticOneGroupChat is 'x'; give a model client"),
+        (
+            ScriptedChatCompletionClient(["F"]),
+            {"final_answer_prompt": 3},
+            "The final_answer_prompt of MagenticOneGroupChat is 3; it must be a text",
+        ),
+    ],
+)
+def test_an_argument_of_another_kind_is_refused_by_name(client: Any, options: Any, says: str) -> None:
+    with pytest.raises(TypeError, match=says):
+        MagenticOneGroupChat([Speaker("ana")], client, **options)
+
+
 def test_teams_may_not_take_part() -> None:
     with pytest.raises(TypeError, match="takes agents only, and 'RoundRobinGroupChat' is a team"):
         team(["F"], RoundRobinGroupChat([Speaker("ana")]))  # type: ignore[arg-type]

@@ -514,6 +514,20 @@ async def test_a_single_candidate_of_a_function_may_be_who_spoke_last() -> None:
     assert client.asked == []
 
 
+@pytest.mark.parametrize(
+    ("client", "options", "says"),
+    [
+        ("gpt", {}, r"The model_client of SelectorGroupChat is 'gpt'; .*model_from_text\('openai:gpt-4o-mini'\)"),
+        (model(), {"selector_func": "x"}, "The selector_func of SelectorGroupChat is 'x', which cannot be called"),
+        (model(), {"candidate_func": 3}, "The candidate_func of SelectorGroupChat is 3, which cannot be called"),
+        (model(), {"model_context": "x"}, "The model_context of SelectorGroupChat is 'x'"),
+    ],
+)
+def test_an_argument_of_another_kind_is_refused_by_name(client: Any, options: Any, says: str) -> None:
+    with pytest.raises(TypeError, match=says):
+        crew(client, **options)
+
+
 @pytest.mark.parametrize("count", [0, 1])
 def test_there_must_be_two_participants(count: int) -> None:
     people = [Speaker("ana")][:count]

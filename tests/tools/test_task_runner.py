@@ -38,6 +38,13 @@ def the_result(items: Sequence[Any]) -> Any:
     return next(item for item in items if type(item).__name__ == "ToolCallExecutionEvent").content[0]
 
 
+_TEAM = RoundRobinGroupChat([Speaker("ana")])
+
+
+def _other(value: Any) -> Any:
+    return value
+
+
 # -- what the model reads ---------------------------------------------------------------------------------------------
 
 
@@ -83,6 +90,23 @@ def test_a_last_item_that_is_no_chat_message_is_refused(messages: Any) -> None:
 
     with pytest.raises(ValueError, match=r"The agent 'ana' ended with .*, which is no chat message"):
         tool.return_value_as_string(TaskResult(messages=messages))
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: AgentTool(_other("x")), "The agent of an AgentTool is 'x'; give an agent"),
+        (lambda: AgentTool(_other(_TEAM)), r"The agent of an AgentTool is .*; write TeamTool\(team, name="),
+        (lambda: TeamTool(_other("x"), "essay", "…"), "The team of a TeamTool is 'x'; give a team, such as Round"),
+        (
+            lambda: TeamTool(_other(Speaker("ana")), "essay", "…"),
+            r"The team of a TeamTool is .*; write AgentTool\(agent",
+        ),
+    ],
+)
+def test_what_cannot_be_given_a_task_is_refused(make: Any, says: str) -> None:
+    with pytest.raises(TypeError, match=says):
+        make()
 
 
 # -- within an assistant ----------------------------------------------------------------------------------------------
