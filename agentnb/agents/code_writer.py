@@ -26,6 +26,7 @@ from agentnb.messages import (
     UserMessage,
 )
 from agentnb.model_context import UnboundedChatCompletionContext
+from agentnb.models.base import name_of
 from agentnb.models.reliable import Abort
 
 
@@ -108,7 +109,7 @@ class CodeWriter:
                 yield piece
         if not isinstance(answer.result.content, str):
             raise ModelResponseInvalid(
-                f"{self._model.client.model_name} was asked by the agent {self._runner.agent!r} for code or words "
+                f"{name_of(self._model.client)} was asked by the agent {self._runner.agent!r} for code or words "
                 f"and called tools: {', '.join(call.name for call in answer.result.content)}."
             )
         await self._model.keep(answer.result)
@@ -137,7 +138,7 @@ class CodeWriter:
                 again = f"That is no answer of the form that was asked for: {error}"
                 await beside.add_message(UserMessage(content=again, source=agent))
         raise ModelResponseInvalid(
-            f"{model.client.model_name} was asked {_DECISIONS} times by the agent {agent!r} whether failed code is "
+            f"{name_of(model.client)} was asked {_DECISIONS} times by the agent {agent!r} whether failed code is "
             f"worth another try, with `retry` and `reason`, and answered {content!r:.200}.",
             partial=content,
         )

@@ -22,7 +22,7 @@ from agentnb.messages import (
 from agentnb.messages.llm import Prefix
 from agentnb.messages.unchecked import made, unchecked
 from agentnb.model_context import ChatCompletionContext
-from agentnb.models.base import ChatCompletionClient
+from agentnb.models.base import ChatCompletionClient, name_of
 from agentnb.models.reliable import Abort
 
 
@@ -119,7 +119,7 @@ class Model:
                 self.client.create(messages, cancellation_token=turn.token, **options)
             )
         except Exception as error:
-            _name_asker(error, self.agent, self.client.model_name)
+            _name_asker(error, self.agent, name_of(self.client))
             raise
 
     async def ask(
@@ -146,7 +146,7 @@ class Model:
                     else:
                         yield made_of(piece)
         except Exception as error:
-            _name_asker(error, self.agent, self.client.model_name)
+            _name_asker(error, self.agent, name_of(self.client))
             raise
 
     async def _shown(self, turn: Turn) -> list[LLMMessage]:

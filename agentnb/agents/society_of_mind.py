@@ -176,7 +176,7 @@ class SocietyOfMindAgent(Listener, BaseChatAgent):
         result = answer.result
         if not isinstance(result.content, str):
             raise ModelResponseInvalid(
-                f"{self._client.model_name} was asked by {self.name!r} to answer for its team and called tools."
+                f"{name_of(self._client)} was asked by {self.name!r} to answer for its team and called tools."
             )
         voice = TextMessage(id=answer.id, content=result.content, source=self.name, models_usage=result.usage)
         return Response(chat_message=voice, inner_messages=[])

@@ -34,6 +34,7 @@ from agentnb.messages import (
     ToolCallSummaryMessage,
 )
 from agentnb.messages.unchecked import made, unchecked
+from agentnb.models.base import name_of
 from agentnb.models.reliable import Abort
 
 E = TypeVar("E", ToolCallRequestEvent, ToolCallExecutionEvent)
@@ -180,7 +181,7 @@ class ToolLoop:
         result = answer.result
         if not isinstance(result.content, str):
             raise ModelResponseInvalid(
-                f"{self._model.client.model_name} was asked by the agent {self._agent!r} for an answer in words, "
+                f"{name_of(self._model.client)} was asked by the agent {self._agent!r} for an answer in words, "
                 f"without tools, but called tools again: {', '.join(call.name for call in result.content)}."
             )
         await self._model.keep(result)
@@ -221,7 +222,7 @@ class ToolLoop:
         except ValidationError as error:
             raise AnswerUnfit(
                 f"The agent {self._agent!r} was to answer with a {form.__name__}, and the reply of "
-                f"{self._model.client.model_name} is none: {_problems(error)}. It said: {text[:200]!r}",
+                f"{name_of(self._model.client)} is none: {_problems(error)}. It said: {text[:200]!r}",
                 partial=text,
             ) from error
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from agentnb.messages import LLMMessage
 from agentnb.model_context.base import ChatCompletionContext, at_least_one
 from agentnb.model_context.units import units, whole
-from agentnb.models.base import ChatCompletionClient, ToolSchema
+from agentnb.models.base import ChatCompletionClient, ToolSchema, require_client
 
 
 class TokenLimitedChatCompletionContext(ChatCompletionContext):
@@ -41,6 +41,7 @@ class TokenLimitedChatCompletionContext(ChatCompletionContext):
         initial_messages: list[LLMMessage] | None = None,
     ) -> None:
         super().__init__(initial_messages)
+        require_client(model_client, type(self).__name__)
         self._model_client = model_client
         self._token_limit = None if token_limit is None else at_least_one("token_limit", token_limit)
         self._tool_schema = tool_schema or []

@@ -172,7 +172,7 @@ class Orchestrator(RememberingPolicy):
             correction = [self._answer(reply or "(nothing)"), self._question(problem)]
         hint = "" if can_repair() else " With pip install 'agentnb-toolkit[repair]' broken JSON is mended."
         raise ModelResponseInvalid(
-            f"{self.client.model_name} was asked {ATTEMPTS} times for the progress ledger and gave none that can be "
+            f"{name_of(self.client)} was asked {ATTEMPTS} times for the progress ledger and gave none that can be "
             f"used. {reading.problem} The team is: {listed}. The last reply was: {reply[:300]!r}.{hint}",
             partial=reply,
         )
@@ -200,7 +200,7 @@ class Orchestrator(RememberingPolicy):
         content = (await self._ask(view, messages)).content
         if not isinstance(content, str):
             raise ModelResponseInvalid(
-                f"{self.client.model_name} answered the orchestrator with {content!r:.200} in place of a text."
+                f"{name_of(self.client)} answered the orchestrator with {content!r:.200} in place of a text."
             )
         return content
 

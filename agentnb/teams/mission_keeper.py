@@ -15,7 +15,7 @@ from agentnb.core.cancellation import unless_cancelled
 from agentnb.core.json_text import extract_json_from_str
 from agentnb.exceptions import ModelResponseInvalid, UserError
 from agentnb.messages import BaseChatMessage, SystemMessage, UserMessage
-from agentnb.models.base import ChatCompletionClient
+from agentnb.models.base import ChatCompletionClient, name_of, require_client
 from agentnb.runlog import Run, VerdictGiven, current
 from agentnb.runlog.guards import Act, ActKind, Refusal, guarding
 from agentnb.runlog.log import scope
@@ -64,6 +64,7 @@ class CharterCheck:
         model_client: ChatCompletionClient,
         kinds: Sequence[ActKind] = ("goal", "message", "delegation", "tool", "code", "done"),
     ) -> None:
+        require_client(model_client, "CharterCheck")
         self._client = model_client
         self._kinds = kinds
         _check_kinds(kinds)
@@ -95,13 +96,13 @@ class CharterCheck:
             answer = _Answer.model_validate(next(iter(extract_json_from_str(str(result.content))), None))
         except ValueError as error:
             raise ModelResponseInvalid(
-                f"{self._client.model_name} was to give a verdict as JSON and answered {str(result.content)!r:.80}."
+                f"{name_of(self._client)} was to give a verdict as JSON and answered {str(result.content)!r:.80}."
             ) from error
         return Verdict(answer.allowed, answer.reason)
 
     @property
     def __name__(self) -> str:
-        return f"CharterCheck({self._client.model_name})"
+        return f"CharterCheck({name_of(self._client)})"
 
 
 class MissionKeeper(TeamAround):

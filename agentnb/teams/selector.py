@@ -164,7 +164,7 @@ class Selector:
                         ModelClientStreamingChunkEvent(content=piece, source=MANAGER, full_message_id=message_id)
                     )
         if result is None:
-            raise ModelResponseInvalid(f"{self._client.model_name} ended its stream without a result.")
+            raise ModelResponseInvalid(f"{name_of(self._client)} ended its stream without a result.")
         answer = _text(result)
         if self._shows:
             event = SelectorEvent(id=message_id, content=answer, source=MANAGER, models_usage=result.usage)
