@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from agentnb.exceptions import UserError
+from agentnb.base.brake import Brake
 from agentnb.messages import BaseAgentEvent, BaseChatMessage
 from agentnb.runlog import Run, RunLog
 from agentnb.runlog.gate import Gate
@@ -42,11 +42,10 @@ class RunHandle:
         perform: Callable[[Callable[[Run], None], Gate], Coroutine[Any, Any, TaskResult]],
     ) -> None:
         self.runner = runner
-        self._gate = Gate()
+        self._brake = Brake(runner)
         self._run: Run | None = None
         self._stopped = False
-        self._hooks: set[asyncio.Task[None]] = set()
-        self._working = asyncio.get_running_loop().create_task(perform(self._begun, self._gate))
+        self._working = asyncio.get_running_loop().create_task(perform(self._begun, self._brake.gate))
         self._working.add_done_callback(_seen)
 
     def _begun(self, run: Run) -> None:
@@ -61,7 +60,7 @@ class RunHandle:
     def state(self) -> State:
         """`running` or `paused`, then `done`, `stopped` or `failed`."""
         if not self._working.done():
-            return "paused" if self._gate.closed else "running"
+            return "paused" if self._brake.on else "running"
         if self._working.cancelled():
             return "stopped"
         return "failed" if self._working.exception() is not None else "done"
@@ -95,15 +94,13 @@ class RunHandle:
 
     def pause(self) -> None:
         """Hold the run where the turn that goes on ends, and tell the agents (`on_pause`)."""
-        if not self._working.done() and not self._gate.closed:
-            self._gate.close()
-            self._tell(self.runner._told_to_pause())
+        if not self._working.done():
+            self._brake.pause()
 
     def resume(self) -> None:
         """Let a paused run go on, and tell the agents (`on_resume`)."""
-        if not self._working.done() and self._gate.closed:
-            self._gate.open()
-            self._tell(self.runner._told_to_resume())
+        if not self._working.done():
+            self._brake.resume()
 
     def step(self) -> None:
         """Let one more turn happen and hold the run behind it.
@@ -111,11 +108,8 @@ class RunHandle:
         Raises:
             ValueError: If the run is not paused.
         """
-        if self._working.done():
-            return
-        if not self._gate.closed:
-            raise UserError("step() lets a paused run have one turn; this run is not paused. Call pause() first.")
-        self._gate.step()
+        if not self._working.done():
+            self._brake.step()
 
     async def held(self) -> bool:
         """Wait until a paused run has come to its hold: after `pause`, or after each `step`.
@@ -123,24 +117,7 @@ class RunHandle:
         Returns:
             Whether it is held; False if the run is over instead.
         """
-        holding = asyncio.ensure_future(self._gate.until_held())
-        try:
-            await asyncio.wait([holding, self._working], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            holding.cancel()
-        return not self._working.done()
-
-    def _tell(self, hook: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(hook)
-        self._hooks.add(task)
-        task.add_done_callback(self._told)
-
-    def _told(self, task: asyncio.Task[None]) -> None:
-        self._hooks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            task.get_loop().call_exception_handler(
-                {"message": f"An agent of {self.runner.name!r} failed when it was told to pause", "exception": error}
-            )
+        return await self._brake.held(self._working)
 
     def __await__(self) -> Generator[Any, None, TaskResult]:
         return self._finished().__await__()

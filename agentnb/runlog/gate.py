@@ -82,9 +82,9 @@ class Gate:
             finally:
                 self._watching.discard(watching)
 
-    def begin(self, log: RunLog) -> None:
-        """Write to `log` from now on, unless a run round this one does so already."""
-        if self.log is None:
+    def begin(self, log: RunLog, *, nested: bool) -> None:
+        """Write to `log` from now on; a run within another one leaves that to the run round it."""
+        if self.log is not log and not (nested and self.log is not None):
             self.log = log
             if self._closed:
                 self._say("paused")

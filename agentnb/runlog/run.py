@@ -61,7 +61,7 @@ class Run:
         self.gate = gate or (log.gate if started.parent is not None else None) or Gate()
         if started.parent is None:
             log.gate = self.gate
-        self.gate.begin(log)
+        self.gate.begin(log, nested=started.parent is not None)
         self.task_is_logged = False
         self._nested = started.parent is not None
         self._sink = sink

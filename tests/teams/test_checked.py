@@ -9,9 +9,9 @@ import pytest
 
 from agentnb.exceptions import RuntimeFault, UserError
 from agentnb.messages import BaseChatMessage
-from agentnb.runlog import Branched, RunLog, totals
+from agentnb.runlog import Branched, RunLog, RunPaused, totals
 from agentnb.teams import CheckedTeam, RoundRobinGroupChat, rollback
-from tests.teams.conftest import Speaker
+from tests.teams.conftest import Speaker, Waiter
 from tests.teams.scenarios import World
 
 
@@ -132,6 +132,25 @@ async def test_the_stream_of_a_checked_team_ends_with_one_result() -> None:
 
     assert [type(item).__name__ for item in items].count("TaskResult") == 1
     assert "5" not in told(items[-1])
+
+
+async def test_a_run_that_went_back_is_paused_in_the_branch_in_which_it_goes_on() -> None:
+    left = ["5", "6", "8"]
+    ana, ben = Speaker("ana", lambda messages: left.pop(0)), Waiter("ben", "7")
+    run = CheckedTeam(RoundRobinGroupChat([ana, ben], max_turns=3), no_five).start(task="Count.")
+    await ben.begun.wait()
+
+    run.pause()
+    ben.go_on.set()
+    assert await run.held()
+    run.resume()
+    result = await run
+
+    assert result.log is not None
+    assert result.log.origin is not None
+    assert [event.body.state for event in result.log if isinstance(event.body, RunPaused)] == ["paused", "resumed"]
+    origin = RunLog.find(result.log.origin.run)
+    assert "pause" not in [event.kind for event in origin]
 
 
 async def test_a_checked_team_within_another_run_is_refused() -> None:

@@ -116,7 +116,7 @@ async def test_pausing_the_outer_run_holds_the_inner_one_between_its_turns() -> 
     run.pause()
     ana.go_on.set()
     async with asyncio.timeout(5):
-        while not run._gate.held:  # noqa: ASYNC110 - what is waited for sets no event
+        while not run._brake.gate.held:  # noqa: ASYNC110 - what is waited for sets no event
             await asyncio.sleep(0)
 
     assert sources(run) == ["user", "ana"]
