@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from agentnb.runlog import Event
+from agentnb.ui.hold import Hold
 from agentnb.ui.markup import plain_text
 from agentnb.ui.ops import Status, Transcript
 
@@ -19,7 +20,7 @@ class Course(Transcript):
     back.
 
     Attributes:
-        status: The last run's state, why it ended and who works; turns, tokens and seconds of all of them.
+        status: The last run's state, whether it is held, why it ended and who works; turns, tokens and seconds of all.
     """
 
     def __init__(self) -> None:
@@ -38,12 +39,16 @@ class Course(Transcript):
         """Seconds of the runs before."""
         self._began: datetime | None = None
         self._last: datetime | None = None
+        self._hold = Hold()
+        self._held: str | None = None
+        """While it stands there that the run was paused: the id of that item, or "" once it took turns since."""
 
     def _pass(self, event: Event) -> None:
         """Take note of a fact before it is told."""
         if self._last is None:
             self._began = event.at
         self._seq = event.seq
+        self._hold.feed(event)
 
     def _seconds(self, at: datetime) -> float:
         return self._before + (0.0 if self._began is None else (at - self._began).total_seconds())
@@ -57,7 +62,34 @@ class Course(Transcript):
     def _tell(self, event: Event, **fields: Any) -> None:
         """Change the status."""
         self.status = {**self.status, "seconds": round(self._seconds(event.at), 3), **fields}
+        self.status.pop("pause", None)
+        if self._hold.state:
+            self.status["pause"] = self._hold.state
         self._op("status", status=dict(self.status))
+
+    def _tell_hold(self, event: Event) -> None:
+        """Say that the run has come to its hold, or leaves it."""
+        before, now = self.status.get("pause", ""), self._hold.state
+        stepped = event.kind == "pause" and now == "pausing"
+        if now == "paused" and self._held is None:
+            self._held = self._note_hold(event, "The run was paused.")
+        elif self._held is not None and stepped:
+            self._held = ""
+            self._note_hold(event, "The run took one more turn.")
+        elif self._held is not None and not now:
+            if event.kind == "pause":
+                self._note_hold(event, "The run went on.")
+            elif event.kind == "run.finished" and event.body.outcome != "stopped":  # type: ignore[attr-defined]
+                self._drop(self._held)  # the turn it was to be held behind was its last
+            self._held = None
+        if now != before:
+            self._tell(event)
+
+    def _note_hold(self, event: Event, text: str) -> str:
+        # The fact itself may have an item already: the last of what went on.
+        key = f"{self._id(event.id)}.pause"
+        self._add(key, "note", event.at, text=text, format="plain")
+        return key
 
     def _cut_short(self) -> None:
         """Take away what was under way."""

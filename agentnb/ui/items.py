@@ -47,7 +47,7 @@ class ItemFold(Course):
 
     Attributes:
         n: Number of the last op; ops are counted from 1 without a gap.
-        status: The run's state, turns, tokens, seconds, model, team, and why it ended; see `Course`.
+        status: The run's state, turns, tokens, seconds, model, team, why it ended, whether it is held; see `Course`.
         question: What a person is asked now, None if nothing.
     """
 
@@ -96,6 +96,7 @@ class ItemFold(Course):
             self._pass(item)
             if step is not None:
                 step(item, item.body)
+            self._tell_hold(item)
             self._last = item.at
         elif isinstance(item, ModelClientStreamingChunkEvent):
             self._chunk(item)
