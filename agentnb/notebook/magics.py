@@ -1,4 +1,4 @@
-"""`%%agentteam` gives a team the cell as its task, or lets it go on from a run; `%agentteam` lists, shows, stops runs.
+"""`%%agentteam` gives a team the cell as its task, or lets it go on from a run; `%agentteam` lists, shows, holds runs.
 
 IPython does not await cell magics, so an input transformer turns the cell into a top-level `await run_cell(…)`:
 tracebacks, interrupts and `_` then work as in any cell that awaits. The plain magic of the same name gives help and
@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from IPython.core.getipython import get_ipython
@@ -137,9 +138,9 @@ class AgentTeamMagics(Magics, Configurable):
     def agentteam_cell(self, line: str, cell: str) -> None:
         """Give a team the text below as its task.
 
-        The first line must be the first of the cell. ■ stops the run; what it did is kept in the run's log and in
-        the variable of `--out`: `run.to_df()`, `run.plot()`, `run.to_html("run.html")`, `run.branch(message=2)`,
-        `run.diff(other)` …
+        The first line must be the first of the cell. ■ stops the run, and Pause above the transcript holds it behind
+        the turn that goes on; what it did is kept in the run's log and in the variable of `--out`: `run.to_df()`,
+        `run.plot()`, `run.to_html("run.html")`, `run.branch(message=2)`, `run.diff(other)` …
 
         With `--resume RUN` the team goes on from a run of its name, of this kernel or a saved one. Without a text
         below, a run that broke off (■, an error, a kernel that ended) is taken up: turns that had come to their end
@@ -157,19 +158,23 @@ class AgentTeamMagics(Magics, Configurable):
     @no_var_expand
     @line_magic("agentteam")  # type: ignore[arg-type]
     def agentteam_line(self, line: str) -> None:
-        """List, show and stop runs.
+        """List, show, stop and pause runs.
 
         `%agentteam list`: what can be given a task; `%agentteam runs`: the runs of this kernel, and those saved last;
         `%agentteam show RUN`: a run again, by its number, a variable, its id or its file; `-o VAR` binds it, with all
         a run can do (as `agentnb.open_run(RUN)` gives it): `to_df`, `plot`, `provenance`, `to_html`, `to_notebook`,
-        `export`, `save`, `branch`, `diff`; `%agentteam stop 2`: stop run 2 (without a number: the newest that runs);
-        `%agentteam models`: which model is taken.
+        `export`, `save`, `branch`, `diff`; `%agentteam stop 2`: stop run 2 (without a number: the newest that
+        runs), and likewise `pause`: hold it behind the turn that goes on, `resume`: let it go on, `step`: let one more
+        turn through; `%agentteam models`: which model is taken.
         """
-        commands = {
+        commands: dict[str, Callable[[list[str]], None]] = {
             "list": self._list,
             "runs": self._table,
             "show": self._show,
             "stop": self._stop,
+            "pause": partial(self._hold, "pause"),
+            "resume": partial(self._hold, "resume"),
+            "step": partial(self._hold, "step"),
             "models": self._models,
         }
         word, *rest = line.split() or [""]
@@ -218,16 +223,28 @@ class AgentTeamMagics(Magics, Configurable):
         return text
 
     def _stop(self, rest: list[str]) -> None:
-        running = [run for run in runs() if run.state == "running"]
-        if not rest and not running:
+        run = self._at_work("stop", rest)
+        if run is not None:
+            run.stop("%agentteam stop")
+            print(f"Run {run.number} of {run.runner.name!r} is being stopped; what it did is kept.")
+
+    def _hold(self, command: str, rest: list[str]) -> None:
+        run = self._at_work(command, rest)
+        if run is not None:
+            {"pause": run.pause, "resume": run.resume, "step": run.step}[command]()
+            print(f"Run {run.number} of {run.runner.name!r} {_HELD[command]}.")
+
+    def _at_work(self, command: str, rest: list[str]) -> NotebookRun | None:
+        """Return the run a command is about, by default the newest that goes on; None if none is left to do it to."""
+        at_work = [run for run in runs() if run.goes_on]
+        if not rest and not at_work:
             print("Nothing runs.")
-            return
-        run = self._numbered("%agentteam stop", rest) if rest else running[-1]
-        if run.state != "running":
-            print(f"Run {run.number} is over already ({run.state}).")
-            return
-        run.stop("%agentteam stop")
-        print(f"Run {run.number} of {run.runner.name!r} is being stopped; what it did is kept.")
+            return None
+        run = self._numbered(f"%agentteam {command}", rest) if rest else at_work[-1]
+        if run.goes_on:
+            return run
+        print(f"Run {run.number} is over already ({run.state}).")
+        return None
 
     def _models(self, rest: list[str]) -> None:
         _no_more("models", rest)
@@ -247,9 +264,7 @@ class AgentTeamMagics(Magics, Configurable):
     def _numbered(self, command: str, rest: list[str]) -> NotebookRun:
         known = runs()
         if len(rest) != 1 or not rest[0].isdecimal():
-            raise UserError(
-                f"{command} takes the number of a run, as in `%agentteam stop 1`; `%agentteam runs` lists them."
-            )
+            raise UserError(f"{command} takes the number of a run, as in `{command} 1`; `%agentteam runs` lists them.")
         number = int(rest[0])
         if not 1 <= number <= len(known):
             have = f"there are 1 to {len(known)}" if known else "there is none yet"
@@ -414,7 +429,16 @@ _HELP = """\
 %agentteam show RUN [-o VAR]
                      a run again: by its number, a variable, its id or its file
 %agentteam stop [N]  stop run N, or the newest
+%agentteam pause [N], resume [N], step [N]
+                     hold it behind the turn that goes on, let it go on, let one more turn through
 %agentteam models    which model is taken, and how to change it"""
+
+
+_HELD = {
+    "pause": "is held behind the turn that goes on; `%agentteam resume` or `step` lets it, or one turn, go on",
+    "resume": "goes on",
+    "step": "takes one more turn",
+}
 
 
 def _no_more(command: str, rest: list[str]) -> None:

@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import signal
-import threading
-from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Generator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
 
 from agentnb.base import Task, TaskResult, TaskRunner, Team
+from agentnb.base.brake import Brake
 from agentnb.exceptions import AgentFailed, RunStopped, TerminatedException, UserError
 from agentnb.messages import BaseChatMessage, TextMessage
 from agentnb.notebook.inputs import Reception
 from agentnb.notebook.logged import LoggedRun
 from agentnb.notebook.session import here
+from agentnb.notebook.ticking import ticking
 from agentnb.notebook.variables import describe, summarize
 from agentnb.notebook.views import view
 from agentnb.runlog import Event, Run, RunLog, RunStarted, VariablesShared, totals
-from agentnb.runlog.log import void
 
-State = Literal["running", "done", "stopped", "failed"]
+State = Literal["running", "paused", "done", "stopped", "failed"]
 
-TICK = 0.2
-"""Seconds between two wake-ups of the loop while a cell waits: a kernel notices ■ only when its loop wakes."""
 PATIENCE = 5.0
 """Seconds a stopped run has to end before its cell is let go."""
 
@@ -39,39 +35,7 @@ def runs() -> list[NotebookRun]:
 
 def busy(runner: TaskRunner) -> NotebookRun | None:
     """Return the run that `runner` is at now."""
-    return next((run for run in _runs if run.runner is runner and run.state == "running"), None)
-
-
-@asynccontextmanager
-async def ticking() -> AsyncIterator[None]:
-    """Let a waiting cell be interrupted."""
-
-    async def tick() -> None:
-        while True:  # noqa: ASYNC110 - the wake-up itself is wanted
-            await asyncio.sleep(TICK)
-
-    ticker = asyncio.create_task(tick())
-    try:
-        with _ctrl_c():
-            yield
-    finally:
-        ticker.cancel()
-
-
-@contextmanager
-def _ctrl_c() -> Iterator[None]:
-    # IPython's terminal raises KeyboardInterrupt out of its event loop and leaves the cell's task behind, half done.
-    session = here()
-    task = asyncio.current_task()
-    if session.kind != "terminal" or task is None or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    loop = asyncio.get_running_loop()
-    before = signal.signal(signal.SIGINT, lambda *_: void(loop.call_soon_threadsafe(task.cancel)))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+    return next((run for run in _runs if run.runner is runner and run.goes_on), None)
 
 
 class NotebookRun(LoggedRun):
@@ -83,7 +47,8 @@ class NotebookRun(LoggedRun):
     run.to_df()
     ```
 
-    While it goes on: `await run` waits for it, `run.stop()` stops it, `run.answer(text)` answers its question. At any
+    While it goes on: `await run` waits for it, `run.stop()` stops it, `run.pause()` holds it behind the turn that goes
+    on, until `run.resume()`, `run.step()` lets one more turn through, `run.answer(text)` answers its question. At any
     time: `run` shows it; `state`, `stop_reason`, `messages`, `result` say how it stands; `to_df`, `plot`, `provenance`
     tell of it; `to_html`, `to_markdown`, `to_notebook`, `to_script`, `export`, `save` write it to files; `branch` gives
     another run its beginning, and `diff` compares the two.
@@ -120,18 +85,26 @@ class NotebookRun(LoggedRun):
         self.error: BaseException | None = None
         self._log = log if log is not None else RunLog.create(runner.name)
         self._run_id: str | None = None
+        self._brake = Brake(runner)
         self._shared = shared
         self._close_runner = close_runner
         self._loop = asyncio.get_running_loop()
         self._result: TaskResult | None = None
-        self._state: State = "running"
+        self._state: Literal["running", "done", "stopped", "failed"] = "running"
         self._begun = self._stop_asked = False
         self._over: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._released: concurrent.futures.Future[BaseException | None] = concurrent.futures.Future()
         # Those who wait may be cancelled; what they wait for may not.
         self._over.set_running_or_notify_cancel()
         self._released.set_running_or_notify_cancel()
-        self._view = view(self._log, self.session, on_stop=lambda: self.stop("the Stop button"), quiet=quiet)
+        self._view = view(
+            self._log,
+            self.session,
+            on_stop=lambda: self.stop("the Stop button"),
+            # An agent alone has one turn: behind it there is nothing to hold.
+            pauses=self if isinstance(runner, Team) else None,
+            quiet=quiet,
+        )
         self._reception = Reception(
             self.log, self.session, widget=self._view.widget, printed=self.session.prints and not quiet
         )
@@ -145,7 +118,9 @@ class NotebookRun(LoggedRun):
         try:
             if self._stop_asked:
                 raise asyncio.CancelledError
-            self._result = await self.runner._run_task(task, None, True, self.log, begun=self._run_begun)
+            self._result = await self.runner._run_task(
+                task, None, True, self.log, gate=self._brake.gate, begun=self._run_begun
+            )
             self._state = "done"
         except asyncio.CancelledError:
             # Not passed on: this is the outermost frame of the task, and who waits for it is told by the state.
@@ -206,8 +181,13 @@ class NotebookRun(LoggedRun):
 
     @property
     def state(self) -> State:
-        """`running`, then `done`, `stopped` or `failed`."""
-        return self._state
+        """`running` or `paused`, then `done`, `stopped` or `failed`."""
+        return "paused" if self.goes_on and self._brake.on else self._state
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it is not over: it runs or is paused."""
+        return self._state == "running"
 
     @property
     def stop_reason(self) -> str | None:
@@ -244,6 +224,38 @@ class NotebookRun(LoggedRun):
             self._task.cancel()
         else:
             self._stop_asked = True  # a task cancelled before its first step would never release what it holds
+
+    def pause(self) -> None:
+        """Hold the run where the turn that goes on ends, and tell the agents (`on_pause`); from any thread.
+
+        It waits there, also for days, until `resume`, `step` or `stop`; nothing happens if it is over.
+        """
+        self._in_loop(lambda: self._brake.pause() if self.goes_on else None)
+
+    def resume(self) -> None:
+        """Let a paused run go on, and tell the agents (`on_resume`); from any thread."""
+        self._in_loop(lambda: self._brake.resume() if self.goes_on else None)
+
+    def step(self) -> None:
+        """Let a paused run have one more turn; from any thread.
+
+        Raises:
+            UserError: If the run is not paused.
+        """
+        if self.state == "running":
+            raise UserError(
+                f"step() lets a paused run have one turn; run {self.number} is not paused. Call run.pause() first."
+            )
+        self._in_loop(lambda: self._brake.step() if self.state == "paused" else None)
+
+    async def held(self) -> bool:
+        """Wait until a paused run has come to its hold: after `pause`, or after each `step`.
+
+        Returns:
+            Whether it is held; False if the run is over instead.
+        """
+        async with ticking():
+            return await self._brake.held(asyncio.wrap_future(self._over))
 
     def answer(self, text: str) -> None:
         """Answer the oldest open question; from any thread.
@@ -327,7 +339,7 @@ class NotebookRun(LoggedRun):
     def __repr__(self) -> str:
         so_far = totals(self.log)
         return (
-            f"<run {self.number} of {self.runner.name!r}: {self._state}, {so_far.messages} messages, "
+            f"<run {self.number} of {self.runner.name!r}: {self.state}, {so_far.messages} messages, "
             f"{so_far.seconds:.1f} s>"
         )
 
@@ -365,7 +377,7 @@ async def start(
         RunStopped: If the cell was interrupted before the run began.
     """
     if log is not None:
-        writer = next((run for run in _runs if run.log.id == log.id and run.state == "running"), None)
+        writer = next((run for run in _runs if run.log.id == log.id and run.goes_on), None)
         if writer is not None:
             raise UserError(
                 f"Run {writer.number} is still at the run {log.id[:8]}. Wait for it, stop it with `%agentteam stop "

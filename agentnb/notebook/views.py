@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import copy_context
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from agentnb.notebook.inputs import Probed
 from agentnb.notebook.session import Session
 from agentnb.runlog import RunLog
+
+if TYPE_CHECKING:
+    from agentnb.widgets.transcript import Pausable
 
 
 class View(Protocol):
@@ -31,13 +34,13 @@ class View(Protocol):
 class Page:
     """A widget; at the end a static picture takes its place."""
 
-    def __init__(self, log: RunLog, on_stop: Callable[[], None]) -> None:
+    def __init__(self, log: RunLog, on_stop: Callable[[], None], pauses: Pausable | None) -> None:
         from IPython.display import display
 
         from agentnb.widgets import TranscriptWidget
 
         self.log = log
-        self._transcript = TranscriptWidget(log, on_stop=on_stop, context=copy_context())
+        self._transcript = TranscriptWidget(log, on_stop=on_stop, pauses=pauses, context=copy_context())
         self.widget: Probed | None = self._transcript
         self._handle: Any = display(self._transcript, display_id=True)
 
@@ -105,10 +108,17 @@ class Quiet:
         return
 
 
-def view(log: RunLog, session: Session, *, on_stop: Callable[[], None], quiet: bool = False) -> View:
-    """Open the view that fits the client of the cell."""
+def view(
+    log: RunLog,
+    session: Session,
+    *,
+    on_stop: Callable[[], None],
+    pauses: Pausable | None = None,
+    quiet: bool = False,
+) -> View:
+    """Open the view that fits the client of the cell; `pauses` is the run where a person may hold it."""
     if quiet:
         return Quiet()
     if session.shows_widgets:
-        return Page(log, on_stop)
+        return Page(log, on_stop, pauses)
     return Printed(log) if session.prints else Still(log)

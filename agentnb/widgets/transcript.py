@@ -4,20 +4,35 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import anywidget
 import traitlets
 
+from agentnb.exceptions import UserError
 from agentnb.runlog import RunLog
 from agentnb.widgets.base import Feed
 
 STATIC = Path(__file__).parent / "static"
 
 
+class Pausable(Protocol):
+    """What can be held between its turns: a run."""
+
+    def pause(self) -> None:
+        """Hold it behind the turn that goes on."""
+
+    def resume(self) -> None:
+        """Let it go on."""
+
+    def step(self) -> None:
+        """Let one more turn through; `UserError` if it is not paused."""
+
+
 class TranscriptWidget(anywidget.AnyWidget):
-    """A run as it happens, with ■ and a place to answer.
+    """A run as it happens, with ways to stop and to pause it, and a place to answer.
 
     ```python
     widget = TranscriptWidget(log, on_stop=task.cancel)
@@ -29,7 +44,8 @@ class TranscriptWidget(anywidget.AnyWidget):
 
     Args:
         log: What to show.
-        on_stop: Called on the run's loop when the person presses ■.
+        on_stop: Called on the run's loop when the person presses Stop.
+        pauses: What is told on the run's loop that the person presses Pause, Resume or One turn; None: no such buttons.
         context: Where everything is sent from; default: a copy of the context it is made in, which is the cell's.
     """
 
@@ -38,15 +54,24 @@ class TranscriptWidget(anywidget.AnyWidget):
 
     run_id = traitlets.Unicode().tag(sync=True)
     snapshot = traitlets.Dict().tag(sync=True)
+    pausable = traitlets.Bool().tag(sync=True)
 
-    def __init__(self, log: RunLog, *, on_stop: Callable[[], None], context: contextvars.Context | None = None) -> None:
+    def __init__(
+        self,
+        log: RunLog,
+        *,
+        on_stop: Callable[[], None],
+        pauses: Pausable | None = None,
+        context: contextvars.Context | None = None,
+    ) -> None:
         self._log: RunLog | None = log
         self._on_stop: Callable[[], None] | None = on_stop
+        self._pauses: Pausable | None = pauses
         self._feed: Feed | None = None
         feed = Feed(log, send=self.send, publish=self._publish, context=context)
         # A page that shows the run's beginning already, from before it was taken up, counts ops of its own.
         view = f"{log.id}+{len(log)}" if len(log) else log.id
-        super().__init__(run_id=view, snapshot=feed.snapshot)
+        super().__init__(run_id=view, snapshot=feed.snapshot, pausable=pauses is not None)
         self._feed = feed
         self.on_msg(self._arrived)
 
@@ -85,6 +110,13 @@ class TranscriptWidget(anywidget.AnyWidget):
                 self._feed.replay(since)
             case {"t": "stop"} if self._on_stop is not None:
                 self._on_stop()
+            case {"t": "pause"} if self._pauses is not None:
+                self._pauses.pause()
+            case {"t": "resume"} if self._pauses is not None:
+                self._pauses.resume()
+            case {"t": "step"} if self._pauses is not None:
+                with suppress(UserError):  # somebody else let the run go on meanwhile
+                    self._pauses.step()
             case {"t": "answer", "id": str(input_id), "text": str(text)} if self._log is not None:
                 self._log.answer(input_id, text, by="widget")
 
@@ -97,7 +129,7 @@ class TranscriptWidget(anywidget.AnyWidget):
         if feed is not None:
             feed.close()
         self._log = None
-        self._on_stop = None
+        self._on_stop = self._pauses = None
 
     def close(self) -> None:
         """Detach, and take the widget off the page."""

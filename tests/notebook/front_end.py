@@ -360,3 +360,12 @@ class Page:
             elif op["op"] == "answered":
                 asked = None
         return asked
+
+    @property
+    def status(self) -> Message:
+        """How the run stands."""
+        told: Message = self.snapshot.get("status", {})
+        for op in self.ops:
+            if op["op"] == "status":
+                told = op["status"]
+        return told

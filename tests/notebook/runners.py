@@ -192,3 +192,8 @@ def checked_person() -> CheckedTeam:
     verdicts = iter(["Not yet."])
     team = RoundRobinGroupChat([Teller("ana"), UserProxyAgent("you")], name="pair", max_turns=2)
     return CheckedTeam(team, lambda said: next(verdicts, True), on_fail=rollback(1, tells=False))
+
+
+def person_first() -> RoundRobinGroupChat:
+    """Return a team of a person and two who say one thing each."""
+    return RoundRobinGroupChat([UserProxyAgent("you"), Teller("ana"), Teller("ben")], name="trio", max_turns=3)

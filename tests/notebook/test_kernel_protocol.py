@@ -106,6 +106,37 @@ def test_a_question_is_answered_through_the_widget_while_the_cell_waits(kernel: 
     assert kernel.value("[e.body.by for e in run.log if e.kind == 'input.answered']") == "['widget']"
 
 
+def test_a_run_is_paused_stepped_and_resumed_by_its_widget(kernel: Kernel, client: Client) -> None:
+    """Also while the cell waits, where a page can be heard then; a reloaded page finds the run paused."""
+    page = kernel.page()
+    kernel.do("trio = person_first()")
+    cell = kernel.run("%%agentteam trio -o run\ngo")
+    kernel.pump(lambda: page.question)
+    assert page.question is not None
+
+    page.say({"t": "pause"})
+    kernel.pump(lambda: page.status.get("pause") == "pausing")
+    page.say({"t": "answer", "id": page.question["id"], "text": "Biscoe"})
+    kernel.pump(lambda: page.status.get("pause") == "paused")
+    before = page.texts
+    page.say({"t": "step"})
+    kernel.pump(lambda: "ana 1" in page.texts and page.status.get("pause") == "paused")
+    fresh = page.reload()
+    kernel.pump(lambda: fresh.run_id)
+    fresh.n = fresh.snapshot.get("n", 0)
+    fresh.say({"t": "replay", "since": fresh.n})
+    kernel.pump(lambda: fresh.status.get("pause") == "paused")
+    assert cell.over is (client.release < (7, 4))
+    fresh.say({"t": "resume"})
+    cell.finish()
+    wait_for_state(kernel, "done")
+
+    assert "Biscoe" in before
+    assert "ana 1" not in before
+    assert "pause" not in fresh.status
+    assert said(kernel).endswith("'Biscoe', 'ana 1', 'ben 1']")
+
+
 def test_a_team_with_a_person_leaves_the_cell_where_a_reload_would_lose_it(kernel: Kernel, client: Client) -> None:
     page = kernel.page()
     kernel.do("asker = Asker()")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +18,7 @@ from agentnb.exceptions import UnknownName, UserError
 from agentnb.notebook import load_ipython_extension, unload_ipython_extension
 from agentnb.notebook.magics import AgentTeamMagics, magics_of, run_cell, transform
 from agentnb.runlog import VariablesShared
-from tests.notebook.runners import Coder, Talker, Waiter
+from tests.notebook.runners import Coder, Duo, Talker, Waiter
 
 
 @pytest.fixture
@@ -326,6 +327,27 @@ async def test_the_line_magic_lists_shows_and_stops(shell: Any, capsys: pytest.C
     assert "Nothing runs." in told
 
 
+async def test_the_line_magic_pauses_steps_and_resumes(shell: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    run = agentnb.notebook.NotebookRun(Duo(), "go")
+
+    shell.run_line_magic("agentteam", "pause")
+    assert await run.held()
+    shell.run_line_magic("agentteam", "runs")
+    shell.run_line_magic("agentteam", f"step {run.number}")
+    assert await run.held()
+    shell.run_line_magic("agentteam", "resume")
+    await run
+    shell.run_line_magic("agentteam", f"pause {run.number}")
+
+    told = capsys.readouterr().out
+    assert f"Run {run.number} of 'duo' is held behind the turn that goes on" in told
+    assert re.search(rf"^{run.number} +duo +paused ", told, re.MULTILINE)
+    assert f"Run {run.number} of 'duo' takes one more turn." in told
+    assert f"Run {run.number} of 'duo' goes on." in told
+    assert f"Run {run.number} is over already (done)." in told
+    assert [event.body.state for event in run.log if event.kind == "pause"] == ["paused", "step", "resumed"]  # type: ignore[attr-defined]
+
+
 def test_the_line_magic_explains_itself_and_what_is_wrong(shell: Any, capsys: pytest.CaptureFixture[str]) -> None:
     shell.run_line_magic("agentteam", "")
 
@@ -334,6 +356,7 @@ def test_the_line_magic_explains_itself_and_what_is_wrong(shell: Any, capsys: py
         ("lst", "no command 'lst' .*Did you mean 'list'?"),
         ("show", "takes one run: its number, a variable, its id or its file"),
         ("stop one", "takes the number of a run, as in `%agentteam stop 1`"),
+        ("pause one", "as in `%agentteam pause 1`"),
         ("show 999", "No run 999 in this kernel"),
         ("list all", "'all' is too much"),
     )

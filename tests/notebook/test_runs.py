@@ -16,7 +16,8 @@ from agentnb.exceptions import AgentFailed, ModelAuthError, RunStopped, UnknownN
 from agentnb.messages import BaseChatMessage, TextMessage
 from agentnb.notebook.runs import NotebookRun, readable, runs, start
 from agentnb.runlog import Run, RunLog
-from tests.notebook.runners import Asker, Coder, Failer, Small, Talker, Waiter
+from agentnb.teams import RoundRobinGroupChat
+from tests.notebook.runners import Asker, Coder, Failer, Small, Talker, Teller, Waiter
 
 
 class SmallTeam(Team):
@@ -67,6 +68,28 @@ class Nesting(Small):
         await Talker("inner").run(task="inner task")
         self.say(run, "outer")
         await asyncio.Event().wait()
+
+
+class Told(Teller):
+    """Notes when it is told that the run is held."""
+
+    def __init__(self, name: str, *, waits: bool = False) -> None:
+        super().__init__(name, waits=waits)
+        self.told: list[str] = []
+
+    async def on_pause(self, cancellation_token: CancellationToken) -> None:
+        self.told.append("pause")
+
+    async def on_resume(self, cancellation_token: CancellationToken) -> None:
+        self.told.append("resume")
+
+
+class HeldDuo(RoundRobinGroupChat):
+    """Ana, who waits before her first message, and ben say four things."""
+
+    def __init__(self) -> None:
+        self.ana, self.ben = Told("ana", waits=True), Told("ben")
+        super().__init__([self.ana, self.ben], name="duo", max_turns=4)
 
 
 async def begun(run: NotebookRun) -> None:
@@ -138,6 +161,61 @@ async def test_a_run_is_stopped_from_any_thread() -> None:
     assert "Stopped with run.stop()." in [event.body.text for event in run.log if event.kind == "note"]  # type: ignore[attr-defined]
     run.stop()
     assert RunLog.open(run.log.path or "").events == run.log.events
+
+
+async def test_a_run_is_paused_stepped_and_resumed_from_any_thread_and_its_agents_are_told() -> None:
+    team = HeldDuo()
+    run = NotebookRun(team, "count")
+    await begun(run)
+    seen = [run.state]
+
+    await asyncio.to_thread(run.pause)
+    team.ana.gate.set()
+    assert await run.held()
+    seen.append(run.state)
+    await asyncio.to_thread(run.step)
+    assert await run.held()
+    seen.append(run.state)
+    half = [message.to_text() for message in run.messages]
+    await asyncio.to_thread(run.resume)
+    await run
+
+    assert seen == ["running", "paused", "paused"]
+    assert half == ["count", "ana 1", "ben 1"]
+    assert [message.to_text() for message in run.messages] == ["count", "ana 1", "ben 1", "ana 2", "ben 2"]
+    assert team.ana.told == ["pause", "resume"]
+    shown = run._repr_mimebundle_()["text/html"]
+    assert "The run was paused." in shown
+    assert "The run took one more turn." in shown
+    assert "The run went on." in shown
+    assert "<button" not in shown
+
+
+async def test_a_paused_run_still_goes_on_for_those_who_stop_it_or_want_its_team() -> None:
+    team = HeldDuo()
+    run = NotebookRun(team, "count")
+    run.pause()
+    assert await run.held()
+
+    with pytest.raises(UserError, match="is still at run"):
+        NotebookRun(team, "again")
+    run.stop()
+    await run
+
+    assert (run.state, run.stop_reason) == ("stopped", "stopped")
+    for act in (run.pause, run.resume, run.step):
+        act()
+    assert not await run.held()
+    assert run.state == "stopped"
+
+
+async def test_a_step_of_a_run_that_is_not_paused_is_refused_in_words() -> None:
+    run = NotebookRun(Waiter(), "wait")
+
+    with pytest.raises(UserError, match=rf"run {run.number} is not paused. Call run.pause\(\) first"):
+        run.step()
+    run.stop()
+    await run
 
 
 async def test_a_run_that_is_stopped_before_its_first_step_is_stopped() -> None:

@@ -10,8 +10,9 @@ import weakref
 import ipywidgets
 import pytest
 
+from agentnb.exceptions import UserError
 from agentnb.messages import TextMessage
-from agentnb.runlog import RunFinished, RunLog, RunStarted, Said
+from agentnb.runlog import RunFinished, RunLog, RunPaused, RunStarted, Said, TurnFinished, TurnStarted
 from agentnb.widgets import TranscriptWidget
 from tests.widgets.conftest import FakeComm
 
@@ -75,6 +76,73 @@ async def test_stop_and_answer_reach_the_run_on_its_own_loop(comms: list[FakeCom
     assert threads == [threading.get_ident()]
     assert [event.body.by for event in log if event.kind == "input.answered"] == ["widget"]  # type: ignore[attr-defined]
     widget.close()
+
+
+class Pressed:
+    """A run that notes what it is told, and by which thread."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, int]] = []
+
+    def pause(self) -> None:
+        self.told.append(("pause", threading.get_ident()))
+
+    def resume(self) -> None:
+        self.told.append(("resume", threading.get_ident()))
+
+    def step(self) -> None:
+        if len(self.told) > 2:
+            raise UserError("not paused")
+        self.told.append(("step", threading.get_ident()))
+
+
+async def test_pause_step_and_resume_reach_the_run_on_its_own_loop(comms: list[FakeComm]) -> None:
+    run = Pressed()
+    widget = TranscriptWidget(RunLog(), on_stop=nothing, pauses=run)
+    comm = comms[-1]
+
+    def page() -> None:
+        for act in ("pause", "step", "resume", "step"):  # the last in a page that has not heard of the resuming yet
+            comm.receive({"t": act})
+
+    thread = threading.Thread(target=page)
+    thread.start()
+    thread.join()
+    before = list(run.told)
+    await settled()
+    widget.detach()
+    comm.receive({"t": "pause"})
+    await settled()
+
+    assert before == []
+    assert run.told == [(act, threading.get_ident()) for act in ("pause", "step", "resume")]
+    assert comm.published[0][1]["state"]["pausable"] is True
+    widget.close()
+
+
+async def test_a_view_without_a_run_to_hold_says_so_and_pauses_nothing(comms: list[FakeComm]) -> None:
+    widget = TranscriptWidget(RunLog(), on_stop=nothing)
+    for act in ("pause", "resume", "step"):
+        comms[-1].receive({"t": act})
+    await asyncio.sleep(0)
+
+    assert comms[-1].published[0][1]["state"]["pausable"] is False
+    widget.close()
+
+
+async def test_a_page_that_opens_later_finds_the_run_paused(comms: list[FakeComm]) -> None:
+    log = RunLog()
+    run = log.append(RunStarted(runner="team", runner_type="T"), source="team")
+    turn = log.append(TurnStarted(agent="a", turn=1), source="a", parent=run.id)
+    log.append(RunPaused(state="paused"))
+    early = TranscriptWidget(log, on_stop=nothing, pauses=Pressed())
+    log.append(TurnFinished(agent="a", turn=1), source="a", parent=turn.id)
+    late = TranscriptWidget(log, on_stop=nothing, pauses=Pressed())
+    early.detach()
+
+    assert [comm.snapshots[0]["status"]["pause"] for comm in comms[1::2]] == ["pausing", "paused"]
+    assert comms[1].snapshots[-1]["status"]["pause"] == "paused"
+    late.close()
 
 
 async def test_ping_is_answered_by_a_live_page(comms: list[FakeComm]) -> None:

@@ -6,6 +6,7 @@ import { View } from "./shared/view";
 interface Traits {
   run_id: string;
   snapshot: Snapshot;
+  pausable: boolean;
 }
 
 /** What is used of anywidget's model. */
@@ -65,7 +66,7 @@ function initialize({ model }: { model: Model }): () => void {
 
 function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
   const run = runOf(model);
-  const view = new View(run.store, el);
+  const view = new View(run.store, el, { pausable: model.get("pausable") });
   run.views += 1;
   if (run.views === 1) run.store.catchUp();
   return () => {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { Item, Op, Snapshot, Up } from "../src/shared/protocol";
-import { Store, type Touched } from "../src/shared/store";
+import type { Item, Op, Pause, Snapshot, Up } from "../src/shared/protocol";
+import { pauseOf, Store, type Touched } from "../src/shared/store";
 
 let sent: Up[];
 let store: Store;
@@ -218,6 +218,69 @@ describe("the person's acts", () => {
     store.stop();
 
     expect(sent).toEqual([]);
+  });
+
+  const pause = (n: number, told?: Pause): void =>
+    store.apply(n, [{ op: "status", status: { state: "running", ...(told && { pause: told }) } }]);
+
+  test("pause counts at once, and what the kernel tells replaces it", () => {
+    store.pause();
+    store.pause();
+    expect(sent).toEqual([{ t: "pause" }]);
+    expect(pauseOf(store.state)).toBe("pausing");
+
+    pause(2);
+    expect(pauseOf(store.state)).toBe("pausing");
+
+    pause(3, "paused");
+    expect(pauseOf(store.state)).toBe("paused");
+    pause(4);
+    expect(pauseOf(store.state)).toBeUndefined();
+  });
+
+  test("resume counts at once, also before the pause is confirmed", () => {
+    store.pause();
+    store.resume();
+    store.resume();
+    expect(sent).toEqual([{ t: "pause" }, { t: "resume" }]);
+    expect(pauseOf(store.state)).toBeUndefined();
+  });
+
+  test("a step is sent only while the run is paused, and once until its turn is over", () => {
+    store.step();
+    pause(2, "pausing");
+    store.step();
+    expect(sent).toEqual([]);
+
+    pause(3, "paused");
+    store.step();
+    store.step();
+    expect(sent).toEqual([{ t: "step" }]);
+    expect(pauseOf(store.state)).toBe("pausing");
+
+    pause(4, "pausing");
+    pause(5, "paused");
+    store.step();
+    expect(sent).toHaveLength(2);
+  });
+
+  test("a snapshot tells how the run is held, whatever was pressed before", () => {
+    store.pause();
+    store.load(snapshot(9, [], { status: { state: "running", pause: "paused" } }));
+
+    expect(pauseOf(store.state)).toBe("paused");
+  });
+
+  test("a run that is stopped or over is not paused any more", () => {
+    store.stop();
+    store.pause();
+    pause(2, "paused");
+    store.resume();
+    store.step();
+    expect(sent).toEqual([{ t: "stop" }]);
+
+    store.apply(3, [{ op: "status", status: { state: "stopped", pause: "paused" } }]);
+    expect(pauseOf(store.state)).toBeUndefined();
   });
 
   test("an answer is sent once, and the question stays until the kernel says it is answered", () => {

@@ -5,13 +5,13 @@ import widget, { type Model } from "../src/transcript";
 class FakeModel {
   readonly sent: Up[] = [];
   readonly #callbacks = new Map<string, Set<(message?: Down) => void>>();
-  readonly #traits: { run_id: string; snapshot: Snapshot };
+  readonly #traits: { run_id: string; snapshot: Snapshot; pausable: boolean };
 
-  constructor(run_id: string, snapshot: Partial<Snapshot> = {}) {
-    this.#traits = { run_id, snapshot: { n: 0, items: [], status: { state: "running" }, question: null, ...snapshot } };
+  constructor(run_id: string, snapshot: Partial<Snapshot> = {}, pausable = false) {
+    this.#traits = { run_id, pausable, snapshot: { n: 0, items: [], status: { state: "running" }, question: null, ...snapshot } };
   }
 
-  get<K extends "run_id" | "snapshot">(trait: K): { run_id: string; snapshot: Snapshot }[K] {
+  get<K extends "run_id" | "snapshot" | "pausable">(trait: K): { run_id: string; snapshot: Snapshot; pausable: boolean }[K] {
     return this.#traits[trait];
   }
   on(event: string, callback: (message: Down) => void): void {
@@ -148,6 +148,28 @@ test("stop and answer go to the kernel in the shapes of the protocol", () => {
   el.querySelector<HTMLButtonElement>(".anb-stop")?.click();
 
   expect(model.sent).toEqual([{ t: "answer", id: "q", text: "yes" }, { t: "stop" }]);
+});
+
+test("a run that can be held gets the ways to do so, and they go to the kernel in the shapes of the protocol", () => {
+  const model = new FakeModel("held", { status: { state: "running", pause: "paused" } }, true);
+  initialize(model);
+  const { el } = render(model);
+  model.sent.length = 0;
+  el.querySelector<HTMLButtonElement>(".anb-step")?.click();
+  model.receive({ t: "ops", n: 1, ops: [{ op: "status", status: { state: "running", pause: "pausing" } }] });
+  el.querySelector<HTMLButtonElement>(".anb-pause")?.click();
+  model.receive({ t: "ops", n: 2, ops: [{ op: "status", status: { state: "running" } }] });
+  el.querySelector<HTMLButtonElement>(".anb-pause")?.click();
+
+  expect(model.sent).toEqual([{ t: "step" }, { t: "resume" }, { t: "pause" }]);
+});
+
+test("a run that cannot be held shows no way to pause it", () => {
+  const model = new FakeModel("not held", { status: { state: "running", pause: "paused" } });
+  initialize(model);
+  const { el } = render(model);
+
+  expect([...el.querySelectorAll<HTMLElement>("button")].filter((button) => !button.hidden).map((button) => button.textContent)).toEqual(["Stop"]);
 });
 
 test("runs do not mix", () => {

@@ -15,7 +15,7 @@ beforeEach(() => {
   store = new Store((message) => sent.push(message));
   el = document.createElement("div");
   document.body.append(el);
-  view = new View(store, el);
+  view = new View(store, el, { pausable: true });
 });
 
 afterEach(() => {
@@ -271,6 +271,112 @@ describe("stop", () => {
   });
 });
 
+describe("pause", () => {
+  const shown = (): (string | null)[] =>
+    all(".anb-reins button").filter((candidate) => !candidate.hidden).map((candidate) => candidate.textContent);
+  const words = (): string | null => find(".anb-state").textContent;
+
+  test("it becomes resume, with one turn beside it, and back", () => {
+    expect(shown()).toEqual(["Pause", "Stop"]);
+
+    button("Pause").click();
+    expect(shown()).toEqual(["One turn", "Resume", "Stop"]);
+    expect(words()).toBe("Pausing after this turn…");
+
+    status({ pause: "pausing" });
+    status({ pause: "paused" });
+    expect(words()).toBe("Paused");
+    expect(find(".anb-card").dataset["state"]).toBe("paused");
+
+    button("Resume").click();
+    expect(shown()).toEqual(["Pause", "Stop"]);
+    expect(words()).toBe("Running");
+    expect(sent).toEqual([{ t: "pause" }, { t: "resume" }]);
+  });
+
+  test("the focus stays on the button that becomes another", () => {
+    const pause = button("Pause");
+    pause.focus();
+    pause.click();
+
+    expect(document.activeElement).toBe(pause);
+    expect(pause.textContent).toBe("Resume");
+    expect(pause.getAttribute("aria-label")).toBe("Resume the run");
+  });
+
+  test("one turn keeps the focus while its turn goes on, and can be pressed again after it", () => {
+    status({ pause: "paused" });
+    const step = button("One turn");
+    step.focus();
+    step.click();
+    step.click();
+    expect(words()).toBe("Pausing after this turn…");
+    expect(step.getAttribute("aria-disabled")).toBe("true");
+    expect(document.activeElement).toBe(step);
+
+    status({ pause: "pausing" });
+    status({ pause: "paused" });
+    expect(step.getAttribute("aria-disabled")).toBe("false");
+    step.click();
+    expect(sent).toEqual([{ t: "step" }, { t: "step" }]);
+  });
+
+  test("the focus goes to pause when one turn goes away, and to the list when all do", () => {
+    status({ pause: "paused" });
+    button("One turn").focus();
+    status({});
+    expect(document.activeElement).toBe(find(".anb-pause"));
+
+    status({ state: "done" });
+    expect(shown()).toEqual([]);
+    expect(find(".anb-reins").hidden).toBe(true);
+    expect(document.activeElement).toBe(find(".anb-list"));
+  });
+
+  test("somebody whose focus is elsewhere keeps it", () => {
+    find(".anb-list").focus();
+    status({ pause: "paused" });
+    status({ state: "done" });
+    expect(document.activeElement).toBe(find(".anb-list"));
+
+    (document.activeElement as HTMLElement).blur();
+    status({ state: "stopped" });
+    expect(document.activeElement).toBe(document.body);
+  });
+
+  test("a run that is being stopped can be neither paused nor resumed", () => {
+    status({ pause: "paused" });
+    button("Stop").click();
+
+    expect([button("Resume").disabled, button("One turn").disabled]).toEqual([true, true]);
+    expect(words()).toBe("Stopping…");
+  });
+
+  test("a question that is open says itself, and then that the run is to pause", () => {
+    ask();
+    status({ state: "waiting", pause: "pausing" });
+
+    expect(words()).toBe("Waiting for you, then pausing");
+    expect(find(".anb-card").dataset["state"]).toBe("waiting");
+  });
+
+  test("a view of a run that cannot be held has no such buttons", () => {
+    view.close();
+    view = new View(store, el);
+    status({ pause: "paused" });
+
+    expect(shown()).toEqual(["Stop"]);
+    expect(words()).toBe("Paused");
+  });
+
+  test("the clock goes on while the run is paused", () => {
+    status({ seconds: 5, pause: "paused" });
+    vi.advanceTimersByTime(3000);
+
+    expect(all(".anb-numbers span")[2]?.textContent).toBe("8 s");
+  });
+});
+
 describe("question", () => {
   const press = (target: HTMLElement, init: KeyboardEventInit): KeyboardEvent => {
     const event = new KeyboardEvent("keydown", { bubbles: true, cancelable: true, ...init });
@@ -468,6 +574,9 @@ describe("for everyone", () => {
     expect(find(".anb-card").getAttribute("aria-label")).toBe("Transcript of Rain report");
     expect(find("article").getAttribute("aria-label")).toBe("ana, code");
     expect(find(".anb-stop").getAttribute("aria-label")).toBe("Stop the run");
+    expect(find(".anb-pause").getAttribute("aria-label")).toBe("Pause the run after this turn");
+    expect(find(".anb-step").getAttribute("aria-label")).toBe("One turn, then pause again");
+    expect(find(".anb-reins").getAttribute("aria-label")).toBe("Run");
     expect(find("textarea").getAttribute("aria-label")).toBe("Your answer to: Go on?");
     expect(find("pre").getAttribute("aria-label")).toBe("python code");
     expect(find<HTMLImageElement>("img").alt).toBe("figure");

@@ -19,9 +19,19 @@ export function makeButton(text: string, onClick: () => void, className = "anb-b
   return button;
 }
 
+/** Whether the person can press a button now. */
+export function canPress(button: HTMLButtonElement): boolean {
+  return !button.hidden && !button.disabled;
+}
+
 /** Keep key presses from JupyterLab, where Enter edits a cell and D D deletes it. */
 export function keepKeys(element: HTMLElement): void {
   // The attribute works even where JupyterLab is set to listen before us; other hosts do not know it.
   element.dataset["lmSuppressShortcuts"] = "true";
   for (const type of ["keydown", "keypress", "keyup"]) element.addEventListener(type, (event) => event.stopPropagation());
+}
+
+/** Leave a text alone that is right already: screen readers announce every write to a live region. */
+export function setText(element: HTMLElement, text: string): void {
+  if (element.textContent !== text) element.textContent = text;
 }

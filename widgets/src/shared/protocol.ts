@@ -22,8 +22,12 @@ export interface Item {
   detail?: string;
 }
 
+export type Pause = "pausing" | "paused";
+
 export interface Status {
   state: "running" | "waiting" | "stopping" | "stopped" | "done" | "failed";
+  /** Whether the run is held between its turns, or will be once what goes on is finished. */
+  pause?: Pause;
   turns?: number;
   tokens?: number | null;
   seconds?: number;
@@ -65,6 +69,9 @@ export type Up =
   | { t: "pong"; k: number }
   | { t: "replay"; since: number }
   | { t: "stop" }
+  | { t: "pause" }
+  | { t: "resume" }
+  | { t: "step" }
   | { t: "answer"; id: string; text: string };
 
 /** Whether the run still goes on, so that its clock runs and it can be stopped. */

@@ -1,5 +1,5 @@
 /** The state of one run as the page knows it: applies ops in order, notices gaps, takes snapshots. No DOM. */
-import { isLive, type Item, type Op, type Question, type Snapshot, type Status, type Up } from "./protocol";
+import { isLive, type Item, type Op, type Pause, type Question, type Snapshot, type Status, type Up } from "./protocol";
 
 export interface State {
   /** Number of the last op applied. */
@@ -12,6 +12,8 @@ export interface State {
   readonly question: Question | null;
   /** The person pressed Stop. */
   readonly stopAsked: boolean;
+  /** What the person pressed of these last; null once the kernel tells of it. */
+  readonly pauseAsked: "pause" | "resume" | "step" | null;
   /** Id of the question the person has answered here. */
   readonly answerSent: string | null;
 }
@@ -33,6 +35,7 @@ export class Store {
     statusAt: performance.now(),
     question: null,
     stopAsked: false,
+    pauseAsked: null,
     answerSent: null,
   };
   /** Highest op number heard of; above `n` while something is missing. */
@@ -85,7 +88,7 @@ export class Store {
     }
     this.#heard = Math.max(this.#heard, snapshot.n);
     const { n, status, question } = snapshot;
-    this.#change({ n, status, statusAt: performance.now(), question: question ?? null }, "all");
+    this.#change({ n, status, statusAt: performance.now(), question: question ?? null, pauseAsked: null }, "all");
     this.#caughtUp();
   }
 
@@ -99,6 +102,21 @@ export class Store {
     if (this.#state.stopAsked || !isLive(this.#state.status)) return;
     this.#change({ stopAsked: true }, NOTHING);
     this.send({ t: "stop" });
+  }
+
+  /** Ask the kernel to hold the run behind the turn that goes on. */
+  pause(): void {
+    if (this.#mayPress() && !pauseOf(this.#state)) this.#askPause("pause");
+  }
+
+  /** Ask the kernel to let a held run go on. */
+  resume(): void {
+    if (this.#mayPress() && pauseOf(this.#state)) this.#askPause("resume");
+  }
+
+  /** Ask the kernel to let one turn of a held run through. */
+  step(): void {
+    if (this.#mayPress() && pauseOf(this.#state) === "paused") this.#askPause("step");
   }
 
   /** Answer the open question, once. */
@@ -136,9 +154,12 @@ export class Store {
         this.#items.delete(op.id);
         touched.add(op.id);
         break;
-      case "status":
-        this.#state = { ...this.#state, status: op.status, statusAt: performance.now() };
+      case "status": {
+        const told = op.status.pause !== this.#state.status.pause;
+        const pauseAsked = told ? null : this.#state.pauseAsked;
+        this.#state = { ...this.#state, status: op.status, statusAt: performance.now(), pauseAsked };
         break;
+      }
       case "ask":
         this.#state = { ...this.#state, question: op.question };
         break;
@@ -146,6 +167,15 @@ export class Store {
         if (this.#state.question?.id === op.id) this.#state = { ...this.#state, question: null };
         break;
     }
+  }
+
+  #mayPress(): boolean {
+    return isLive(this.#state.status) && !this.#state.stopAsked;
+  }
+
+  #askPause(act: "pause" | "resume" | "step"): void {
+    this.#change({ pauseAsked: act }, NOTHING);
+    this.send({ t: act });
   }
 
   #put(item: Item, touched: Set<string>): void {
@@ -175,4 +205,10 @@ export class Store {
     this.#retry = undefined;
     this.#retryMs = FIRST_RETRY_MS;
   }
+}
+
+/** How the run is held, as the person should see it: what was pressed counts before the kernel has told of it. */
+export function pauseOf({ status, pauseAsked }: State): Pause | undefined {
+  if (!isLive(status) || pauseAsked === "resume") return undefined;
+  return pauseAsked ? "pausing" : status.pause;
 }

@@ -1,10 +1,11 @@
 /** Draws a store as a card. A change touches only the rows it is about. */
-import { make, makeButton } from "./dom";
+import { make, setText } from "./dom";
 import { Hues } from "./hues";
-import { isLive, type Status } from "./protocol";
+import { isLive, type Pause, type Status } from "./protocol";
 import { QuestionBox } from "./question";
+import { Reins } from "./reins";
 import { Row } from "./row";
-import type { State, Store, Touched } from "./store";
+import { pauseOf, type State, type Store, type Touched } from "./store";
 
 const STATE_WORDS: Record<Status["state"], string> = {
   running: "Running",
@@ -13,6 +14,11 @@ const STATE_WORDS: Record<Status["state"], string> = {
   stopped: "Stopped",
   done: "Done",
   failed: "Failed",
+};
+
+const PAUSE_WORDS: Record<Pause, string> = {
+  pausing: "Pausing after this turn…",
+  paused: "Paused",
 };
 
 /** How near to its end, in pixels, the list must be for new items to keep it there. */
@@ -29,7 +35,7 @@ export class View {
   readonly #turns = make("span");
   readonly #tokens = make("span");
   readonly #clock = make("span");
-  readonly #stop: HTMLButtonElement;
+  readonly #reins: Reins;
   readonly #list = make("div", "anb-list");
   readonly #empty = make("div", "anb-empty");
   readonly #foot = make("div", "anb-foot");
@@ -41,12 +47,11 @@ export class View {
   #atEnd: boolean;
   #top = 0;
 
-  constructor(store: Store, el: HTMLElement) {
+  constructor(store: Store, el: HTMLElement, { pausable = false } = {}) {
     this.#store = store;
     // A finished run is read from its beginning.
     this.#atEnd = isLive(store.state.status);
-    this.#stop = makeButton("Stop", () => store.stop(), "anb-button anb-stop");
-    this.#stop.setAttribute("aria-label", "Stop the run");
+    this.#reins = new Reins(store, pausable);
     this.#build();
     el.append(this.#card);
 
@@ -69,7 +74,7 @@ export class View {
     const numbers = make("div", "anb-numbers");
     numbers.append(this.#turns, this.#tokens, this.#clock);
     const bar = make("header", "anb-bar");
-    bar.append(who, numbers, this.#stop);
+    bar.append(who, numbers, this.#reins.element);
 
     this.#list.setAttribute("role", "log");
     this.#list.setAttribute("aria-live", "polite");
@@ -131,20 +136,22 @@ export class View {
     this.#rows.delete(id);
   }
 
-  #drawStatus({ status, stopAsked }: State): void {
+  #drawStatus(state: State): void {
+    const { status, stopAsked } = state;
     const live = isLive(status);
     const shown = live && stopAsked ? "stopping" : status.state;
-    this.#card.dataset["state"] = shown;
+    const pause = shown === "running" || shown === "waiting" ? pauseOf(state) : undefined;
+    this.#card.dataset["state"] = shown === "running" ? (pause ?? shown) : shown;
     this.#card.setAttribute("aria-label", status.team ? `Transcript of ${status.team}` : "Transcript");
-    setText(this.#state, STATE_WORDS[shown] ?? shown);
+    setText(this.#state, stateWords(shown, pause));
     setText(this.#team, status.team ?? "");
     setText(this.#model, status.model ?? "");
     setText(this.#turns, status.turns === undefined ? "" : count(status.turns, "turn"));
     setText(this.#tokens, status.tokens == null ? "" : count(status.tokens, "token"));
     setText(this.#reason, status.reason ?? "");
-    this.#stop.hidden = !live;
-    this.#stop.disabled = shown === "stopping";
-    setText(this.#stop, shown === "stopping" ? "Stopping…" : "Stop");
+    this.#reins.draw(state);
+    // Focus falls to the page's body otherwise, and the keyboard user starts over.
+    if (this.#reins.hasLostFocus()) this.#list.focus({ preventScroll: true });
   }
 
   #drawClock({ status, statusAt }: State): void {
@@ -177,9 +184,10 @@ export class View {
   }
 }
 
-/** Leave a text alone that is right already: screen readers announce every write to a live region. */
-function setText(element: HTMLElement, text: string): void {
-  if (element.textContent !== text) element.textContent = text;
+function stateWords(state: Status["state"], pause: Pause | undefined): string {
+  const words = STATE_WORDS[state] ?? state;
+  if (!pause) return words;
+  return state === "running" ? PAUSE_WORDS[pause] : `${words}, then pausing`;
 }
 
 function count(n: number, noun: string): string {
