@@ -63,13 +63,16 @@ class Course(Transcript):
         """Change the status."""
         self.status = {**self.status, "seconds": round(self._seconds(event.at), 3), **fields}
         self.status.pop("pause", None)
-        if self._hold.state:
+        if self._hold.closed:
             self.status["pause"] = self._hold.state
         self._op("status", status=dict(self.status))
 
     def _tell_hold(self, event: Event) -> None:
         """Say that the run has come to its hold, or leaves it."""
-        before, now = self.status.get("pause", ""), self._hold.state
+        before = self.status.get("pause", "")
+        if not (self._hold.closed or before or self._held is not None):
+            return
+        now = self._hold.state
         stepped = event.kind == "pause" and now == "pausing"
         if now == "paused" and self._held is None:
             self._held = self._note_hold(event, "The run was paused.")
