@@ -64,6 +64,7 @@ class Conversation:
         self._watch = Watch(run, team._thread, team._names, team.manager_name) if guarded() else None
         self._choosing = scope(run.log, run.started.id, team.manager_name)
         self._breath = monotonic() + _SECONDS
+        self._others_ran = True
         self._told: Said = []
         self._asked: tuple[int, ...] = ()
 
@@ -193,13 +194,20 @@ class Conversation:
         heard = policy.heard(self._view(), turns)
         return await (heard if self._token is None else unless_cancelled(heard, self._token))
 
+    def _note_others(self) -> None:
+        self._others_ran = True
+
     def _is_held(self) -> bool:
         return self._run.gate.closed or (self._token is not None and self._token.is_cancelled())
 
     async def _may_go_on(self) -> None:
-        # Agents that answer at once never let go of the loop: nobody could watch, hold or stop such a run.
-        await asyncio.sleep(0)
-        self._breath = monotonic() + _SECONDS
+        if monotonic() > self._breath:
+            # Agents that answer at once never let go of the loop: nobody could watch, hold or stop such a run.
+            if not self._others_ran:
+                await asyncio.sleep(0)
+            self._others_ran = False
+            asyncio.get_running_loop().call_soon(self._note_others)
+            self._breath = monotonic() + _SECONDS
         if self._token is not None and self._token.is_cancelled():
             raise asyncio.CancelledError("The cancellation token was cancelled.")
         if self._run.gate.closed:
