@@ -276,6 +276,8 @@ async def test_with_nobody_there_nothing_runs_and_the_way_out_is_told(monkeypatc
 
 async def test_in_a_terminal_the_question_is_a_line_of_input(monkeypatch: pytest.MonkeyPatch) -> None:
     class Terminal:
+        closed = False
+
         def isatty(self) -> bool:
             return True
 
