@@ -84,7 +84,7 @@ class _Combined(TerminationCondition, ABC):
                 hint = f" Did you mean TextMentionTermination({condition!r})?" if isinstance(condition, str) else ""
                 raise UserError(f"{condition!r} is no termination condition and cannot be joined with one.{hint}")
         self._conditions = conditions
-        self._reasons: dict[int, str] = {}
+        self._stops: dict[int, tuple[str, str]] = {}  # source and text of what a part said when it fired
 
     def _parts(self) -> list[TerminationCondition]:
         return [self, *(part for condition in self._conditions for part in condition._parts())]
@@ -95,7 +95,7 @@ class _Combined(TerminationCondition, ABC):
     async def __call__(self, messages: Said) -> StopMessage | None:
         return await self._ask(messages, {})
 
-    async def _ask(self, messages: Said, asked: dict[int, str | None]) -> StopMessage | None:
+    async def _ask(self, messages: Said, asked: dict[int, StopMessage | None]) -> StopMessage | None:
         """Ask every part that has not fired.
 
         Args:
@@ -112,32 +112,34 @@ class _Combined(TerminationCondition, ABC):
             if id(condition) not in asked:
                 if condition.terminated:
                     continue
-                stop = await condition(messages)
-                asked[id(condition)] = None if stop is None else stop.content
-            reason = asked[id(condition)]
-            if reason is not None:
-                self._reasons[number] = reason
+                asked[id(condition)] = await condition(messages)
+            stop = asked[id(condition)]
+            if stop is not None:
+                self._stops[number] = (stop.source, stop.content)
         if not self.terminated:
             return None
-        return StopMessage(content=", ".join(dict.fromkeys(self._why())), source=type(self).__name__)
+        why = dict.fromkeys(self._why())
+        return StopMessage(
+            content=", ".join(content for _, content in why), source=", ".join(source for source, _ in why)
+        )
 
-    def _why(self) -> Iterator[str]:
+    def _why(self) -> Iterator[tuple[str, str]]:
         for number, condition in enumerate(self._conditions):
             if isinstance(condition, _Combined):
                 if condition.terminated:
                     yield from condition._why()
-            elif number in self._reasons:
-                yield self._reasons[number]
+            elif number in self._stops:
+                yield self._stops[number]
 
     async def reset(self) -> None:
-        self._reasons.clear()
+        self._stops.clear()
         for condition in self._conditions:
             await condition.reset()
 
     def save_state(self) -> dict[str, Any]:
         return {
             "type": type(self).__name__,
-            "reasons": {str(number): reason for number, reason in self._reasons.items()},
+            "reasons": {str(number): reason for number, (_, reason) in self._stops.items()},
             "conditions": [condition.save_state() for condition in self._conditions],
         }
 
@@ -145,7 +147,10 @@ class _Combined(TerminationCondition, ABC):
         self._check_state(state)
         for condition, saved in zip(self._conditions, state["conditions"], strict=True):
             condition.load_state(saved)
-        self._reasons = {int(number): reason for number, reason in state["reasons"].items()}
+        self._stops = {
+            int(number): (type(self._conditions[int(number)]).__name__, reason)
+            for number, reason in state["reasons"].items()
+        }
 
     def _check_state(self, state: Mapping[str, Any]) -> None:
         super()._check_state(state)

@@ -42,7 +42,7 @@ async def test_and_remembers_those_that_fired_earlier() -> None:
 
     assert ended is not None
     assert ended.content == "ana said 'STOP', the limit of 3 messages was reached (3)"
-    assert ended.source == "AndTerminationCondition"
+    assert ended.source == "TextMentionTermination, MaxMessageTermination"
 
 
 async def test_and_does_not_ask_again_who_has_fired() -> None:
@@ -61,7 +61,7 @@ async def test_or_fires_with_any_and_tells_all_that_did() -> None:
 
     assert ended is not None
     assert ended.content == "ana said 'STOP', the limit of 1 message was reached (1)"
-    assert ended.source == "OrTerminationCondition"
+    assert ended.source == "TextMentionTermination, MaxMessageTermination"
 
 
 async def test_and_that_has_fired_raises_what_an_except_does_not_catch() -> None:
@@ -326,7 +326,7 @@ def test_a_tree_of_conditions_means_what_its_signs_say(tree: Tree, parts: list[l
             assert (ended is not None) == holds(tree, said) == condition.terminated
             if ended is not None:
                 assert ended.content
-                assert ended.source == type(condition).__name__
+                assert set(ended.source.split(", ")) <= {type(part).__name__ for part in condition._parts()}
                 return
 
     asyncio.run(check())
