@@ -72,6 +72,15 @@ def copied(value: Any) -> Any:
     return value
 
 
+def apart(value: Any) -> Any:
+    """Return JSON data in dicts and lists of its own; messages that were saved here are apart as they are."""
+    if type(value) is dict:
+        return {key: apart(one) for key, one in value.items()}
+    if type(value) is list:
+        return [apart(one) for one in value]
+    return value
+
+
 def as_given(saved: Sequence[Any]) -> Iterator[Any]:
     """Return what goes through saved messages, for one who copies what it keeps: the list need not do so first."""
     return list.__iter__(saved) if type(saved) is SavedMessages else iter(saved)

@@ -13,6 +13,7 @@ from typing import Any
 from agentnb.core import monotonic
 from agentnb.exceptions import AgentFailed
 from agentnb.messages import BaseMessage, LLMMessage
+from agentnb.messages.saved import apart
 from agentnb.runlog import log as runlog
 from agentnb.runlog.contexts import contexts_of
 from agentnb.runlog.events import (
@@ -112,7 +113,7 @@ class Run:
         """Log a state that cannot be rebuilt from other facts, unless it is the one logged last."""
         states = contexts_of(self.log).states
         try:
-            state = dict(await save())
+            state = apart(dict(await save()))
         except Exception as error:  # a user's method; what cannot be saved must not end what runs
             self.log.note(f"The state of {whose} cannot be saved, and is lost if the run breaks off: {error!r}")
             return

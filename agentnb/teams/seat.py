@@ -11,6 +11,7 @@ from agentnb.base import BrokenOff, ChatAgent, Team, take_turn
 from agentnb.core import CancellationToken
 from agentnb.exceptions import CantHandleException
 from agentnb.messages import BaseAgentEvent, BaseChatMessage, ModelClientStreamingChunkEvent
+from agentnb.messages.saved import apart
 from agentnb.runlog import Run
 from agentnb.runlog.replaying import replaying
 from agentnb.runtimes import BaseAgent, MessageContext
@@ -42,8 +43,9 @@ class Seat(BaseAgent):
         self.agent = agent
         self.is_agent = isinstance(agent, ChatAgent)
 
-    async def save_state(self) -> Mapping[str, Any]:
-        return await self.agent.save_state()
+    async def save_state(self) -> dict[str, Any]:
+        # An agent of a user's may return what it goes on with.
+        return apart(dict(await self.agent.save_state()))  # type: ignore[no-any-return]
 
     async def load_state(self, state: Mapping[str, Any]) -> None:
         await self.agent.load_state(state)

@@ -25,7 +25,7 @@ async def container_state(seat: Seat, thread: Thread) -> dict[str, Any]:
     return {
         "type": "ChatAgentContainerState",
         "version": VERSION,
-        "agent_state": dict(await seat.save_state()),
+        "agent_state": await seat.save_state(),
         "message_buffer": thread.saved_unheard(seat.agent.name),
     }
 
@@ -105,7 +105,7 @@ async def taken_over(
                 condition._check_state(state.condition)
                 condition.load_state(state.condition)
         for name, seat in seats.items():
-            begun.append((seat, dict(await seat.save_state())))
+            begun.append((seat, await seat.save_state()))
             with _reading(repr(name)):
                 await seat.load_state(state.agents[name])
         with _reading("who chooses the speakers"):

@@ -6,7 +6,7 @@ import asyncio
 import copy
 import json
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -14,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentnb.agents import AssistantAgent
+from agentnb.base import Response
 from agentnb.conditions import MaxMessageTermination
+from agentnb.core import CancellationToken
 from agentnb.exceptions import UserError
 from agentnb.messages import (
     BaseChatMessage,
@@ -25,6 +27,7 @@ from agentnb.messages import (
     ToolCallRequestEvent,
 )
 from agentnb.models import ScriptedChatCompletionClient
+from agentnb.runlog import AgentState, RunLog
 from agentnb.teams import RoundRobinGroupChat, SelectorGroupChat
 from tests.compat.states.programs import Place
 from tests.strategies import messages as any_messages
@@ -48,6 +51,64 @@ def dicts(value: Any) -> list[dict[str, Any]]:
     if isinstance(value, Mapping):
         return [value, *(one for part in value.values() for one in dicts(part))]  # type: ignore[list-item]
     return [one for part in value for one in dicts(part)] if isinstance(value, list) else []
+
+
+class Keeper(Speaker):
+    """Returns what it goes on with as its state, as users' agents do."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.heard: dict[str, list[str]] = {"all": []}
+
+    async def on_messages(self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken) -> Response:
+        self.heard["all"] += [message.to_text() for message in messages]
+        return await super().on_messages(messages, cancellation_token)
+
+    async def save_state(self) -> Mapping[str, Any]:
+        return {"heard": self.heard}
+
+    async def load_state(self, state: Mapping[str, Any]) -> None:
+        self.heard["all"][:] = state["heard"]["all"]
+
+
+async def test_a_saved_state_stays_as_it_was_when_an_agent_goes_on_with_the_very_list_it_returned() -> None:
+    team = RoundRobinGroupChat([Keeper("ana")], max_turns=1)
+    await team.run(task="one")
+
+    state = await team.save_state()
+    await team.run(task="two")
+
+    assert state["agent_states"]["ana"]["agent_state"] == {"heard": {"all": ["one"]}}
+
+
+async def test_an_agent_that_loads_into_its_own_list_is_put_back_when_another_fails_to_load() -> None:
+    class Refuses(Speaker):
+        async def load_state(self, state: Mapping[str, Any]) -> None:
+            if state["turns"] == 1:
+                raise ValueError("not mine")
+
+    ana = Keeper("ana")
+    team = RoundRobinGroupChat([ana, Refuses("ben")], max_turns=2)
+    empty = await plain(team)
+    await team.run(task="one")
+    empty["agent_states"]["ben"]["agent_state"]["turns"] = 1
+
+    with pytest.raises(UserError, match="not mine"):
+        await team.load_state(empty)
+
+    assert ana.heard == {"all": ["one"]}
+
+
+async def test_a_log_has_each_state_of_an_agent_that_always_returns_the_same_list() -> None:
+    team = RoundRobinGroupChat([Keeper("ana")], max_turns=2)
+    log = RunLog()
+
+    await team.run(task="one", log=log)
+    await team.run(task="two", log=log)
+
+    states = [event.body.state for event in log if isinstance(event.body, AgentState)]
+    assert states[-1]["heard"]["all"] == ["one", "two"]
+    assert states[0]["heard"]["all"] == ["one"]
 
 
 @pytest.mark.parametrize("loaded", [False, True])
