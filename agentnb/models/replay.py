@@ -6,7 +6,7 @@ import hashlib
 import inspect
 import json
 import re
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import CodeType
@@ -54,14 +54,24 @@ def word_count(messages: Sequence[LLMMessage]) -> int:
     return count
 
 
-class WordCounter:
-    """Counts the words of conversations that grow: of each, only what is new is looked at."""
+def text_word_count(messages: Sequence[LLMMessage]) -> int:
+    """Count the words of what was said as text; calls, their results and parts beside images are left out."""
+    return sum(len(message.content.split()) for message in messages if isinstance(message.content, str))
 
-    def __init__(self) -> None:
+
+class WordCounter:
+    """Counts the words of conversations that grow: of each, only what is new is looked at.
+
+    Args:
+        count: What is counted.
+    """
+
+    def __init__(self, count: Callable[[Sequence[LLMMessage]], int] = word_count) -> None:
+        self._count = count
         self._known: dict[int, _Counted] = {}
 
     def count(self, messages: Sequence[LLMMessage]) -> int:
-        """Return what `word_count` does."""
+        """Return what counting the whole conversation does."""
         if not messages:
             return 0
         key = id(messages[0])
@@ -69,7 +79,7 @@ class WordCounter:
         if known is None or known.first is not messages[0]:
             known = _Counted(messages[0], Prefix(), 0)
         before = known.prefix.known(messages)
-        words = (known.words if before else 0) + word_count(messages[before:])
+        words = (known.words if before else 0) + self._count(messages[before:])
         known.prefix.note(messages)
         self._known[key] = _Counted(messages[0], known.prefix, words)
         if len(self._known) > _CONVERSATIONS:
@@ -145,7 +155,8 @@ class ReplayChatCompletionClient(CountingClient):
     ```
 
     Args:
-        chat_completions: Texts or whole results. A text counts its words as tokens, and as cached.
+        chat_completions: Texts or whole results. A text counts its words as tokens, and as cached; of what it
+            answers, too, the words of texts count.
         model_info: What it says it can do. Default: nothing, as AutoGen's does.
         sources: Who got each answer, as long as `chat_completions`. An agent of one of these names gets its own
             answers only, so that agents that work at the same time do not take each other's.
@@ -181,7 +192,7 @@ class ReplayChatCompletionClient(CountingClient):
         self._cached = True
         self._given: set[int] = set()
         self._usage = UsageCounter()
-        self._words = WordCounter()
+        self._words = WordCounter(text_word_count)
 
     @classmethod
     def from_log(cls, log: RunLog | str | Path) -> Self:
@@ -308,8 +319,8 @@ class ReplayChatCompletionClient(CountingClient):
         """Release nothing: there are no connections."""
 
     def count_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Any] = ()) -> int:
-        """Count words."""
-        return word_count(messages)
+        """Count words of text, as AutoGen's does."""
+        return text_word_count(messages)
 
     def remaining_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Any] = ()) -> int:
         """Return 10,000 less what was used so far, as AutoGen's does."""

@@ -10,12 +10,38 @@ from typing import Any
 import pytest
 
 from agentnb.exceptions import LogUnreadable, ModelUnreachable
-from agentnb.messages import CreateResult, FunctionCall, LLMMessage, RequestUsage, UserMessage
+from agentnb.messages import (
+    AssistantMessage,
+    CreateResult,
+    FunctionCall,
+    FunctionExecutionResult,
+    FunctionExecutionResultMessage,
+    LLMMessage,
+    RequestUsage,
+    UserMessage,
+)
 from agentnb.models import ReplayChatCompletionClient, ScriptedChatCompletionClient
 from agentnb.models.replay import WordCounter, word_count
 from agentnb.runlog import RunLog, scope
 
 ASK: list[LLMMessage] = [UserMessage(content="one two three", source="user")]
+
+
+async def test_calls_results_and_images_are_asked_for_without_words_as_with_autogen() -> None:
+    wanted = [FunctionCall(id="1", name="add", arguments='{"a": 1, "b": 2}')]
+    result = FunctionExecutionResult(content="it is three", name="add", call_id="1", is_error=False)
+    asked: list[LLMMessage] = [
+        UserMessage(content="add them", source="user"),
+        AssistantMessage(content=wanted, source="ana", thought="I add them"),
+        FunctionExecutionResultMessage(content=[result]),
+        UserMessage(content=["look", "here"], source="user"),
+    ]
+    client = ReplayChatCompletionClient(["three"])
+
+    answer = await client.create(asked)
+
+    assert answer.usage == RequestUsage(2, 1)
+    assert client.count_tokens(asked) == 2
 
 
 async def test_texts_are_given_in_order_and_count_their_words() -> None:
