@@ -61,7 +61,7 @@ class StructuredMessageFactory(Component[StructuredMessageConfig]):
         elif json_schema is not None:
             from agentnb.core import schema_to_pydantic_model  # seldom used, and every program imports messages
 
-            name = content_model_name or str(json_schema.get("title") or "GeneratedModel")
+            name = content_model_name or str(json_schema.get("title") or "GeneratedContentModel")
             self.ContentModel = schema_to_pydantic_model(json_schema, name)
         else:
             raise UserError("A StructuredMessageFactory needs json_schema or input_model: what the content looks like.")
