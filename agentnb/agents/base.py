@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any
 
 from agentnb.base import BrokenOff, ChatAgent, Response, take_turn
@@ -17,6 +18,17 @@ from agentnb.exceptions import AgentFailed, UserError
 from agentnb.messages import BaseAgentEvent, BaseChatMessage
 from agentnb.runlog import Run, RunLog
 from agentnb.runlog.story import Story, Turn
+
+
+@lru_cache(maxsize=256)
+def _answers_by_itself(cls: type[BaseChatAgent]) -> bool:
+    """Whether a subclass wrote its own `on_messages` over that of a base whose stream it leaves as it is."""
+    for one in cls.__mro__:
+        if "on_messages_stream" in vars(one):
+            return False
+        if "on_messages" in vars(one):
+            return True
+    return False
 
 
 class BaseChatAgent(ChatAgent, ABC):
@@ -101,7 +113,11 @@ class BaseChatAgent(ChatAgent, ABC):
             return  # it broke off between the end of its turn and its own
         told = task if broken is None else broken.task
         again = broken.again() if broken is not None else None
-        turn = take_turn(self, told, run, cancellation_token or CancellationToken(), again=again)
+        ask = None
+        if not run.is_streamed and _answers_by_itself(type(self)):
+            # As AutoGen's `run`, which a subclass changes by its `on_messages`; a stream and a team do not ask it.
+            ask = partial(BaseChatAgent.on_messages_stream, self)
+        turn = take_turn(self, told, run, cancellation_token or CancellationToken(), again=again, ask=ask)
         await unless_cancelled(turn, cancellation_token)
 
     _broken: BrokenTurn | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
@@ -140,6 +140,11 @@ class ChatAgent(Component, TaskRunner):
 _NOTHING = nullcontext()
 
 
+Ask = Callable[
+    [Sequence[BaseChatMessage], CancellationToken], AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]
+]
+
+
 @lru_cache(maxsize=256)
 def _sort(cls: type[object]) -> Literal["chunk", "message", "neither"]:
     # Asked for every piece of a stream, and `issubclass` of pydantic models takes longer than the rest of its way.
@@ -165,6 +170,7 @@ async def take_turn(
     cancellation_token: CancellationToken,
     *,
     again: BrokenOff | None = None,
+    ask: Ask | None = None,
 ) -> list[BaseAgentEvent | BaseChatMessage]:
     """Let an agent answer new messages, and say through `run` what it yields.
 
@@ -176,6 +182,7 @@ async def take_turn(
         run: Where it is said.
         cancellation_token: Ends the turn.
         again: The turn that broke off and is taken up: what was done in it is not done again.
+        ask: What answers; default: its `on_messages_stream`.
 
     Returns:
         What it said, its answer last.
@@ -188,7 +195,7 @@ async def take_turn(
     keeps = agent._keeps()
     with run.turn(agent.name, keeps=keeps, again=again and again.seq):
         with replaying(again.recording) if again else _NOTHING:
-            async with aclosing(agent.on_messages_stream(messages, cancellation_token)) as items:
+            async with aclosing((ask or agent.on_messages_stream)(messages, cancellation_token)) as items:
                 async for item in items:
                     if type(item) is ModelClientStreamingChunkEvent:
                         run.chunk(item)

@@ -341,3 +341,26 @@ async def test_the_log_of_a_run_says_how_the_agent_is_made() -> None:
 
     assert start.component["config"] == {"name": "ana"}
     assert [(p.name, p.description, p.role) for p in start.participants] == [("ana", "says it again", "Echo")]
+
+
+class Twice(Yields):
+    """Changes the answer of its base, and not its stream."""
+
+    async def on_messages(self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken) -> Response:
+        answer = await self._answer_streamed(messages, cancellation_token)
+        said = TextMessage(content=answer.chat_message.to_text() * 2, source=self.name)
+        return Response(chat_message=said, inner_messages=answer.inner_messages)
+
+
+async def test_on_messages_written_over_that_of_a_base_changes_a_run_and_neither_a_stream_nor_a_team() -> None:
+    def agent() -> Twice:
+        answer = Response(chat_message=TextMessage(content="ha", source="echo"), inner_messages=[])
+        return Twice(answer)
+
+    alone = await agent().run(task="go")
+    streamed = [item async for item in agent().run_stream(task="go")]
+    together = await RoundRobinGroupChat([agent()], max_turns=1).run(task="go")
+
+    assert [message.to_text() for message in alone.messages] == ["go", "haha"]
+    assert streamed[1].to_text() == "ha"  # type: ignore[union-attr]
+    assert [message.to_text() for message in together.messages] == ["go", "ha"]
