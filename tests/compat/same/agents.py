@@ -168,9 +168,14 @@ async def tools_in_a_loop(seen):
 @program
 async def tool_loop_in_pieces(seen):
     agent = assistant(
-        seen, call("add", a=1, b=2), calls(("add", {"a": 1, "b": 2}), thought="Once more."), "It is three now.",
-        tools=[add], max_tool_iterations=5, model_client_stream=True,
-    )  # fmt: skip
+        seen,
+        call("add", a=1, b=2),
+        calls(("add", {"a": 1, "b": 2}), thought="Once more."),
+        "It is three now.",
+        tools=[add],
+        max_tool_iterations=5,
+        model_client_stream=True,
+    )
     await seen.stream(agent.run_stream(task="Add."))
 
 

@@ -211,9 +211,12 @@ async def a_swarm(seen):
         "ana", seen.model(call("transfer_to_ben"), "Welcome back. END"), handoffs=[to("ben")], system_message=SYSTEM
     )
     ben = AssistantAgent(
-        "ben", seen.model(call("add", a=1, b=2), "I think.", calls(("add", {"a": 2, "b": 2}), ("transfer_to_ana", {}))),
-        handoffs=[to("ana")], tools=[add], system_message=SYSTEM,
-    )  # fmt: skip
+        "ben",
+        seen.model(call("add", a=1, b=2), "I think.", calls(("add", {"a": 2, "b": 2}), ("transfer_to_ana", {}))),
+        handoffs=[to("ana")],
+        tools=[add],
+        system_message=SYSTEM,
+    )
     team = Swarm([ana, ben], termination_condition=TextMentionTermination("END"))
     await seen.stream(team.run_stream(task="Go."))
 
