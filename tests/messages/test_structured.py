@@ -120,3 +120,10 @@ def test_a_format_that_can_never_be_filled_in_is_refused_at_once(format_string: 
     with pytest.raises(UserError) as caught:
         StructuredMessageFactory(input_model=Place, format_string=format_string)
     assert says in str(caught.value)
+
+
+def test_a_schema_without_a_title_makes_a_class_of_autogens_name() -> None:
+    schema = {"type": "object", "properties": {"mass": {"type": "number"}}}
+
+    assert StructuredMessageFactory(json_schema=schema).ContentModel.__name__ == "GeneratedContentModel"
+    assert StructuredMessageFactory(json_schema={**schema, "title": "Bird"}).ContentModel.__name__ == "Bird"
