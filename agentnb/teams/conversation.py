@@ -134,7 +134,9 @@ class Conversation:
             team._last_speakers = names
             rounds += 1
             said = [message for turn in turns.values() for message in turn]
-            ended = await self._heard(self._policy, turns) if self._policy is not None else None
+            ended = None
+            if self._policy is not None:
+                ended = await unless_cancelled(self._policy.heard(self._view(), turns), self._token)
             if ended:
                 reason = ended.content
             elif self._condition is not None:
@@ -182,17 +184,13 @@ class Conversation:
         condition = self._condition
         if condition is None:
             return None
-        stop: Any = await (condition(said) if self._token is None else unless_cancelled(condition(said), self._token))
+        stop: Any = await unless_cancelled(condition(said), self._token)
         if stop is not None and not isinstance(stop, StopMessage):
             raise UserError(
                 f"The {type(condition).__name__} of {self._team.name!r} returned {stop!r:.80}; a condition returns a "
                 "StopMessage where the run is over, else None."
             )
         return None if stop is None else stop.content
-
-    async def _heard(self, policy: RememberingPolicy, turns: Mapping[str, Said]) -> StopMessage | None:
-        heard = policy.heard(self._view(), turns)
-        return await (heard if self._token is None else unless_cancelled(heard, self._token))
 
     def _note_others(self) -> None:
         self._others_ran = True
