@@ -13,7 +13,9 @@ from agentnb.messages import MessageFactory
 from agentnb.messages.factory import UnknownMessage
 from agentnb.runlog import AgentState, CodeFinished, CodeStarted, Event, Run, RunLog, VariablesShared
 from agentnb.runlog.fold import kept_by
+from agentnb.runlog.recorded import memory_name
 from agentnb.runlog.replaying import Recording
+from agentnb.runlog.scopes import name_of
 from agentnb.runlog.story import Story, Turn, below, stories
 
 if TYPE_CHECKING:
@@ -169,8 +171,8 @@ async def relearn(runner: TaskRunner, told: Sequence[Told]) -> None:
     lost: dict[tuple[str, str], int] = {}
     for event in learnt:
         body: Any = event.body
-        source = event.source.rpartition("/")[2]
-        named = {id(memory) for _, memory in known if _called(memory) == body.memory}
+        source = name_of(event.source)
+        named = {id(memory) for _, memory in known if memory_name(memory) == body.memory}
         own = {id(memory) for owner, memory in known if owner == source} & named
         meant = own if len(named) > 1 else named
         if len(meant) == 1:
@@ -200,10 +202,6 @@ def _learnt(log: RunLog) -> list[Event]:
         elif body.error and event.parent is not None:
             found.pop(event.parent, None)
     return list(found.values())
-
-
-def _called(memory: Any) -> str:
-    return str(getattr(memory, "name", None) or type(memory).__name__)
 
 
 def _memories(runner: TaskRunner) -> Iterator[tuple[str, Any]]:

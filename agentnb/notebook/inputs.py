@@ -14,6 +14,7 @@ from agentnb.exceptions import HumanUnavailable
 from agentnb.notebook.session import Session, here
 from agentnb.runlog import Event, InputAnswered, InputRequested, RunLog
 from agentnb.runlog.log import void
+from agentnb.runlog.scopes import name_of
 
 POLL = 0.05
 """Seconds between two looks for a reply."""
@@ -108,7 +109,7 @@ class Reception:
                 return  # the page is not open just now; it shows the question when it comes back
         event, question = self._questions[input_id]
         session = self._cells[-1][0] if self._cells else self.session
-        who = event.source.rpartition("/")[2] or "agentnb"
+        who = name_of(event.source) or "agentnb"
         if not session.allow_stdin:
             nobody = f"{who} asks {question.prompt!r}, and nobody is here to answer: {_why(session)}"
             self.log.refuse(input_id, HumanUnavailable(nobody))

@@ -241,6 +241,11 @@ async def _may_run(here: Scope, blocks: Sequence[Any]) -> None:
         raise ActRefused(f"{refusal.by} refuses to let the code run: {refusal.reason}")
 
 
+def memory_name(memory: Any) -> str:
+    """Return the name of a memory, as facts have it."""
+    return str(getattr(memory, "name", None) or type(memory).__name__)
+
+
 def memory_use(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     """Record one of `Memory`'s methods: `update_context`, `query`, `add` or `clear`."""
     action: Any = method.__name__
@@ -250,7 +255,7 @@ def memory_use(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable
         here = _recording(self)
         if here is None:
             return await method(self, *args, **kwargs)
-        name = str(getattr(self, "name", None) or type(self).__name__)
+        name = memory_name(self)
         about = next(iter((*args, *kwargs.values())), "") if action in ("query", "add") else ""
         text = about if isinstance(about, str) else about.to_text() if hasattr(about, "to_text") else repr(about)
         recording = replayed() if action in ("add", "clear") else None

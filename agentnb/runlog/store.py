@@ -212,10 +212,7 @@ class JsonLinesStore:
 
     def _encode(self, event: Event) -> bytes:
         try:
-            line = self._line(event)
-            if references.MARK not in line and not references.may_refer(line):
-                return line + b"\n"
-            return self._lines(event, line)
+            return self._lines(event, self._line(event))
         except (RecursionError, TypeError, ValueError):
             return self._mended_lines(event)
 

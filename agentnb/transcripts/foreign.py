@@ -15,6 +15,7 @@ from agentnb.messages import (
     ToolCallRequestEvent,
 )
 from agentnb.runlog import Event, RunLog, logs_of, shown
+from agentnb.runlog.scopes import name_of
 from agentnb.transcripts.calls import ends_of
 from agentnb.transcripts.columns import Column
 from agentnb.transcripts.places import Place, Places, Scan
@@ -324,7 +325,7 @@ def openinference_calls(logs: Logs) -> pd.DataFrame:
                 "status_code": "UNSET" if not done else "ERROR" if error is not None else "OK",
                 "status_message": error,
                 "session.id": log.id,
-                "agent.name": event.source.rpartition("/")[2] or None,
+                "agent.name": name_of(event.source) or None,
                 **(_llm(log, event, end) if is_model else _tool(event, done)),
             }
         )

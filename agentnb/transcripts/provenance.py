@@ -13,6 +13,7 @@ from typing import Any
 
 from agentnb.messages import BaseChatMessage
 from agentnb.runlog import Event, RunLog, log_of, result_of, shown
+from agentnb.runlog.scopes import name_of
 from agentnb.transcripts.messages import total_cost
 from agentnb.transcripts.methods import counted, duration, listed, methods
 from agentnb.transcripts.origins import Answers, Branching, ModelUse, Prompt, RunOrigin, Template, ToolUse
@@ -268,7 +269,7 @@ class _Reader:
         fitting = [client for client in self._clients if _fits(client[1], client[2], model)]
         # A client whose arguments name no model, such as that of a file, is known by whose it is.
         fitting = fitting or [client for client in self._clients if not _named(client[2])]
-        return fitting, [client for client in fitting if client[0] == source.rpartition("/")[2]]
+        return fitting, [client for client in fitting if client[0] == name_of(source)]
 
     def _client(self, source: str, model: str) -> tuple[str, dict[str, Any]] | None:
         """Return the class and the arguments of the client that was asked, if the component says so beyond doubt.

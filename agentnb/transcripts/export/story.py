@@ -10,6 +10,7 @@ from typing import Any
 from agentnb.messages import BaseChatMessage, HandoffMessage, MultiModalMessage, StopMessage, UnknownMessage
 from agentnb.messages.chat import StructuredMessage
 from agentnb.runlog import Event
+from agentnb.runlog.scopes import name_of
 from agentnb.transcripts.export import entries
 from agentnb.transcripts.export.base import exported
 from agentnb.transcripts.said import message_text
@@ -243,7 +244,7 @@ class _Teller:
         if (
             isinstance(last, entries.Asked)
             and last.answer == entry.text
-            and last.source.rpartition("/")[2] in ("", message.source)
+            and name_of(last.source) in ("", message.source)
         ):
             last.source = message.source
             self._chats.add(event.seq)

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from agentnb.runlog import Event, RunLog, logs_of
+from agentnb.runlog.scopes import name_of
 
 Kind = Literal["turn", "model", "tool", "code", "person"]
 Outcome = Literal["done", "failed", "stopped", "open"]
@@ -198,7 +199,7 @@ class _Reader:
         else:
             name = {"model": "model", "tool": "tool", "code": "executor", "person": "prompt"}[kind]
             name = str(getattr(body, name))
-            caller = event.source.rpartition("/")[2] or "?"
+            caller = name_of(event.source) or "?"
             # A call by no agent of the team, such as that of the model that chooses who speaks, has a lane of its own.
             outside = home is None or self._is_choice(event, home)
             path = (*around, caller) if outside else around

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import NamedTuple
 
+from agentnb.runlog.scopes import name_of
 from agentnb.transcripts.export import CodeRun, Entry
 from agentnb.ui.markup import plain_text
 from agentnb.ui.outputs import clip_line
@@ -39,7 +40,7 @@ class Figures:
     def add(self, entry: Entry, *, single: bool = True) -> Figure:
         """Number a figure; `single` says whether its code showed no other."""
         number = len(self.all) + 1
-        who = plain_text(entry.source).rpartition("/")[2]
+        who = name_of(plain_text(entry.source))
         verb = "drawn by code of" if isinstance(entry, CodeRun) else "sent by"
         said = (
             described("\n".join(block.code for block in entry.blocks)) if isinstance(entry, CodeRun) and single else ""

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from agentnb.runlog.scopes import name_of
 from agentnb.transcripts.export import (
     Aside,
     Asked,
@@ -293,7 +294,7 @@ class _Page:
     def _edge(self, entry: Entry, kind: str) -> str:
         if kind in ("fault", "refused") or not entry.source:
             return ""
-        return f' style="border-left-color:{hue_of(words.who(entry).rpartition("/")[2], self._hues)}"'
+        return f' style="border-left-color:{hue_of(name_of(words.who(entry)), self._hues)}"'
 
 
 def _gist(part: Part) -> str:
