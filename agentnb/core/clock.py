@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 
@@ -43,12 +43,34 @@ class Clock:
         return f"{number * 0x9E3779B1 & 0xFFFFFFFF:08x}-{self._rest}"
 
 
-_clock = Clock()
+_clock = _own = Clock()
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+_second, _text = 0, b"1970-01-01T00:00:00"
+"""The second that was written last, as it was written."""
 
 
 def now() -> datetime:
     """Return the time as an aware UTC datetime."""
     return _clock.now()
+
+
+def stamp() -> int | datetime:
+    """Return the time as nanoseconds since 1970, at a third of the price of `now`; as `now` does for a fixed clock."""
+    return time.time_ns() if _clock is _own else _clock.now()
+
+
+def moment(stamp: int | datetime) -> datetime:
+    """Return the time of a `stamp`."""
+    return _BEGINNING + timedelta(microseconds=stamp // 1000) if isinstance(stamp, int) else stamp
+
+
+def iso(stamp: int) -> bytes:
+    """Return the time of a `stamp` as JSON has it: ISO 8601, in UTC, with microseconds where there are any."""
+    global _second, _text
+    second, rest = divmod(stamp // 1000, 1_000_000)
+    if second != _second:
+        _second, _text = second, datetime.fromtimestamp(second, UTC).isoformat()[:-6].encode()
+    return b'"%b.%06dZ"' % (_text, rest) if rest else b'"%bZ"' % _text
 
 
 def monotonic() -> float:

@@ -14,8 +14,9 @@ from typing import Any
 
 from agentnb.core import EventId, monotonic, well_formed
 from agentnb.exceptions import ActRefused
-from agentnb.runlog.events import Event, ToolFinished, ToolStarted, unchecked
+from agentnb.runlog.events import Event, ToolFinished, ToolStarted
 from agentnb.runlog.guards import Act, guarded, judged
+from agentnb.runlog.light import tool_finished, tool_started
 from agentnb.runlog.log import Entered, RunLog, Scope, current
 from agentnb.runlog.observers import announce, observed
 from agentnb.runlog.recorded import error_text
@@ -64,12 +65,21 @@ class _Call(_Running):
 
     __slots__ = ("_began", "_here", "_scope")
 
-    def __init__(self, here: Scope, fact: ToolStarted, owner: Any, way: str) -> None:
-        started = here.log.append(fact, parent=here.parent, source=here.source)
-        self.call, self.owner, self.way = started.id, id(owner), way
-        self.name, self.call_id = fact.tool, fact.call_id
+    def __init__(
+        self,
+        here: Scope,
+        name: str,
+        arguments: Mapping[str, Any] | None,
+        call_id: str | None,
+        owner: Any,
+        way: str,
+    ) -> None:
+        fact = tool_started(tool=name, call_id=call_id, arguments=dict(arguments or {}))
+        self.call = here.log.id_of(here.log.add(fact, parent=here.parent, source=here.source))
+        self.owner, self.way = id(owner), way
+        self.name, self.call_id = name, call_id
         self._here = here
-        self._scope = Entered(Scope(here.log, started.id, here.source))
+        self._scope = Entered(Scope(here.log, self.call, here.source))
         self._began = monotonic()
 
     def __enter__(self) -> None:
@@ -97,18 +107,18 @@ class _Call(_Running):
         self.finished(to_text(), is_error=getattr(result, "is_error", False), parts=_parts(result))
 
     def finished(self, text: str, *, is_error: bool, parts: Sequence[Any] = ()) -> None:
-        values = {
-            "kind": "tool.finished",
-            "tool": self.name,
-            "call_id": self.call_id,
-            "result": text,
-            "is_error": is_error,
-            "parts": tuple([part.model_dump(mode="json") for part in parts]) if parts else None,
-        }
         # A workbench of the user's may give anything for a text.
-        known = type(text) is str and type(is_error) is bool and well_formed(text) is text
-        self._here.log.append(
-            unchecked(ToolFinished, values) if known else ToolFinished(**values),
+        if not (type(text) is str and type(is_error) is bool):
+            checked = ToolFinished(tool=self.name, result=text, is_error=is_error)
+            text, is_error = checked.result, checked.is_error
+        self._here.log.add(
+            tool_finished(
+                tool=self.name,
+                call_id=self.call_id,
+                result=well_formed(text),
+                is_error=is_error,
+                parts=tuple([part.model_dump(mode="json") for part in parts]) if parts else None,
+            ),
             parent=self.call,
             source=self._here.source,
             took=monotonic() - self._began,
@@ -119,11 +129,6 @@ def _parts(result: Any) -> Sequence[Any]:
     """Return the parts of a tool's result where its text does not say it all."""
     parts: Sequence[Any] = getattr(result, "result", ())
     return () if len(parts) == 1 and isinstance(parts[0].content, str) else parts
-
-
-def _begun(name: str, arguments: Mapping[str, Any] | None, call_id: str | None) -> ToolStarted:
-    values = {"kind": "tool.started", "tool": name, "call_id": call_id, "arguments": dict(arguments or {})}
-    return unchecked(ToolStarted, values)
 
 
 # -- workbenches -------------------------------------------------------------------------------------------------------
@@ -185,7 +190,7 @@ def tool_refused(name: str, arguments: Mapping[str, Any], call_id: str | None, w
     here, recording = current(), replayed()
     known = here is not None and recording is not None and recording.tool(here.source, name, arguments, call_id)
     if here is not None and not known:
-        _Call(here, _begun(name, arguments, call_id), None, "call_tool").finished(why, is_error=True)
+        _Call(here, name, arguments, call_id, None, "call_tool").finished(why, is_error=True)
 
 
 def tool_call(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
@@ -208,7 +213,7 @@ def tool_call(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[
             return self._given_again(before)
         if guarded():
             await _may_call(here, name, arguments)
-        call = _Call(here, _begun(name, arguments, call_id), self, "call_tool")
+        call = _Call(here, name, arguments, call_id, self, "call_tool")
         try:
             with call:
                 result = await method(self, name, arguments, cancellation_token, call_id)
@@ -241,7 +246,7 @@ def tool_stream(method: Callable[..., AsyncGenerator[Any, None]]) -> Callable[..
                 return
         if here is not None and guarded():
             await _may_call(here, name, arguments)
-        call = None if here is None else _Call(here, _begun(name, arguments, call_id), self, "call_tool_stream")
+        call = None if here is None else _Call(here, name, arguments, call_id, self, "call_tool_stream")
         stream = method(self, name, arguments, cancellation_token, call_id)
         last: Any = None
         async with aclosing(_worked(stream, call)) as items:
@@ -293,7 +298,8 @@ def _call_of(
             return _Running(running.call, id(tool), way, running.name, running.call_id)
     call_id = named.get("call_id", rest[1] if len(rest) > 1 else None)
     given = {str(key): value for key, value in args.items()} if isinstance(args, Mapping) else {}
-    return _Call(here, ToolStarted(tool=tool.name, call_id=call_id, arguments=given), tool, way)
+    fact = ToolStarted(tool=tool.name, call_id=call_id, arguments=given)  # which says what is wrong with a tool
+    return _Call(here, fact.tool, fact.arguments, fact.call_id, tool, way)
 
 
 def _unkept() -> Scope:

@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 from agentnb.core import well_formed
 from agentnb.messages import BaseTextChatMessage, LLMMessage, ToolCallExecutionEvent, ToolCallRequestEvent
 from agentnb.messages.llm import edits
-from agentnb.runlog.events import ContextAdded
+from agentnb.runlog.light import Values, context_added
 from agentnb.runlog.log import RunLog
 from agentnb.runlog.scopes import name_of
 
 LONG = 1024
 """Characters from which on a text is known by its hash, and may be written as the continuation of another."""
 _HEAD = 64
+_NOTHING: tuple[Sequence[LLMMessage], dict[int, int | None]] = ((), {})
 _KEPT = 32
 
 
@@ -47,10 +48,10 @@ class Contexts:
 
     def __init__(self) -> None:
         self._scanned = 0
-        self._said: dict[tuple[str, str], int] = {}
+        self._said: dict[tuple[str | None, str], int] = {}
         self._calls: dict[int, tuple[ToolCallRequestEvent | ToolCallExecutionEvent, int]] = {}
         self._shown: dict[Any, tuple[LLMMessage | None, int]] = {}
-        self._recent: dict[str, dict[int, tuple[LLMMessage, int]]] = {}
+        self._recent: dict[str, tuple[Sequence[LLMMessage], dict[int, int | None]]] = {}
         self._edits = edits.count
         self._last: dict[str, _Last] = {}
         self._kept: dict[str, _Last] = {}
@@ -114,37 +115,33 @@ class Contexts:
     def _entries(self, log: RunLog, messages: Sequence[LLMMessage], source: str) -> list[int]:
         if not messages:
             return []
-        if self._scanned < len(log._events):
+        if self._scanned < len(log._facts):
             self._scan(log)
         if self._edits != edits.count:
             self._recent.clear()
             self._edits = edits.count
         # What an agent keeps of a turn is mostly what its model was shown in it, and what that is shown next.
-        before, recent = self._recent.get(source, {}), {}
-        asker = name_of(source)
-        entries = []
-        for message in messages:
-            known = before.get(id(message))
-            seq = self._entry(log, message, asker) if known is None else known[1]
-            recent[id(message)] = message, seq
-            entries.append(seq)
-        self._recent[source] = recent
-        return entries
+        known = self._recent.get(source, _NOTHING)[1]
+        entries = list(map(known.get, map(id, messages)))
+        if None in entries:
+            asker = name_of(source)
+            for place, entry in enumerate(entries):
+                if entry is None:
+                    entries[place] = self._entry(log, messages[place], asker)
+        self._recent[source] = messages, dict(zip(map(id, messages), entries, strict=False))
+        return entries  # type: ignore[return-value]
 
     def _scan(self, log: RunLog) -> None:
         """Take note of what was said since the last look."""
-        for event in log._events[self._scanned :]:
-            body: Any = event.body
-            if body.kind == "message":
-                message = body.message
-                cls: Any = type(message)
-                if cls is ToolCallRequestEvent or cls is ToolCallExecutionEvent:
-                    if message.content:
-                        self._calls[id(message.content[0])] = message, event.seq
-                # A class of the user's may give models another text; read again, only its content is known.
-                elif _is_text(cls) and message.to_model_text() == message.content:
-                    self._said.setdefault((message.source, message.content), event.seq)
-        self._scanned = len(log._events)
+        for seq, message in log.said_since(self._scanned):
+            cls: Any = type(message)
+            if cls is ToolCallRequestEvent or cls is ToolCallExecutionEvent:
+                if message.content:
+                    self._calls[id(message.content[0])] = message, seq
+            # A class of the user's may give models another text; read again, only its content is known.
+            elif _is_text(cls) and message.to_model_text() == message.content:
+                self._said.setdefault((message.source, message.content), seq)
+        self._scanned = len(log._facts)
 
     def _entry(self, log: RunLog, message: LLMMessage, asker: str) -> int:
         fields = message.__dict__
@@ -154,28 +151,25 @@ class Contexts:
             if known is not None:
                 return known[1]
             seq = self._called(message, content, thought)
-            if seq is not None:
-                self._shown[id(message)] = (message, seq)
-                return seq
+            if seq is None:
+                seq = log.add(context_added(role=message.type, message=message))
             # The message is kept with its number: an `id` says nothing once its object is gone.
-            seq = log.append(ContextAdded.of(role=message.type, message=message)).seq
             self._shown[id(message)] = (message, seq)
             return seq
         # What was said to the asker, and what it said itself, stands in the log as it was said.
-        plainly = (message.type == "AssistantMessage") is (speaker == asker)
+        plainly = (fields["type"] == "AssistantMessage") is (speaker == asker)
+        said = self._said.get((speaker, content)) if thought is None else None
+        if said is not None and plainly:
+            return said
         key = (message.type, speaker, content if len(content) < LONG else _digest(content), thought, plainly)
         known = self._shown.get(key)
         if known is not None:
             return known[1]
-        said = self._said.get((speaker, content)) if speaker is not None and thought is None else None
-        if said is not None and plainly:
-            self._shown[key] = (None, said)
-            return said
         if said is not None:
-            fact = ContextAdded.of(role=message.type, said=said)
+            fact = context_added(role=message.type, said=said)
         else:
             fact = self._written(message, content, speaker)
-        seq = log.append(fact).seq
+        seq = log.add(fact)
         if said is None and len(content) >= LONG:
             self._remember((message.type, speaker, content[:_HEAD]), seq, content)
         self._shown[key] = (None, seq)
@@ -193,16 +187,16 @@ class Contexts:
             return None
         return None if asks and message.source != event.source else seq  # type: ignore[union-attr]
 
-    def _written(self, message: LLMMessage, content: str, speaker: str | None) -> ContextAdded:
+    def _written(self, message: LLMMessage, content: str, speaker: str | None) -> Values:
         """Write a message, or only how it goes on from an earlier one: a prompt may repeat the whole conversation."""
         before = self._texts.get((message.type, speaker, content[:_HEAD])) if len(content) >= LONG else None
         # A text that the file will mend is cut nowhere: its characters would be counted differently afterwards.
         if before is None or well_formed(content) is not content:
-            return ContextAdded.of(role=message.type, message=message)
+            return context_added(role=message.type, message=message)
         after, text = before
         keep = _common(text, content)
         rest = message.model_copy(update={"content": content[keep:]})
-        return ContextAdded.of(role=message.type, message=rest, after=after, keep=keep)
+        return context_added(role=message.type, message=rest, after=after, keep=keep)
 
     def _remember(self, head: tuple[str, str | None, str], seq: int, text: str) -> None:
         self._texts.pop(head, None)

@@ -6,16 +6,18 @@ import asyncio
 import errno
 import logging
 import warnings
-from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from weakref import WeakValueDictionary
 
 from agentnb.core import EventId, new_id, now
+from agentnb.core.clock import stamp
 from agentnb.exceptions import LogUnreadable, UserError
 from agentnb.runlog import saving
-from agentnb.runlog.events import Body, Event, InputAnswered, Noted, Usage, unchecked
+from agentnb.runlog.events import Body, Event, InputAnswered, Noted, Said, Usage, unchecked
+from agentnb.runlog.facts import Facts
 from agentnb.runlog.folder import find_file, new_file, runs_folder
+from agentnb.runlog.light import Light, Values
 from agentnb.runlog.questions import Questions
 from agentnb.runlog.questions import in_loop as in_loop
 from agentnb.runlog.questions import void as void
@@ -38,7 +40,7 @@ _logger = logging.getLogger("agentnb.runlog")
 _live: WeakValueDictionary[str, RunLog] = WeakValueDictionary()
 
 
-class RunLog(Questions):
+class RunLog(Facts, Questions):
     """The facts of one conversation, append-only.
 
     ```python
@@ -61,8 +63,6 @@ class RunLog(Questions):
         self._reader: LineReader | None = None
         self._read = 0
         """How many facts the reader has brought."""
-        self._events: list[Event] = []
-        self._watchers: dict[object, Callable[[Any], None]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._warned = False
         self._told = 0
@@ -140,7 +140,7 @@ class RunLog(Questions):
 
     def _take(self, path: Path, *, until_damage: bool = False) -> None:
         reader, self._events, self.damage = open_file(path, until_damage=until_damage)
-        self._reader, self._read, self.origin = reader, len(self._events), reader.origin
+        self._reader, self._read, self.origin = reader, len(self._facts), reader.origin
         self.id = reader.run_id or self.id
 
     def refresh(self) -> list[Event]:
@@ -152,7 +152,7 @@ class RunLog(Questions):
             UserError: If facts were added here meanwhile: two runs would share one log.
             LogUnreadable: If the file is gone, or damaged.
         """
-        reader, known = self._reader, len(self._events)
+        reader, known = self._reader, len(self._facts)
         if reader is None or self.store is not None:
             return []
         if self.damage is not None:
@@ -255,7 +255,7 @@ class RunLog(Questions):
         return branched(self, at, message, why=why, folder=None if in_memory else folder or runs_folder())
 
     def _is_dense(self) -> bool:
-        return not self._events or self._events[-1].seq == len(self._events)
+        return not self._events or self._events[-1].seq == len(self._facts)
 
     def _check_dense(self, what: str) -> None:
         if not self._is_dense():
@@ -270,24 +270,9 @@ class RunLog(Questions):
         return self.store.path if self.store else self._reader.path if self._reader else None
 
     @property
-    def events(self) -> tuple[Event, ...]:
-        """All facts so far."""
-        return tuple(self._events)
-
-    @property
     def unsaved(self) -> int:
         """Lines that could not be written to the file yet; facts added to an opened log that is not written to."""
-        return self.store.unsaved if self.store else len(self._events) - self._read if self._reader else 0
-
-    def since(self, seq: int) -> list[Event]:
-        """Return the facts after `seq`."""
-        return self._events[seq:]
-
-    def __iter__(self) -> Iterator[Event]:
-        return iter(self._events)
-
-    def __len__(self) -> int:
-        return len(self._events)
+        return self.store.unsaved if self.store else len(self._facts) - self._read if self._reader else 0
 
     def __repr__(self) -> str:
         until = " before the damage" if self.damage is not None else ""
@@ -325,7 +310,7 @@ class RunLog(Questions):
             if here is not None and here.log is self:
                 parent = parent or here.parent
                 source = source if source is not None else here.source
-        seq = len(self._events) + 1
+        seq = len(self._facts) + 1
         # Every value is ours and typed: validating it again would be half the cost of an append.
         event = unchecked(
             Event,
@@ -340,26 +325,66 @@ class RunLog(Questions):
                 "body": body,
             },
         )
-        self._events.append(event)
-        store = self.store
-        if store is not None:
-            if store.last == seq - 1:
-                store.write(event)
-            else:
-                self._hand_over(store)
-            if store.error is not None:
-                self._check_disk()
+        self._take_note(seq, event)
         # By its tag: `isinstance` of a pydantic model takes as long as writing the line.
-        if body.kind == "input.answered" and isinstance(body, InputAnswered):
+        if body.kind == "message":
+            self._said.append(seq)
+        elif body.kind == "input.answered" and isinstance(body, InputAnswered):
             self._wake(body)
         if self._watchers:
             self.fan_out(event)
         return event
 
+    def add(
+        self,
+        values: Values,
+        *,
+        source: str | None = None,
+        parent: EventId | None = None,
+        took: float | None = None,
+        usage: Usage | tuple[Any, ...] | None = None,
+    ) -> int:
+        """Add a fact that is seldom looked at while the run goes on, and return its number.
+
+        Args:
+            values: What happened, as a function of `agentnb.runlog.light` gives it.
+            source: As of `append`.
+            parent: As of `append`.
+            took: As of `append`.
+            usage: What it cost; a `Usage`, or its values.
+        """
+        if parent is None or source is None:
+            here = current()
+            if here is not None and here.log is self:
+                parent = parent or here.parent
+                source = source if source is not None else here.source
+        seq = len(self._facts) + 1
+        if values[0] is Said:
+            self._said.append(seq)
+        self._take_note(seq, (parent, stamp(), took, source or "", usage, values))
+        if self._watchers:
+            self.fan_out(self._events[seq - 1])
+        return seq
+
+    def id_of(self, seq: int) -> EventId:
+        """Return the id of the fact with the number `seq`, one of those that were added here."""
+        return EventId(f"{self.id}:{seq}")
+
+    def _take_note(self, seq: int, fact: Event | Light) -> None:
+        self._facts.append(fact)
+        store = self.store
+        if store is not None:
+            if store.last == seq - 1:
+                store.add(seq, fact)
+            else:
+                self._hand_over(store)
+            if store.error is not None:
+                self._check_disk()
+
     def _hand_over(self, store: JsonLinesStore) -> None:
         """Write what the store was not given, where a Ctrl-C came between a fact and its writing."""
-        for event in self._events[store.last :]:
-            store.write(event)
+        while store.last < len(self._facts):
+            store.add(store.last + 1, self._facts[store.last])
 
     def append_threadsafe(self, body: Body, **where: Any) -> None:
         """Add a fact from a thread that is not the event loop's."""
@@ -371,63 +396,6 @@ class RunLog(Questions):
     def bind_loop(self) -> None:
         """Take the running event loop as the one this log belongs to."""
         self._loop = asyncio.get_running_loop()
-
-    def watch(self, watcher: Callable[[Any], None]) -> Callable[[], None]:
-        """Call `watcher` with every new event and every fanned-out item; return the way to end that.
-
-        Watchers run inside `append`: they take note and return. One that raises is reported to the logger
-        `agentnb.runlog` and called no more: who looks must not stop who acts.
-        """
-        key = object()
-        self._watchers[key] = watcher
-        return lambda: void(self._watchers.pop(key, None))
-
-    def fan_out(self, item: Any) -> None:
-        """Show something to those who watch, without storing it."""
-        if not self._watchers:
-            return
-        for key, watcher in tuple(self._watchers.items()):
-            try:
-                watcher(item)
-            except Exception:
-                self._watchers.pop(key, None)
-                _logger.exception("A watcher of the run %s failed and is called no more.", self.id)
-
-    async def follow(self, since: int = 0, *kinds: str) -> AsyncIterator[Event]:
-        """Yield the facts after seq `since`, then new ones as they come, until no run goes on in this log.
-
-        Args:
-            since: The last `seq` already known.
-            kinds: Only these kinds, as in `"message"`; all if none is given.
-        """
-        arrived = asyncio.Event()
-        stop = self.watch(lambda _: arrived.set())
-        seen = 0
-        runs: set[EventId] = set()
-        finished = False
-        try:
-            while not finished:
-                arrived.clear()
-                while seen < len(self._events):
-                    event = self._events[seen]
-                    seen = event.seq
-                    if event.kind == "run.started" and event.parent is None:
-                        runs.add(event.id)
-                        finished = False
-                    elif event.kind == "run.finished" and event.parent in runs:
-                        finished = True
-                    if seen > since and (not kinds or event.kind in kinds):
-                        yield event
-                if not finished:
-                    await arrived.wait()
-        finally:
-            stop()
-
-    def fold(self, reducer: Callable[[S, Event], S], start: S) -> S:
-        """Reduce the facts in order."""
-        for event in self._events:
-            start = reducer(start, event)
-        return start
 
     def note(self, text: str, *, by: str = "agentnb") -> Event:
         """Add a remark."""

@@ -10,30 +10,28 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from agentnb.core import monotonic
+from agentnb.core import EventId, monotonic
 from agentnb.exceptions import ActRefused, ModelResponseInvalid
 from agentnb.messages import CreateResult, LLMMessage
-from agentnb.messages.unchecked import made
 from agentnb.runlog import log as runlog
 from agentnb.runlog.contexts import contexts_of
 from agentnb.runlog.events import (
     CodeFinished,
     CodeStarted,
-    Event,
     MemoryFinished,
     MemoryStarted,
     ModelFinished,
-    ModelStarted,
     Usage,
 )
 from agentnb.runlog.guards import Act, guarded, judged
+from agentnb.runlog.light import model_finished, model_started
 from agentnb.runlog.log import Entered, Scope
 from agentnb.runlog.replaying import INTERRUPTED, Effect, replayed
 from agentnb.runlog.scopes import _scope
 
 
-def _within(here: Scope, started: Event, recorder: object) -> Entered:
-    return Entered(Scope(here.log, started.id, here.source, (*here.recorders, id(recorder))))
+def _within(here: Scope, started: EventId, recorder: object) -> Entered:
+    return Entered(Scope(here.log, started, here.source, (*here.recorders, id(recorder))))
 
 
 def _recording(owner: object) -> Scope | None:
@@ -66,14 +64,15 @@ def _names(tools: Sequence[Any]) -> tuple[str, ...]:
 
 def _asked(
     here: Scope, client: Any, messages: Sequence[LLMMessage], options: Mapping[str, Any], streaming: bool
-) -> Event:
+) -> tuple[int, str]:
     contexts = contexts_of(here.log)
     base, keep, added = contexts.show(here.log, messages, here.source)
+    model = client.model_name
     tools, choice = options.get("tools"), options.get("tool_choice", "auto")
     wanted, extra = options.get("json_output"), options.get("extra_create_args")
-    started = here.log.append(
-        ModelStarted.of(
-            model=client.model_name,
+    started = here.log.add(
+        model_started(
+            model=model,
             base=base,
             keep=keep,
             added=added,
@@ -86,8 +85,8 @@ def _asked(
         parent=here.parent,
         source=here.source,
     )
-    contexts.called(here.source, started.seq)
-    return started
+    contexts.called(here.source, started)
+    return started, model
 
 
 def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,44 +94,45 @@ def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value if isinstance(value, simple) else repr(value) for key, value in options.items()}
 
 
-def _usage(here: Scope, started: Event, client: Any, result: CreateResult) -> Usage | None:
+def _usage(here: Scope, started: int, client: Any, result: CreateResult) -> Usage | tuple[Any, ...] | None:
     # A client that wraps another reports the same tokens again: they count once, at the innermost call.
-    within = {started.id}
-    for event in here.log._events[started.seq :]:
-        if event.parent in within:
-            if event.usage is not None:
-                return None
-            within.add(event.id)
+    if len(here.log) > started:
+        within = {here.log.id_of(started)}
+        for event in here.log.since(started):
+            if event.parent in within:
+                if event.usage is not None:
+                    return None
+                within.add(event.id)
     spent = result.usage
     tokens, cost = (spent.prompt_tokens, spent.completion_tokens), client.cost_usd(result)
     if type(tokens[0]) is type(tokens[1]) is int and (cost is None or type(cost) is float):
-        return made(Usage, prompt_tokens=tokens[0], completion_tokens=tokens[1], cost_usd=cost)
+        return *tokens, cost
     return Usage(prompt_tokens=tokens[0], completion_tokens=tokens[1], cost_usd=cost)
 
 
-def _answered(here: Scope, started: Event, began: float, client: Any, result: CreateResult) -> None:
-    here.log.append(
-        ModelFinished.of(
-            model=started.body.model,  # type: ignore[attr-defined]
+def _answered(here: Scope, started: int, began: float, model: str, client: Any, result: CreateResult) -> None:
+    here.log.add(
+        model_finished(
+            model=model,
             result=result,
             returned_model=getattr(result.usage, "served_by", None),
             fingerprint=getattr(result.usage, "fingerprint", None),
         ),
         source=here.source,
-        parent=started.id,
+        parent=here.log.id_of(started),
         took=monotonic() - began,
         usage=_usage(here, started, client, result),
     )
 
 
-def _failed(here: Scope, started: Event, began: float, error: BaseException, partial: str) -> None:
+def _failed(here: Scope, started: int, began: float, model: str, error: BaseException, partial: str) -> None:
     here.log.append(
         ModelFinished(
-            model=started.body.model,  # type: ignore[attr-defined]
+            model=model,
             error=error_text(error),
             partial=partial or getattr(error, "partial", ""),
         ),
-        parent=started.id,
+        parent=here.log.id_of(started),
         took=monotonic() - began,
     )
 
@@ -161,15 +161,15 @@ def model_create(method: Callable[..., Awaitable[CreateResult]]) -> Callable[...
         given = _given(here, messages)
         if given is not None:
             return given
-        started = _asked(here, self, messages, options, streaming=False)
+        started, model = _asked(here, self, messages, options, streaming=False)
         began = monotonic()
         try:
-            with _within(here, started, self):
+            with _within(here, here.log.id_of(started), self):
                 result = _result(self, await method(self, messages, **options))
         except BaseException as error:
-            _failed(here, started, began, error, "")
+            _failed(here, started, began, model, error, "")
             raise
-        _answered(here, started, began, self, result)
+        _answered(here, started, began, model, self, result)
         return result
 
     return create
@@ -192,13 +192,13 @@ def model_stream(
             yield given
             return
         stream = method(self, messages, **options)
-        started = None if here is None else _asked(here, self, messages, options, streaming=True)
+        started, model = (0, "") if here is None else _asked(here, self, messages, options, streaming=True)
         began = monotonic()
         partial: list[str] = []
         result: CreateResult | None = None
         inside = here
-        if here is not None and started is not None:
-            inside = Scope(here.log, started.id, here.source, (*here.recorders, id(self)))
+        if here is not None:
+            inside = Scope(here.log, here.log.id_of(started), here.source, (*here.recorders, id(self)))
         try:
             while True:
                 # The scope holds only while the client works: what a generator sets would else leak to its consumer.
@@ -219,7 +219,7 @@ def model_stream(
                 else:
                     result = _result(self, item)
                     if here and started:
-                        _answered(here, started, began, self, result)
+                        _answered(here, started, began, model, self, result)
                 yield item
             if result is None:
                 raise ModelResponseInvalid(
@@ -227,7 +227,7 @@ def model_stream(
                 )
         except BaseException as error:
             if here and started and result is None:
-                _failed(here, started, began, error, "".join(partial))
+                _failed(here, started, began, model, error, "".join(partial))
             raise
         finally:
             await stream.aclose()
@@ -273,7 +273,7 @@ def memory_use(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable
             )
 
         try:
-            with _within(here, started, self):
+            with _within(here, started.id, self):
                 result = await method(self, *args, **kwargs)
         except BaseException as error:
             finished(error=error_text(error))
@@ -313,7 +313,7 @@ def code_run(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[A
         started = here.log.append(CodeStarted(executor=name, blocks=tuple(code_blocks)))
         began = monotonic()
         try:
-            with _within(here, started, self):
+            with _within(here, started.id, self):
                 result = await method(self, code_blocks, *args, **kwargs)
         except BaseException as error:
             here.log.append(

@@ -25,10 +25,9 @@ from agentnb.runlog.events import (
     RunFinished,
     RunStarted,
     Said,
-    TurnFinished,
-    TurnStarted,
 )
 from agentnb.runlog.gate import Gate
+from agentnb.runlog.light import said, turn_finished, turn_started
 from agentnb.runlog.log import RunLog
 from agentnb.runlog.observers import announce
 
@@ -79,11 +78,12 @@ class Run:
             # Not where the scope is: it may be that of the run within, which tells this one of each message.
             self.log.append(Relayed(said=known), source=self.started.source, parent=self.started.id)
         else:
-            made = Said.of if _is_message(type(message)) else Said  # which refuses what is none
-            fact = made(message=message, left_out=None if show else True, heard=None if heard else False)
-            said = self.log.append(fact)
+            if not _is_message(type(message)):
+                Said(message=message)  # which refuses what is none
+            fact = said(message=message, left_out=None if show else True, heard=None if heard else False)
+            seq = self.log.add(fact)
             if self._nested:
-                within[message.id] = said.seq  # type: ignore[attr-defined]
+                within[message.id] = seq  # type: ignore[attr-defined]
         if show:
             self.messages.append(message)
             if self._sink is not None:
@@ -150,9 +150,8 @@ class _Turn:
         run.turns += 1
         self._number = run.turns
         # Said here: on a runtime with a log of its own, the scope is that log's.
-        fact = TurnStarted.of(agent=agent, turn=self._number, again=self._again)
-        started = run.log.append(fact, source=agent, parent=run.started.id)
-        self._started = started.id
+        fact = turn_started(agent=agent, turn=self._number, again=self._again)
+        self._started = run.log.id_of(run.log.add(fact, source=agent, parent=run.started.id))
         self._began = monotonic()
         self._scope = runlog.scope(run.log, self._started, agent)
         self._scope.__enter__()
@@ -167,8 +166,8 @@ class _Turn:
             keep, added = contexts_of(log).kept(log, self._keeps, self._agent)
         self._scope.__exit__(kind, error, where)
         stopped = kind is not None and issubclass(kind, asyncio.CancelledError | GeneratorExit)
-        log.append(
-            TurnFinished.of(
+        log.add(
+            turn_finished(
                 agent=self._agent,
                 turn=self._number,
                 outcome="done" if kind is None else "stopped" if stopped else "failed",

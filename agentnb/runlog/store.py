@@ -26,6 +26,8 @@ from agentnb.exceptions import LogUnreadable
 from agentnb.messages import AssistantMessage, CreateResult, SystemMessage, TextMessage, UserMessage
 from agentnb.runlog import blobs, references
 from agentnb.runlog.events import CodeFinished, Event, Noted, ToolFinished
+from agentnb.runlog.light import Light, event_of
+from agentnb.runlog.lines import Unusual, line_of
 
 if sys.platform != "win32":
     import fcntl
@@ -75,8 +77,11 @@ class JsonLinesStore:
         self._file: int | None = None
         self._process = os.getpid()
         self._size = -1  # not opened yet
-        self._parent: EventId | None = None
-        self._caused: EventId | int | None = None
+        self._causes: dict[EventId, int] = {}
+        self._referred = 0
+        """The last fact of whose texts one was kept while it was written by hand."""
+        self._before: list[bytes] = []
+        """Lines of blobs that a fact that is being written refers to, where they have no folder."""
         header: dict[str, Any] = {"agentnb": FORMAT, "run": run_id}
         if origin:
             header["origin"] = origin
@@ -112,12 +117,16 @@ class JsonLinesStore:
 
     def write(self, event: Event) -> None:
         """Append one event; never raises for what the disk does."""
+        self.add(event.seq, event)
+
+    def add(self, seq: int, fact: Event | Light) -> None:
+        """Append the fact with the number `seq`; never raises for what the disk does."""
         before = self._size
         try:
-            line = self._encode(event)
+            line = self._encode(seq, fact)
             if self._file is None or self._waiting:
                 self._waiting.append(line)
-                self.last = event.seq
+                self.last = seq
                 self.flush()
                 return
             try:
@@ -125,25 +134,26 @@ class JsonLinesStore:
             except OSError as error:
                 self._waiting.append(line)
                 self.error = error
-            self.last = event.seq
+            self.last = seq
         except BaseException:
             if self._file is not None and not self._waiting:
-                self._settle(self._file, event, before)
+                self._settle(self._file, seq, fact, before)
             raise
 
-    def _settle(self, file: int, event: Event, before: int) -> None:
-        """Let the file neither lack an event nor hold it twice whose writing was interrupted, as by Ctrl-C."""
+    def _settle(self, file: int, seq: int, fact: Event | Light, before: int) -> None:
+        """Let the file neither lack a fact nor hold it twice whose writing was interrupted, as by Ctrl-C."""
         self._size = os.fstat(file).st_size
         if self._size == before:
-            self._take_back(event.seq)
-            self._waiting.append(self._encode(event))
-        self.last = event.seq
+            self._take_back(seq)
+            self._waiting.append(self._encode(seq, fact))
+        self.last = seq
         self.flush()
 
     def _take_back(self, seq: int) -> None:
         """Forget where the texts of a fact stand: it was not written."""
         self._places = {digest: place for digest, place in self._places.items() if place[0] != seq}
         self._blobs.clear()
+        self._before.clear()
 
     def flush(self) -> bool:
         """Try to write what waits; return whether all of it is on disk."""
@@ -210,11 +220,39 @@ class JsonLinesStore:
             raise
         self._size += written
 
-    def _encode(self, event: Event) -> bytes:
+    def _encode(self, seq: int, fact: Event | Light) -> bytes:
+        event: Any = fact
+        if type(fact) is tuple:
+            parent = fact[0]
+            try:
+                caused = 0 if parent is None else self._causes.get(parent) or self._number(parent)
+                line = line_of(seq, caused, fact, self._refer)
+            except (Unusual, AttributeError, RecursionError, TypeError, ValueError):
+                if self._referred == seq:
+                    self._take_back(seq)
+                event = event_of(self._own[:-1], seq, fact)
+            else:
+                if self._before:
+                    line = b"\n".join((*self._before, line))
+                    self._before.clear()
+                return line
         try:
             return self._lines(event, self._line(event))
         except (RecursionError, TypeError, ValueError):
             return self._mended_lines(event)
+
+    def _refer(self, text: str, seq: int, path: tuple[str | int, ...]) -> Any:
+        self._referred = seq
+        return self._keep(text, seq, [*path], self._before) or text
+
+    def _number(self, parent: EventId) -> int:
+        caused = self._cause(parent)
+        if not isinstance(caused, int):
+            raise Unusual
+        if len(self._causes) > 100:
+            self._causes.clear()  # the facts of a turn have a few parents in common
+        self._causes[parent] = caused
+        return caused
 
     def _mended_lines(self, event: Event) -> bytes:
         """Return the lines of a fact that JSON does not take as it is."""
@@ -284,13 +322,11 @@ class JsonLinesStore:
         """
         fields = event.__dict__
         seq, parent, took, usage = fields["seq"], fields["parent"], fields["took"], fields["usage"]
-        if parent is not self._parent:  # those of a turn have it in common
-            self._parent, self._caused = parent, self._cause(parent)
         written: dict[str, Any] = {"seq": seq}
         if fields["id"] != f"{self._own}{seq}":
             written = {"id": fields["id"], "seq": seq}
         if parent is not None:
-            written["parent"] = self._caused
+            written["parent"] = self._cause(parent)
         written["at"] = fields["at"]
         if took is not None and math.isfinite(took):
             written["took"] = took
@@ -300,8 +336,8 @@ class JsonLinesStore:
         written["body"] = fields["body"]
         return to_json(written, exclude_none=True)
 
-    def _cause(self, parent: EventId | None) -> EventId | int | None:
-        if parent is None or not parent.startswith(self._own):
+    def _cause(self, parent: EventId) -> EventId | int:
+        if not parent.startswith(self._own):
             return parent
         number = parent[len(self._own) :]
         return int(number) if number.isdecimal() and number.isascii() and str(int(number)) == number else parent

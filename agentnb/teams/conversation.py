@@ -15,8 +15,9 @@ from agentnb.core import CancellationToken
 from agentnb.core.cancellation import unless_cancelled
 from agentnb.exceptions import ActRefused, AgentFailed, HumanUnavailable, ModelError, RuntimeFault, ToolError, UserError
 from agentnb.messages import BaseChatMessage, SelectSpeakerEvent, StopMessage, StructuredMessage
-from agentnb.runlog import Forgotten, ModelStarted, Run, SpeakerChosen
+from agentnb.runlog import Forgotten, ModelStarted, Run
 from agentnb.runlog.guards import guarded
+from agentnb.runlog.light import speaker_chosen
 from agentnb.runlog.log import scope
 from agentnb.runlog.replaying import replaying
 from agentnb.runtimes.contexts import here
@@ -246,8 +247,8 @@ class Conversation:
                 f"The next speaker of {self._team.name!r} is {', '.join(map(repr, unknown)) or 'nobody'}; "
                 f"it must be one of {', '.join(map(repr, self._team._names))}."
             )
-        facts = self._run.log._events[before:]
-        self._asked = tuple(fact.seq for fact in facts if isinstance(fact.body, ModelStarted)) if facts else ()
+        facts = self._run.log.since(before) if len(self._run.log) > before else ()
+        self._asked = tuple(fact.seq for fact in facts if isinstance(fact.body, ModelStarted))
         return choice
 
     async def _note_policy(self) -> None:
@@ -257,8 +258,8 @@ class Conversation:
                 await self._run.note_state(self._team.manager_name, policy.save_state)
 
     def _log_choice(self, choice: Choice) -> None:
-        self._run.log.append(
-            SpeakerChosen.of(
+        self._run.log.add(
+            speaker_chosen(
                 names=choice.names,
                 why=choice.why or None,
                 rule=choice.rule or None,

@@ -1,0 +1,93 @@
+"""Facts as plain tuples, until somebody looks at them.
+
+A turn leaves six facts, and few are looked at while the run goes on. A tuple of plain values costs a fraction of an
+`Event` with its body, and the garbage collector passes it over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel
+
+from agentnb.core import EventId
+from agentnb.core.clock import moment
+from agentnb.messages.unchecked import unchecked
+from agentnb.runlog.events import (
+    ContextAdded,
+    Event,
+    ModelFinished,
+    ModelStarted,
+    Said,
+    SpeakerChosen,
+    ToolFinished,
+    ToolStarted,
+    TurnFinished,
+    TurnStarted,
+    Usage,
+)
+
+Values = tuple[Any, ...]
+"""A body: its class, then the values of its fields in their order, but for `kind`."""
+Light = tuple[EventId | None, int | datetime, float | None, str, Usage | tuple[Any, ...] | None, Values]
+"""A fact: parent, at as a `stamp`, took, source, usage, body. Its place in the log says its number."""
+
+
+def _values(cls: type[BaseModel]) -> Callable[..., Values]:
+    """Return a function that takes the fields of a body by name, known to be right, and gives its `Values`.
+
+    A field with a fresh default each time has to be given.
+    """
+    fields = {name: field for name, field in cls.model_fields.items() if name != "kind"}
+    defaults = {
+        name: field.get_default()
+        for name, field in fields.items()
+        if not field.is_required() and field.default_factory is None
+    }
+    taken = ", ".join(f"{name}=defaults[{name!r}]" if name in defaults else name for name in fields)
+    function: Callable[..., Values] = eval(  # as `dataclass` makes its `__init__`: of names of ours
+        f"lambda *, {taken}: (cls, {', '.join(fields)})", {"cls": cls, "defaults": defaults}
+    )
+    return function
+
+
+context_added = _values(ContextAdded)
+model_finished = _values(ModelFinished)
+model_started = _values(ModelStarted)
+said = _values(Said)
+speaker_chosen = _values(SpeakerChosen)
+tool_finished = _values(ToolFinished)
+tool_started = _values(ToolStarted)
+turn_finished = _values(TurnFinished)
+turn_started = _values(TurnStarted)
+
+
+@cache
+def _names(cls: type[BaseModel]) -> tuple[str, tuple[str, ...]]:
+    return cls.model_fields["kind"].default, tuple(cls.model_fields)
+
+
+def event_of(run_id: str, seq: int, light: Light) -> Event:
+    """Return a fact as those see it who look."""
+    parent, at, took, source, usage, values = light
+    kind, names = _names(values[0])
+    if type(usage) is tuple:
+        usage = unchecked(Usage, dict(zip(Usage.model_fields, usage, strict=True)))
+    return unchecked(
+        Event,
+        {
+            "id": f"{run_id}:{seq}",
+            "seq": seq,
+            "parent": parent,
+            "at": moment(at),
+            "took": took,
+            "source": source,
+            "usage": unchecked(Usage, dict(zip(Usage.model_fields, usage, strict=True)))
+            if type(usage) is tuple
+            else usage,
+            "body": unchecked(values[0], dict(zip(names, (kind, *values[1:]), strict=True))),
+        },
+    )

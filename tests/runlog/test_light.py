@@ -1,0 +1,129 @@
+"""A fact nobody looked at yet cannot be told from others by those who look."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Thread
+
+from agentnb.core import Clock, set_clock
+from agentnb.messages import TextMessage
+from agentnb.runlog import Event, Noted, RunLog, Said, TurnFinished, TurnStarted, Usage
+from agentnb.runlog.light import said, turn_finished, turn_started
+from agentnb.runlog.log import scope
+
+MESSAGE = TextMessage(content="hello", source="ana")
+
+
+def filled(log: RunLog) -> RunLog:
+    started = log.add(turn_started(agent="ana", turn=1), source="ana")
+    with scope(log, log.id_of(started), "team/ana"):
+        log.add(said(message=MESSAGE), usage=(5, 7, 0.25))
+        log.note("half time")
+        log.add(turn_finished(agent="ana", turn=1, keep=0, added=(2,)), took=0.5)
+    return log
+
+
+def test_it_is_an_event_with_its_body() -> None:
+    log = filled(RunLog())
+
+    started, message, note, finished = log
+    assert [event.seq for event in log] == [1, 2, 3, 4]
+    assert started.body == TurnStarted(agent="ana", turn=1)
+    assert (message.body, message.source, message.parent) == (Said(message=MESSAGE), "team/ana", started.id)
+    assert message.body.message is MESSAGE  # type: ignore[attr-defined]
+    assert message.usage == Usage(prompt_tokens=5, completion_tokens=7, cost_usd=0.25)
+    assert isinstance(note.body, Noted)
+    assert (finished.body, finished.took) == (TurnFinished(agent="ana", turn=1, keep=0, added=(2,)), 0.5)
+    assert all(event.at.tzinfo is UTC for event in log)
+    assert Event.model_validate_json(message.model_dump_json()) == message
+
+
+def test_who_looks_twice_sees_the_same_object() -> None:
+    log = filled(RunLog())
+
+    assert all(map(lambda one, other: one is other, log.events, log.since(0)))
+
+
+def test_who_watches_is_shown_events() -> None:
+    log = RunLog()
+    seen: list[Event] = []
+    log.watch(seen.append)
+
+    filled(log)
+
+    assert seen == list(log)
+    assert [event.kind for event in seen] == ["turn.started", "message", "note", "turn.finished"]
+
+
+async def test_who_follows_is_shown_events() -> None:
+    log = filled(RunLog())
+    kinds = []
+
+    async for event in log.follow():
+        kinds.append(event.kind)
+        if len(kinds) == 4:
+            log.add(turn_started(agent="ben", turn=2))
+        if len(kinds) == 5:
+            break
+
+    assert kinds == ["turn.started", "message", "note", "turn.finished", "turn.started"]
+
+
+def test_who_looks_while_another_thread_adds_sees_events_only() -> None:
+    log = RunLog()
+
+    def add() -> None:
+        for turn in range(3000):
+            log.add(turn_started(agent="ana", turn=turn))
+
+    adding = Thread(target=add)
+    adding.start()
+    kinds: set[str] = set()
+    while adding.is_alive():
+        kinds |= {event.kind for event in log}
+        kinds |= {event.kind for event in log.since(len(log) - 5)}
+    adding.join()
+
+    assert kinds <= {"turn.started"}
+    assert [event.seq for event in log] == list(range(1, 3001))
+    assert [event.body.turn for event in log] == list(range(3000))  # type: ignore[attr-defined]
+
+
+def test_the_file_holds_it_before_anybody_looks(tmp_path: Path) -> None:
+    log = RunLog.create("run", folder=tmp_path)
+
+    filled(log)
+
+    assert log.path is not None
+    assert RunLog.open(log.path).events == log.events
+
+
+def test_a_fixed_clock_tells_its_time() -> None:
+    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+    class Noon(Clock):
+        now = staticmethod(lambda: noon)
+
+    log = RunLog()
+    with set_clock(Noon()):
+        log.add(turn_started(agent="ana", turn=1))
+
+    assert log.events[0].at == noon
+
+
+def test_messages_are_found_among_what_was_given_and_what_was_added(tmp_path: Path) -> None:
+    log = RunLog.create("run", folder=tmp_path)
+    filled(log)
+    log.close()
+    assert log.path is not None
+    again = RunLog.open(log.path)
+    again.append(Said(message=TextMessage(content="and on", source="ben")))
+    again.add(said(message=TextMessage(content="it goes", source="ana")))
+
+    assert [(seq, message.content) for seq, message in again.said_since(0)] == [
+        (2, "hello"),
+        (5, "and on"),
+        (6, "it goes"),
+    ]
+    assert [seq for seq, _ in again.said_since(5)] == [6]
