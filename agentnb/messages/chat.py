@@ -8,10 +8,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import cache
 from typing import Any, Generic, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, computed_field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from agentnb.core import Text, new_id, now, well_formed
 from agentnb.messages.content import CodeBlock, CodeResult, FunctionCall, Image, MemoryContent, RequestUsage
@@ -264,33 +263,6 @@ class CodeExecutionEvent(BaseAgentEvent):
 
     def to_text(self) -> str:
         return self.result.output
-
-
-def write_said(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
-    """Return what each message dumps; text messages, of which a long conversation consists, are written together."""
-    forms: list[dict[str, Any]] = []
-    texts: list[dict[str, Any]] = []
-    for message in messages:
-        if type(message) is TextMessage:
-            form = message.__dict__.copy()
-            usage: RequestUsage | None = form["models_usage"]
-            if usage is not None:
-                tokens = {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
-                form["models_usage"] = tokens
-            form["metadata"] = form["metadata"].copy()
-            texts.append(form)
-        else:
-            form = dict(message.dump())
-        forms.append(form)
-    times = _times().dump_python([form["created_at"] for form in texts], mode="json")
-    for form, at in zip(texts, times, strict=True):
-        form["created_at"] = at
-    return forms
-
-
-@cache
-def _times() -> TypeAdapter[list[datetime]]:
-    return TypeAdapter(list[datetime])
 
 
 def content_to_str(content: str | BaseModel | Sequence[Any]) -> str:

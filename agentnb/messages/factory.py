@@ -5,20 +5,16 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
-from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_serializer
 
-from agentnb.core import well_formed
 from agentnb.exceptions import UserError
 from agentnb.messages import chat
 from agentnb.messages.chat import BaseAgentEvent, BaseChatMessage, BaseMessage
-from agentnb.messages.content import RequestUsage
 from agentnb.messages.llm import UserMessage
-from agentnb.messages.saved import as_given, copied, problem_of, uncollected
-from agentnb.messages.unchecked import unchecked
+from agentnb.messages.saved import Loaded, as_given, copied, problem_of
+from agentnb.messages.texts import load_said
 
 _BUILT_IN: tuple[type[BaseAgentEvent | BaseChatMessage], ...] = (
     chat.TextMessage,
@@ -54,38 +50,6 @@ AgentEvent = Annotated[
     | chat.CodeExecutionEvent,
     Field(discriminator="type"),
 ]
-
-
-_FIELDS = len(chat.TextMessage.model_fields)
-_TOKENS = len(fields(RequestUsage))
-# `fromisoformat` reads more than a message's validator does, such as weeks: what stands between the numbers, by length.
-_BETWEEN = {len("2026-01-01T00:00:00Z"): "--T::Z", len("2026-01-01T00:00:00.000000Z"): "--T::."}
-
-
-def _text_copy(data: Any) -> dict[str, Any] | None:
-    """Return a copy of the data of a text message, if it is just as it is dumped."""
-    if type(data) is not dict or len(data) != _FIELDS:
-        return None
-    try:
-        usage, metadata, at = data["models_usage"], data["metadata"], data["created_at"]
-        if data["type"] != "TextMessage":
-            return None
-        if not (type(data["content"]) is type(data["source"]) is type(data["id"]) is str):
-            return None
-        if _BETWEEN[len(at)] != at[4:20:3] or at[-1] != "Z":
-            return None
-        datetime.fromisoformat(at)
-        if type(metadata) is not dict or (metadata and {*map(type, metadata), *map(type, metadata.values())} != {str}):
-            return None
-        copy = data.copy()
-        copy["metadata"] = metadata.copy()
-        if usage is not None:
-            if len(usage) != _TOKENS or not (type(usage["prompt_tokens"]) is type(usage["completion_tokens"]) is int):
-                return None
-            copy["models_usage"] = usage.copy()
-        return copy
-    except (LookupError, TypeError, ValueError, AttributeError):
-        return None
 
 
 class MessageFactory:
@@ -136,8 +100,8 @@ class MessageFactory:
             )
         return cls.load(data)
 
-    def entries(self, saved: Any, which: str) -> list[dict[str, Any] | BaseAgentEvent | BaseChatMessage]:
-        """Look saved messages through: the data of text is copied, for `make`, anything else becomes a message.
+    def look_through(self, saved: Any, which: str) -> Loaded[BaseAgentEvent | BaseChatMessage]:
+        """Take in saved messages, for a conversation to go on with; they may be changed afterwards.
 
         Args:
             saved: The data of messages.
@@ -148,11 +112,7 @@ class MessageFactory:
         """
         if isinstance(saved, str) or not isinstance(saved, Sequence):
             raise UserError(f"The messages {which} are {saved!r:.60}; they must be a list.")
-        with uncollected():
-            return [
-                _text_copy(data) or self._read(copied(data), f"Message {number} {which}")
-                for number, data in enumerate(as_given(saved), 1)
-            ]
+        return load_said(as_given(saved), lambda data, number: self._read(copied(data), f"Message {number} {which}"))
 
     def _read(self, data: Any, which: str) -> BaseAgentEvent | BaseChatMessage:
         if not isinstance(data, Mapping):
@@ -163,20 +123,6 @@ class MessageFactory:
             raise UserError(f"{which}, a {data.get('type')}, cannot be read: {problem_of(error)}") from error
         except UserError as error:
             raise UserError(f"{which} cannot be read: {error}") from error
-
-    def make(self, entry: dict[str, Any]) -> BaseAgentEvent | BaseChatMessage:
-        """Make a message of data that `entries` copied."""
-        usage = entry["models_usage"]
-        values = {
-            "id": entry["id"],
-            "source": entry["source"],
-            "models_usage": usage and RequestUsage(usage["prompt_tokens"], usage["completion_tokens"]),
-            "metadata": entry["metadata"].copy(),
-            "created_at": datetime.fromisoformat(entry["created_at"]),
-            "content": well_formed(entry["content"]),
-            "type": "TextMessage",
-        }
-        return unchecked(chat.TextMessage, values)
 
 
 def _warn_of_type(cls: type[BaseAgentEvent | BaseChatMessage]) -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from types import NoneType
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, Field, TypeAdapter
 
-from agentnb.core import Text, well_formed
+from agentnb.core import Text
 from agentnb.messages.content import FunctionCall, Image, RequestUsage
-from agentnb.messages.unchecked import unchecked
 
 
 class Edits:
@@ -112,78 +110,13 @@ LLMMessage = Annotated[
 ]
 
 
-def write_messages(messages: Iterable[LLMMessage]) -> list[dict[str, Any]]:
-    """Return the messages JSON-ready; the data must not be changed.
-
-    A message that is nothing but text gives its own values: where it is set to others, it gets a dict of its own first.
-    """
-    return [
-        values
-        if type(message) in _PLAIN and type((values := message.__dict__)["content"]) is str
-        else message.model_dump(mode="json")
-        for message in messages
-    ]
-
-
-_PLAIN = (UserMessage, AssistantMessage)
-
-
-def read_messages(data: list[dict[str, Any] | LLMMessage]) -> list[LLMMessage]:
-    """Make messages from their data, all at once; those that are there already stay as they are.
+def read_message(data: Any) -> LLMMessage:
+    """Make a message from its data; one that is there already stays as it is.
 
     Raises:
-        ValidationError: If one cannot be read.
+        ValidationError: If it cannot be read.
     """
-
-    def read(one: Any, _: int) -> LLMMessage:
-        return _messages().validate_python(one)
-
-    return [made_of_text(one) if isinstance(one, dict) else one for one in text_entries(data, read)]
-
-
-def text_entries(data: Iterable[Any], other: Callable[[Any, int], LLMMessage]) -> list[dict[str, Any] | LLMMessage]:
-    """Look the data of messages through, of which most are nothing but text.
-
-    Args:
-        data: The data.
-        other: Reads what is anything else, or written otherwise, given that and its place, from 1.
-
-    Returns:
-        Copies of the data that is nothing but text, for `made_of_text`, and messages.
-    """
-    entries: list[dict[str, Any] | LLMMessage] = []
-    for number, one in enumerate(data, 1):
-        try:
-            size, kind = len(one), one["type"]
-            if (
-                type(one) is dict
-                and (
-                    (size == 3 and kind == "UserMessage")
-                    or (size == 4 and kind == "AssistantMessage" and type(one["thought"]) in _THOUGHTS)
-                )
-                and type(one["content"]) is type(one["source"]) is str
-            ):
-                entries.append(one.copy())
-                continue
-        except (LookupError, TypeError):
-            pass  # who reads it finds out what is wrong with it
-        entries.append(other(one, number))
-    return entries
-
-
-_THOUGHTS = (NoneType, str)
-
-
-def made_of_text(data: dict[str, Any]) -> LLMMessage:
-    """Make a message of data that is nothing but text, as `text_entries` found it."""
-    content, source = data["content"], data["source"]
-    if not content.isascii():
-        content = well_formed(content)
-    if len(data) == 3:
-        return unchecked(UserMessage, {"content": content, "source": source, "type": "UserMessage"})
-    thought = data["thought"] and well_formed(data["thought"])
-    values = {"content": content, "thought": thought, "source": source, "type": "AssistantMessage"}
-    return unchecked(AssistantMessage, values)
+    return _messages().validate_python(data)
 
 
 @cache

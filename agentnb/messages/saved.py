@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
@@ -14,6 +13,7 @@ from agentnb.messages.llm import Edits
 
 Form = dict[str, Any]
 M = TypeVar("M")
+T = TypeVar("T")
 
 _OPENS = (
     *("__add__", "__delitem__", "__getitem__", "__iadd__", "__imul__", "__iter__", "__mul__", "__reversed__"),
@@ -95,6 +95,44 @@ def problem_of(error: ValidationError) -> str:
     return f"{place}: {first['msg']}{found}." if place else f"{first['msg']}{found}."
 
 
+class Loaded(Generic[M]):
+    """Saved messages that were looked through: of texts the values, of any others the messages.
+
+    Args:
+        columns: The values of the texts, a list each, as long as there are messages: thousands of texts are then no
+            more objects than one.
+        others: The others by their places, in order.
+        make: Makes a message of a text's values.
+        form: Writes the form of such a message.
+    """
+
+    __slots__ = ("_columns", "_others", "form", "make")
+
+    def __init__(
+        self, columns: Sequence[list[Any]], others: dict[int, M], make: Callable[..., M], form: Callable[..., Form]
+    ) -> None:
+        self._columns, self._others = columns, others
+        self.make, self.form = make, form
+
+    def __len__(self) -> int:
+        return len(self._columns[0])
+
+    def made(self, start: int, stop: int) -> list[M]:
+        """Return the messages from one place to before another."""
+        return self._each(self.make, self._others, start, stop)
+
+    def forms(self, write: Callable[[list[M]], list[Form]]) -> list[Form]:
+        """Return the saved form of each, by `write` where it is no text."""
+        others = write(list(self._others.values()))
+        return self._each(self.form, dict(zip(self._others, others, strict=True)), 0, len(self))
+
+    def _each(self, of_text: Callable[..., T], others: dict[int, T], start: int, stop: int) -> list[T]:
+        rows = zip(*(column[start:stop] for column in self._columns), strict=True)
+        if not others:
+            return [of_text(*row) for row in rows]
+        return [others[place] if place in others else of_text(*row) for place, row in enumerate(rows, start)]
+
+
 class Kept(Generic[M]):
     """Messages that are kept in order, beside their saved forms.
 
@@ -108,14 +146,15 @@ class Kept(Generic[M]):
         edits: Counts the changes of such messages.
     """
 
-    __slots__ = ("_count", "_edits", "_forms", "_given", "_make", "_messages", "_seen", "_unread", "_write")
+    __slots__ = ("_count", "_edits", "_forms", "_given", "_loaded", "_messages", "_seen", "_unread", "_write")
 
     def __init__(self, messages: list[M], write: Callable[[list[M]], list[Form]], edits: Edits) -> None:
         self._write, self._edits = write, edits
         self._take(messages)
 
     def _take(self, messages: list[M]) -> None:
-        self._unread: list[Form | M] = []  # what was loaded and nobody has looked at; the messages come after it
+        self._unread = 0  # how many were loaded that nobody has looked at; the messages come after them
+        self._loaded: Loaded[M] | None = None  # what was loaded, until all of it was looked at and written
         self._messages = messages
         self._forms: list[Form] = []  # of what is unread, and of the messages that were seen when last saved
         self._seen: list[M] = []
@@ -126,7 +165,7 @@ class Kept(Generic[M]):
     def messages(self) -> list[M]:
         """The messages; a list that may be changed."""
         if self._unread:
-            self._look(len(self._unread))
+            self._look(self._unread)
         return self._messages
 
     @messages.setter
@@ -137,7 +176,7 @@ class Kept(Generic[M]):
         """Return the last messages, `count` of them if there are so many, without a look at those before."""
         missing = count - len(self._messages)
         if self._unread and missing > 0:
-            self._look(min(missing, len(self._unread)))
+            self._look(min(missing, self._unread))
         return self._messages[-count:]
 
     def append(self, message: M) -> None:
@@ -146,36 +185,37 @@ class Kept(Generic[M]):
 
     def clear(self) -> None:
         """Forget all messages; the list stays the same."""
-        self._unread = []
+        self._unread, self._loaded = 0, None
         self._messages.clear()
         self._rewrite()
 
-    def load(self, entries: list[Form | M], make: Callable[[Form], M]) -> None:
-        """Take other messages in place of the present ones.
-
-        Args:
-            entries: Messages, or forms that one can be made of, which nobody else changes.
-            make: Makes a message of such a form.
-        """
+    def load(self, loaded: Loaded[M]) -> None:
+        """Take other messages in place of the present ones."""
         self._take([])
-        self._unread, self._make = entries, make
+        self._unread, self._loaded = len(loaded), loaded or None
 
     def _look(self, count: int) -> None:
-        self._forms = self._forms or self._written(self._unread)
+        assert self._loaded is not None
         if not self._messages:
             self._count = self._edits.count  # what is yet to be made was not changed
-        make, entries = self._make, self._unread[-count:]
-        with uncollected():
-            made = [make(entry) if isinstance(entry, dict) else entry for entry in entries]
-        del self._unread[-count:]
+        until, self._unread = self._unread, self._unread - count
+        with Uncollected():
+            made = self._loaded.made(self._unread, until)
         self._messages[:0] = made
         self._seen[:0] = made
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._forms and not self._unread:
+            self._loaded = None
 
     def forms(self) -> Sequence[Form]:
         """Return the saved forms; the list and the dicts must not be changed."""
-        messages, unread = self._messages, len(self._unread)
-        if unread and not self._forms:
-            self._forms = self._written(self._unread)
+        messages = self._messages
+        if self._loaded is not None and not self._forms:
+            with Uncollected():
+                self._forms = self._loaded.forms(self._write)
+            self._let_go()
         if self._count != self._edits.count:
             self._rewrite()
         self._seen.extend(messages[len(self._seen) :])
@@ -183,20 +223,16 @@ class Kept(Generic[M]):
         if self._seen != messages:
             self._rewrite()
             self._seen.extend(messages)
-        if len(self._forms) < unread + len(messages):
-            with uncollected():
-                self._forms.extend(self._write(messages[len(self._forms) - unread :]))
+        if len(self._forms) < self._unread + len(messages):
+            with Uncollected():
+                self._forms.extend(self._write(messages[len(self._forms) - self._unread :]))
         return self._forms
 
     def _rewrite(self) -> None:
-        del self._forms[len(self._unread) :]
+        del self._forms[self._unread :]
         self._seen = []
         self._count = self._edits.count
         self._given = None
-
-    def _written(self, entries: list[Form | M]) -> list[Form]:
-        written = iter(self._write([entry for entry in entries if not isinstance(entry, dict)]))
-        return [entry if isinstance(entry, dict) else next(written) for entry in entries]
 
     def saved(self) -> SavedMessages:
         """Return the saved forms as part of a state, at the cost of what is new since the last time."""
@@ -208,15 +244,17 @@ class Kept(Generic[M]):
         return self._given
 
 
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Look for no garbage where thousands of objects are made that are none: it takes two thirds of the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
+class Uncollected:
+    """Looks for no garbage where thousands of objects are made that are none: it takes two thirds of the time."""
+
+    __slots__ = ("_enabled",)
+
+    def __enter__(self) -> None:
+        self._enabled = gc.isenabled()
+        gc.disable()
+
+    def __exit__(self, *_: object) -> None:
+        if self._enabled:
             gc.enable()
 
 

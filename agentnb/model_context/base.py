@@ -19,8 +19,9 @@ from agentnb.messages import (
     SystemMessage,
     UserMessage,
 )
-from agentnb.messages.llm import edits, made_of_text, read_messages, text_entries, write_messages
-from agentnb.messages.saved import Kept, as_given, copied, problem_of, uncollected
+from agentnb.messages.llm import edits, read_message
+from agentnb.messages.saved import Kept, as_given, copied, problem_of
+from agentnb.messages.texts import load_messages, write_messages
 
 _MESSAGES = (SystemMessage, UserMessage, AssistantMessage, FunctionExecutionResultMessage)
 
@@ -109,14 +110,12 @@ class ChatCompletionContext(Component, ABC):
         if not isinstance(saved, Sequence) or isinstance(saved, str):
             raise UserError(f"The state {state!r:.80} has no list of 'messages'; is it a model context's?")
         # Long conversations are loaded to be cut: what is plain text is made a message when it is looked at.
-        with uncollected():
-            entries = text_entries(as_given(saved), _read)
-        self._kept.load(entries, made_of_text)
+        self._kept.load(load_messages(as_given(saved), _read))
 
 
 def _read(data: Any, number: int) -> LLMMessage:
     try:
-        return read_messages([copied(data)])[0]
+        return read_message(copied(data))
     except ValidationError as error:
         raise UserError(f"Message {number} of the model context cannot be read: {problem_of(error)}") from error
 

@@ -437,7 +437,7 @@ class BaseGroupChat(Team):
         async with taken_over(self._seats, parts, self._condition):
             turns = self._turns_of(parts.manager, parts.turns)
             await self._load_policy_state(parts.manager)
-        self._thread.load(parts.said, parts.unheard, self._factory)
+        self._thread.load(parts.said, parts.unheard)
         self._last_run = self._restored = self._broken = None
         self._turns, self._last_speakers = turns, parts.last_speakers
 

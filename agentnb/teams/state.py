@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from agentnb.base import TerminationCondition
 from agentnb.exceptions import UserError
 from agentnb.messages import MessageFactory
-from agentnb.messages.saved import problem_of
+from agentnb.messages.saved import Loaded, problem_of
+from agentnb.teams.base import Item
 
 if TYPE_CHECKING:
     from agentnb.teams.seat import Seat
@@ -35,11 +36,10 @@ class TeamState(NamedTuple):
 
     agents: dict[str, Any]
     """Each participant's own state."""
-    unheard: dict[str, list[Any]]
-    """Entries of a message factory, for what each participant has not heard."""
+    unheard: dict[str, Loaded[Item]]
+    """What each participant has not heard."""
     manager: Mapping[str, Any]
-    said: list[Any]
-    """Entries for what was said."""
+    said: Loaded[Item]
     turns: int
     last_speakers: tuple[str, ...]
     condition: Mapping[str, Any] | None
@@ -67,9 +67,11 @@ def taken_apart(state: Any, names: Sequence[str], manager: str, factory: Message
             f"The state lacks {lacks} (it holds {holds}). Load it into a team of the same kind, "
             "whose participants have the same names."
         )
-    unheard = {name: factory.entries(_field(agents, name, "message_buffer"), f"unheard by {name!r}") for name in names}
+    unheard = {
+        name: factory.look_through(_field(agents, name, "message_buffer"), f"unheard by {name!r}") for name in names
+    }
     own = {name: _field(agents, name, "agent_state") for name in names}
-    said = factory.entries(_field(agents, manager, "message_thread"), "of the thread")
+    said = factory.look_through(_field(agents, manager, "message_thread"), "of the thread")
     lead = agents[manager]
     turns, last = lead.get("turns", 0), lead.get("last_speakers", ())
     if not isinstance(turns, int) or isinstance(last, str) or not isinstance(last, Sequence):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, cast
+from typing import cast
 
-from agentnb.messages import BaseChatMessage, MessageFactory
-from agentnb.messages.chat import said_edits, write_said
-from agentnb.messages.saved import Kept, SavedMessages
+from agentnb.messages import BaseChatMessage
+from agentnb.messages.chat import said_edits
+from agentnb.messages.saved import Kept, Loaded, SavedMessages
+from agentnb.messages.texts import write_said
 from agentnb.teams.base import Item
 
 NOBODY = ""
@@ -107,22 +108,21 @@ class Thread:
         forms = self._kept.forms() if places else ()
         return SavedMessages([*before, *(forms[place] for place in places)])
 
-    def load(self, said: list[Any], unheard: Mapping[str, list[Any]], factory: MessageFactory) -> None:
+    def load(self, said: Loaded[Item], unheard: Mapping[str, Loaded[Item]]) -> None:
         """Take the place of another team's thread.
 
         Args:
-            said: Entries of `factory`, for what was said.
-            unheard: Entries for what each participant has not heard.
-            factory: Makes messages of them.
+            said: What was said.
+            unheard: What each participant has not heard.
         """
         self.clear()
-        self._kept.load(said, factory.make)
+        self._kept.load(said)
         self._speakers = [None] * len(said)
         self._heard = dict.fromkeys(self._heard, len(said))
-        for name, entries in unheard.items():
-            if entries:
+        for name, left in unheard.items():
+            if left:
                 self._left[name] = Kept([], write_said, said_edits)
-                self._left[name].load(entries, factory.make)
+                self._left[name].load(left)
 
 
 class _Telling:

@@ -27,7 +27,8 @@ from agentnb.messages import (
     TopLogprob,
     UserMessage,
 )
-from agentnb.messages.llm import read_messages
+from agentnb.messages.llm import read_message
+from agentnb.messages.texts import load_messages
 from tests.strategies import llm_messages, results
 
 reader: TypeAdapter[LLMMessage] = TypeAdapter(LLMMessage)
@@ -203,9 +204,13 @@ READ: list[dict[str, Any]] = [
 ]
 
 
+def _read(saved: list[Any]) -> list[LLMMessage]:
+    return load_messages(saved, lambda data, _: read_message(data)).made(0, len(saved))
+
+
 @pytest.mark.parametrize("data", READ, ids=str)
 def test_messages_are_read_as_pydantic_reads_them(data: dict[str, Any]) -> None:
-    (read,) = read_messages([data])
+    (read,) = _read([data])
 
     checked = {cls.__name__: cls for cls in (UserMessage, AssistantMessage, SystemMessage)}[data["type"]](**data)
     assert read == checked
@@ -216,7 +221,7 @@ def test_messages_are_read_as_pydantic_reads_them(data: dict[str, Any]) -> None:
 def test_messages_of_several_kinds_are_read_in_their_order() -> None:
     there = UserMessage(content="there already", source="user")
 
-    read = read_messages([*READ, there])
+    read = _read([*READ, there])
 
     assert [message.type for message in read] == [data["type"] for data in READ] + ["UserMessage"]
     assert read[-1] is there

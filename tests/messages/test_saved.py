@@ -10,10 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentnb.messages import AssistantMessage, LLMMessage, MessageFactory, RequestUsage, TextMessage, UserMessage
-from agentnb.messages.chat import said_edits, write_said
-from agentnb.messages.llm import edits, made_of_text, write_messages
-from agentnb.messages.saved import Kept, SavedMessages
+from agentnb.messages import (
+    AssistantMessage,
+    LLMMessage,
+    MessageFactory,
+    RequestUsage,
+    StopMessage,
+    TextMessage,
+    UserMessage,
+)
+from agentnb.messages.chat import said_edits
+from agentnb.messages.llm import edits, read_message
+from agentnb.messages.saved import Kept, Loaded, SavedMessages
+from agentnb.messages.texts import load_messages, write_messages, write_said
 from tests.strategies import names, numbers, texts
 
 zones: Any = st.sampled_from([None, UTC, timezone(timedelta(hours=5, minutes=30)), timezone(-timedelta(hours=3))])
@@ -37,6 +46,10 @@ def kept(*contents: str) -> Kept[LLMMessage]:
     return Kept([user(content) for content in contents], write_messages, edits)
 
 
+def looked_through(forms: list[Any]) -> Loaded[LLMMessage]:
+    return load_messages(forms, lambda data, _: read_message(data))
+
+
 def shown(forms: Any) -> list[str]:
     return [form["content"] for form in json.loads(json.dumps(forms))]
 
@@ -48,14 +61,12 @@ def test_text_messages_are_written_together_as_each_dumps(messages: list[TextMes
 
 @given(messages=st.lists(said, max_size=4))
 def test_text_messages_come_back_from_their_forms(messages: list[TextMessage]) -> None:
-    factory = MessageFactory()
+    loaded = MessageFactory().look_through(json.loads(json.dumps(write_said(messages))), "of the test")
 
-    entries = factory.entries(json.loads(json.dumps(write_said(messages))), "of the test")
-
-    made = [factory.make(entry) if isinstance(entry, dict) else entry for entry in entries]
+    made = loaded.made(0, len(messages))
     checked = [TextMessage.model_validate(form) for form in write_said(messages)]
     assert made == messages
-    assert write_said(made) == write_said(messages)
+    assert write_said(made) == loaded.forms(write_said) == write_said(messages)
     assert [list(message.__dict__) for message in made] == [list(message.__dict__) for message in checked]
 
 
@@ -80,7 +91,7 @@ def test_text_that_the_validator_refuses_is_refused_where_it_is_loaded(change: d
     (form,) = write_said([TextMessage(content="a", source="s")])
 
     with pytest.raises(ValueError, match="Message 2 of the test, a TextMessage, cannot be read: "):
-        MessageFactory().entries([form, {**form, **change}], "of the test")
+        MessageFactory().look_through([form, {**form, **change}], "of the test")
 
 
 @pytest.mark.parametrize("text", ["Zoë", "値", "half a \ud83d smile"])
@@ -88,10 +99,28 @@ def test_what_a_text_is_in_any_script_is_read_as_the_validator_reads_it(text: st
     (form,) = write_said([TextMessage(content="a", source="s")])
     form |= {"source": text, "id": text, "content": text, "metadata": {text: text}}
 
-    (entry,) = MessageFactory().entries([form], "of the test")
+    loaded = MessageFactory().look_through([form], "of the test")
 
-    assert isinstance(entry, dict)
-    assert MessageFactory().make(entry) == TextMessage.model_validate(form)
+    assert loaded.made(0, 1) == [TextMessage.model_validate(form)]
+
+
+def test_a_text_written_otherwise_comes_back_as_the_validator_reads_it_between_others() -> None:
+    forms = write_said([TextMessage(content=str(n), source="s", metadata={"n": str(n)}) for n in range(5)])
+    changes: list[dict[str, Any]] = [
+        {},
+        {"created_at": "2026-01-01T00:00:00+05:30"},
+        {"type": "StopMessage"},
+        {"models_usage": {"prompt_tokens": "1", "completion_tokens": 2}},
+        {"created_at": 0, "more": 1},
+    ]
+    saved = [{**form, **change} for form, change in zip(forms, changes, strict=True)]
+
+    loaded = MessageFactory().look_through(saved, "of the test")
+
+    expected = [(StopMessage if n == 2 else TextMessage).model_validate(form) for n, form in enumerate(saved)]
+    assert [loaded.made(n, n + 1) for n in range(5)] == [[message] for message in expected]
+    assert loaded.made(1, 4) == expected[1:4]
+    assert loaded.forms(write_said) == write_said(expected)
 
 
 def test_only_what_is_new_is_written() -> None:
@@ -221,23 +250,25 @@ def test_a_list_that_is_changed_is_not_used_again(change: Any) -> None:
     assert shown(messages.saved()) == ["a", "b"]
 
 
-class Loaded:
+class Watched:
     """Kept messages that were loaded, and the contents of those that were made since."""
 
     def __init__(self, *entries: str | LLMMessage) -> None:
         self.made: list[str] = []
         self.kept = kept()
         forms = [entry if not isinstance(entry, str) else user(entry).model_dump() for entry in entries]
-        self.kept.load(forms, self._make)
+        loaded = looked_through(forms)
+        self._make, loaded.make = loaded.make, self._made
+        self.kept.load(loaded)
 
-    def _make(self, form: dict[str, Any]) -> LLMMessage:
-        self.made.append(form["content"])
-        return made_of_text(form)
+    def _made(self, content: str, *others: Any) -> LLMMessage:
+        self.made.append(content)
+        return self._make(content, *others)
 
 
 def test_loaded_messages_are_made_when_they_are_looked_at_and_then_stay() -> None:
     answer = AssistantMessage(content="b", source="s")
-    loaded = Loaded("a", answer)
+    loaded = Watched("a", answer)
 
     assert shown(loaded.kept.saved()) == ["a", "b"]
     assert loaded.made == []
@@ -250,7 +281,7 @@ def test_loaded_messages_are_made_when_they_are_looked_at_and_then_stay() -> Non
 
 
 def test_a_look_at_the_last_messages_makes_no_others_and_these_stay() -> None:
-    loaded = Loaded("a", "b", "c", "d")
+    loaded = Watched("a", "b", "c", "d")
 
     last = loaded.kept.last(2)
     assert last == [user("c"), user("d")]
@@ -263,7 +294,7 @@ def test_a_look_at_the_last_messages_makes_no_others_and_these_stay() -> None:
 
 
 def test_what_is_said_after_a_load_comes_after_it_without_a_look_at_it() -> None:
-    loaded = Loaded("a", "b")
+    loaded = Watched("a", "b")
 
     loaded.kept.append(user("c"))
     assert shown(loaded.kept.saved()) == ["a", "b", "c"]
@@ -274,7 +305,7 @@ def test_what_is_said_after_a_load_comes_after_it_without_a_look_at_it() -> None
 
 
 def test_what_was_loaded_and_saved_is_gone_once_it_is_cleared() -> None:
-    loaded = Loaded("a", "b")
+    loaded = Watched("a", "b")
     loaded.kept.saved()
 
     loaded.kept.clear()
@@ -292,7 +323,7 @@ def test_whatever_is_done_with_messages_a_state_is_what_they_dump_and_stays_as_i
         match step:
             case "load":
                 expected = json.loads(json.dumps(data.draw(forms)))
-                messages.load([dict(form) for form in expected], made_of_text)
+                messages.load(looked_through(expected))
             case "say":
                 messages.append(user(data.draw(texts)))
                 expected.append(messages.last(1)[0].model_dump())
