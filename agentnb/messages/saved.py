@@ -13,7 +13,6 @@ from agentnb.messages.llm import Edits
 
 Form = dict[str, Any]
 M = TypeVar("M")
-T = TypeVar("T")
 
 _OPENS = (
     *("__add__", "__delitem__", "__getitem__", "__iadd__", "__imul__", "__iter__", "__mul__", "__reversed__"),
@@ -102,35 +101,40 @@ class Loaded(Generic[M]):
         columns: The values of the texts, a list each, as long as there are messages: thousands of texts are then no
             more objects than one.
         others: The others by their places, in order.
-        make: Makes a message of a text's values.
-        form: Writes the form of such a message.
+            In their places the columns hold the values of some text.
+        make: Makes messages of such columns.
+        write: Writes the forms of such messages.
     """
 
-    __slots__ = ("_columns", "_others", "form", "make")
+    __slots__ = ("_columns", "_others", "_write", "make")
 
     def __init__(
-        self, columns: Sequence[list[Any]], others: dict[int, M], make: Callable[..., M], form: Callable[..., Form]
+        self,
+        columns: Sequence[list[Any]],
+        others: dict[int, M],
+        make: Callable[..., list[M]],
+        write: Callable[..., list[Form]],
     ) -> None:
         self._columns, self._others = columns, others
-        self.make, self.form = make, form
+        self.make, self._write = make, write
 
     def __len__(self) -> int:
         return len(self._columns[0])
 
     def made(self, start: int, stop: int) -> list[M]:
         """Return the messages from one place to before another."""
-        return self._each(self.make, self._others, start, stop)
+        made = self.make(*(column[start:stop] for column in self._columns))
+        for place, other in self._others.items():
+            if start <= place < stop:
+                made[place - start] = other
+        return made
 
     def forms(self, write: Callable[[list[M]], list[Form]]) -> list[Form]:
         """Return the saved form of each, by `write` where it is no text."""
-        others = write(list(self._others.values()))
-        return self._each(self.form, dict(zip(self._others, others, strict=True)), 0, len(self))
-
-    def _each(self, of_text: Callable[..., T], others: dict[int, T], start: int, stop: int) -> list[T]:
-        rows = zip(*(column[start:stop] for column in self._columns), strict=True)
-        if not others:
-            return [of_text(*row) for row in rows]
-        return [others[place] if place in others else of_text(*row) for place, row in enumerate(rows, start)]
+        forms = self._write(*self._columns)
+        for place, form in zip(self._others, write(list(self._others.values())), strict=True):
+            forms[place] = form
+        return forms
 
 
 class Kept(Generic[M]):

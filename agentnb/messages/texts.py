@@ -64,10 +64,10 @@ def load_messages(saved: Iterable[Any], read: Callable[[Any, int], LLMMessage]) 
             except (LookupError, TypeError):
                 pass  # who reads it finds out what is wrong with it
             others[place] = read(form, place + 1)
-            contents.append(None)
-            sources.append(None)
-            thoughts.append(None)
-    return Loaded((contents, sources, thoughts), others, _text_read, _text_read_form)
+            contents.append("")
+            sources.append("")
+            thoughts.append(_USER)
+    return Loaded((contents, sources, thoughts), others, _made_messages, _message_forms)
 
 
 _USER = object()
@@ -75,41 +75,46 @@ _USER = object()
 _THOUGHTS = (NoneType, str)
 
 
-def _text_read(content: str, source: str, thought: Any) -> LLMMessage:
-    if not content.isascii():
-        content = well_formed(content)
-    if thought is _USER:
-        return unchecked(UserMessage, {"content": content, "source": source, "type": "UserMessage"})
-    thought = thought and well_formed(thought)
-    values = {"content": content, "thought": thought, "source": source, "type": "AssistantMessage"}
-    return unchecked(AssistantMessage, values)
+def _made_messages(contents: list[str], sources: list[str], thoughts: list[Any]) -> list[LLMMessage]:
+    if not all(map(str.isascii, contents)):
+        contents = [well_formed(content) for content in contents]
+    return [
+        unchecked(UserMessage, {"content": content, "source": source, "type": "UserMessage"})
+        if thought is _USER
+        else unchecked(
+            AssistantMessage,
+            {
+                "content": content,
+                "thought": thought and well_formed(thought),
+                "source": source,
+                "type": "AssistantMessage",
+            },
+        )
+        for content, source, thought in zip(contents, sources, thoughts, strict=True)
+    ]
 
 
-def _text_read_form(content: str, source: str, thought: Any) -> Form:
-    if thought is _USER:
-        return {"content": content, "source": source, "type": "UserMessage"}
-    return {"content": content, "thought": thought, "source": source, "type": "AssistantMessage"}
+def _message_forms(contents: list[str], sources: list[str], thoughts: list[Any]) -> list[Form]:
+    return [
+        {"content": content, "source": source, "type": "UserMessage"}
+        if thought is _USER
+        else {"content": content, "thought": thought, "source": source, "type": "AssistantMessage"}
+        for content, source, thought in zip(contents, sources, thoughts, strict=True)
+    ]
 
 
 def write_said(messages: Sequence[BaseMessage]) -> list[Form]:
     """Return what each message dumps; the data must not be changed."""
-    forms: list[Form] = []
-    texts: list[Form] = []
-    for message in messages:
-        if type(message) is TextMessage:
-            form = message.__dict__.copy()
-            usage: RequestUsage | None = form["models_usage"]
-            if usage is not None:
-                tokens = {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
-                form["models_usage"] = tokens
-            form["metadata"] = form["metadata"].copy() if form["metadata"] else _NOTHING
-            texts.append(form)
-        else:
-            form = dict(message.dump())
-        forms.append(form)
+    forms = [message.__dict__.copy() if type(message) is TextMessage else dict(message.dump()) for message in messages]
+    texts = [form for form, message in zip(forms, messages, strict=True) if type(message) is TextMessage]
     times = _times().to_python([form["created_at"] for form in texts], mode="json")
     for form, at in zip(texts, times, strict=True):
         form["created_at"] = at
+        form["metadata"] = form["metadata"].copy() if form["metadata"] else _NOTHING
+        usage: RequestUsage | None = form["models_usage"]
+        if usage is not None:
+            tokens = {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
+            form["models_usage"] = tokens
     return forms
 
 
@@ -162,12 +167,14 @@ def load_said(saved: Iterable[Any], read: Callable[[Any, int], Said]) -> Loaded[
             except (LookupError, TypeError):
                 pass  # who reads it finds out what is wrong with it
             others.append(place)
-            for column in columns:
-                column.append(_NO_TEXT)
+            for column, value in zip(columns, _SOME_TEXT, strict=True):
+                column.append(value)
         if not _as_dumped(times):
-            found = {*others}
-            others = [place for place, at in enumerate(times) if place in found or not _as_dumped([at])]
-        return Loaded(columns, {place: read(forms[place], place + 1) for place in others}, _text_said, _text_said_form)
+            odd = [place for place, at in enumerate(times) if not _as_dumped([at])]
+            others = sorted({*others, *odd})
+            for place in odd:
+                times[place] = _SOME_TIME
+        return Loaded(columns, {place: read(forms[place], place + 1) for place in others}, _made_said, _said_forms)
 
 
 def _as_dumped(times: list[Any]) -> bool:
@@ -180,36 +187,40 @@ def _as_dumped(times: list[Any]) -> bool:
     return not times or shapes <= _DUMPED
 
 
-_NO_TEXT = "1970-01-01T00:00:00Z"
-"""Fills the columns where no text is; all times are looked at together."""
+_SOME_TIME = "1970-01-01T00:00:00Z"
+_SOME_TEXT = ("", "", None, None, _NOTHING, _SOME_TIME, "")
 _DIGITS = str.maketrans("123456789", "000000000")
 _DUMPED = {"0000-00-00T00:00:00Z", "0000-00-00T00:00:00.000000Z"}
 
 
-def _text_said(
-    id: str, source: str, prompt: int, completion: int, metadata: dict[str, str], at: str, content: str
-) -> TextMessage:
-    values = {
-        "id": id,
-        "source": source,
-        "models_usage": None if prompt is None else RequestUsage(prompt, completion),
-        "metadata": metadata.copy(),
-        "created_at": datetime.fromisoformat(at),
-        "content": well_formed(content),
-        "type": "TextMessage",
-    }
-    return unchecked(TextMessage, values)
+def _made_said(*columns: list[Any]) -> list[Said]:
+    return [
+        unchecked(
+            TextMessage,
+            {
+                "id": id,
+                "source": source,
+                "models_usage": None if prompt is None else RequestUsage(prompt, completion),
+                "metadata": metadata.copy(),
+                "created_at": datetime.fromisoformat(at),
+                "content": well_formed(content),
+                "type": "TextMessage",
+            },
+        )
+        for id, source, prompt, completion, metadata, at, content in zip(*columns, strict=True)
+    ]
 
 
-def _text_said_form(
-    id: str, source: str, prompt: int, completion: int, metadata: dict[str, str], at: str, content: str
-) -> Form:
-    return {
-        "id": id,
-        "source": source,
-        "models_usage": None if prompt is None else {"prompt_tokens": prompt, "completion_tokens": completion},
-        "metadata": metadata,
-        "created_at": at,
-        "content": content,
-        "type": "TextMessage",
-    }
+def _said_forms(*columns: list[Any]) -> list[Form]:
+    return [
+        {
+            "id": id,
+            "source": source,
+            "models_usage": None if prompt is None else {"prompt_tokens": prompt, "completion_tokens": completion},
+            "metadata": metadata,
+            "created_at": at,
+            "content": content,
+            "type": "TextMessage",
+        }
+        for id, source, prompt, completion, metadata, at, content in zip(*columns, strict=True)
+    ]

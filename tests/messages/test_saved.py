@@ -261,9 +261,9 @@ class Watched:
         self._make, loaded.make = loaded.make, self._made
         self.kept.load(loaded)
 
-    def _made(self, content: str, *others: Any) -> LLMMessage:
-        self.made.append(content)
-        return self._make(content, *others)
+    def _made(self, contents: list[str], *others: Any) -> list[LLMMessage]:
+        self.made += filter(None, contents)  # where something else stands is an empty text
+        return self._make(contents, *others)
 
 
 def test_loaded_messages_are_made_when_they_are_looked_at_and_then_stay() -> None:
