@@ -94,6 +94,10 @@ def problem_of(error: ValidationError) -> str:
     return f"{place}: {first['msg']}{found}." if place else f"{first['msg']}{found}."
 
 
+_AT_ONCE = 256
+"""How many messages are written together: so many are still in the processor's cache when they are looked at again."""
+
+
 class Loaded(Generic[M]):
     """Saved messages that were looked through: of texts the values, of any others the messages.
 
@@ -229,7 +233,8 @@ class Kept(Generic[M]):
             self._seen.extend(messages)
         if len(self._forms) < self._unread + len(messages):
             with Uncollected():
-                self._forms.extend(self._write(messages[len(self._forms) - self._unread :]))
+                for start in range(len(self._forms) - self._unread, len(messages), _AT_ONCE):
+                    self._forms += self._write(messages[start : start + _AT_ONCE])
         return self._forms
 
     def _rewrite(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -121,6 +122,22 @@ def test_a_text_written_otherwise_comes_back_as_the_validator_reads_it_between_o
     assert [loaded.made(n, n + 1) for n in range(5)] == [[message] for message in expected]
     assert loaded.made(1, 4) == expected[1:4]
     assert loaded.forms(write_said) == write_said(expected)
+
+
+def test_however_many_texts_are_loaded_they_are_few_objects_until_they_are_looked_at() -> None:
+    def objects(count: int) -> int:
+        heard = write_messages([user("a"), AssistantMessage(content="b", source="s")]) * count
+        said = write_said([TextMessage(content="a", source="s", models_usage=RequestUsage(1, 2))]) * count
+        gc.collect()
+        before = len(gc.get_objects())
+        loaded = looked_through(heard), MessageFactory().look_through(said, "of the test")
+        after = len(gc.get_objects())
+        assert [len(one) for one in loaded] == [2 * count, count]
+        return after - before
+
+    objects(1)
+
+    assert objects(500) == objects(5)
 
 
 def test_only_what_is_new_is_written() -> None:
