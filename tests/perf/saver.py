@@ -64,6 +64,14 @@ async def kept(messages: int, new: int) -> dict[str, float]:
         await RoundRobinGroupChat(taking, max_turns=1).load_state(read)
         return sum([len(await agent.model_context.get_messages()) for agent in taking])
 
+    async def load_and_save() -> Any:
+        other = team(new)
+        await other.load_state(read)
+        return await other.save_state()
+
+    back, state_again = await timed(load_and_save)
+    assert state_again == read
+    del state_again
     some, every = agents(), agents(shown=messages)
     looked, _ = await timed(lambda: load_and_look(some))
     whole, seen = await timed(lambda: load_and_look(every))
@@ -74,7 +82,7 @@ async def kept(messages: int, new: int) -> dict[str, float]:
     await loaded.save_state()
     await loaded.run()
     more, _ = await timed(loaded.save_state)
-    return {"first": first, "again": again, "load": load, "looked": looked, "whole": whole, "more": more}
+    return {"first": first, "again": again, "load": load, "back": back, "looked": looked, "whole": whole, "more": more}
 
 
 def main() -> None:
