@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, ClassVar
 
 from agentnb.core import Component
@@ -11,6 +12,7 @@ from agentnb.exceptions import RuntimeFault, TerminatedException, UserError
 from agentnb.messages import BaseAgentEvent, BaseChatMessage, StopMessage
 
 Said = Sequence[BaseAgentEvent | BaseChatMessage]
+_terminated = attrgetter("terminated")
 
 
 class TerminationCondition(Component, ABC):
@@ -92,8 +94,8 @@ class _Combined(TerminationCondition, ABC):
     def _refuse(self) -> BaseException:
         return TerminatedException(f"This {type(self).__name__} has fired already; call reset() before it is asked.")
 
-    async def __call__(self, messages: Said) -> StopMessage | None:
-        return await self._ask(messages, {})
+    def __call__(self, messages: Said) -> Coroutine[Any, Any, StopMessage | None]:
+        return self._ask(messages, {})
 
     async def _ask(self, messages: Said, asked: dict[int, StopMessage | None]) -> StopMessage | None:
         """Ask every part that has not fired.
@@ -105,15 +107,16 @@ class _Combined(TerminationCondition, ABC):
         if self.terminated:
             raise self._refuse()
         for number, condition in enumerate(self._conditions):
-            if isinstance(condition, _Combined):
-                if not condition.terminated:
-                    await condition._ask(messages, asked)
+            key = id(condition)
+            if key in asked:
+                stop = asked[key]
+            elif condition.terminated:
                 continue
-            if id(condition) not in asked:
-                if condition.terminated:
-                    continue
-                asked[id(condition)] = await condition(messages)
-            stop = asked[id(condition)]
+            elif isinstance(condition, _Combined):
+                await condition._ask(messages, asked)
+                continue
+            else:
+                stop = asked[key] = await condition(messages)
             if stop is not None:
                 self._stops[number] = (stop.source, stop.content)
         if not self.terminated:
@@ -169,7 +172,7 @@ class AndTerminationCondition(_Combined):
 
     @property
     def terminated(self) -> bool:
-        return all(condition.terminated for condition in self._conditions)
+        return all(map(_terminated, self._conditions))
 
 
 class OrTerminationCondition(_Combined):
@@ -177,7 +180,7 @@ class OrTerminationCondition(_Combined):
 
     @property
     def terminated(self) -> bool:
-        return any(condition.terminated for condition in self._conditions)
+        return any(map(_terminated, self._conditions))
 
     def _refuse(self) -> BaseException:
         return RuntimeFault(f"This {type(self).__name__} has fired already; call reset() before it is asked again.")

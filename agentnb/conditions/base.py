@@ -29,14 +29,15 @@ class PlainTermination(TerminationCondition, ABC):
     async def __call__(self, messages: Said) -> StopMessage | None:
         if self._fired:
             raise TerminatedException(f"This {type(self).__name__} has fired already; call reset() before it is asked.")
-        reason = await self._reason(messages)
-        if reason is None:
-            return None
+        reason = self._reason(messages)
+        return None if reason is None else self._fire(reason)
+
+    def _fire(self, reason: str) -> StopMessage:
         self._fired = True
         return StopMessage(content=reason, source=type(self).__name__)
 
     @abstractmethod
-    async def _reason(self, messages: Said) -> str | None:
+    def _reason(self, messages: Said) -> str | None:
         """Say why it is over, or None."""
 
     async def reset(self) -> None:

@@ -65,7 +65,7 @@ class CostTermination(PlainTermination):
         """US dollars counted so far."""
         return self._spent
 
-    async def _reason(self, messages: Said) -> str | None:
+    def _reason(self, messages: Said) -> str | None:
         here = current()
         if here is None:
             for message in messages:

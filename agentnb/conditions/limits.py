@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from agentnb.conditions.base import PlainTermination, Said, is_number, positive
@@ -10,6 +11,11 @@ from agentnb.core import EventId, monotonic, now
 from agentnb.exceptions import UserError
 from agentnb.messages import BaseAgentEvent, BaseChatMessage
 from agentnb.runlog import RunStarted, current
+
+
+@lru_cache(maxsize=256)
+def _is_one(cls: type[object], of: tuple[type[object], ...]) -> bool:
+    return issubclass(cls, of)
 
 
 class MaxMessageTermination(PlainTermination):
@@ -21,11 +27,13 @@ class MaxMessageTermination(PlainTermination):
 
     def __init__(self, max_messages: int, include_agent_event: bool = False) -> None:
         self._max_messages = positive(self, "max_messages", max_messages)
-        self._counted = BaseAgentEvent | BaseChatMessage if include_agent_event else BaseChatMessage
+        self._counted = (BaseChatMessage, BaseAgentEvent) if include_agent_event else (BaseChatMessage,)
         self._messages = 0
 
-    async def _reason(self, messages: Said) -> str | None:
-        self._messages += sum(isinstance(message, self._counted) for message in messages)
+    def _reason(self, messages: Said) -> str | None:
+        for message in messages:
+            if _is_one(type(message), self._counted):
+                self._messages += 1
         if self._messages < self._max_messages:
             return None
         most = self._max_messages
@@ -65,7 +73,7 @@ class TokenUsageTermination(PlainTermination):
         }
         self._prompt = self._completion = 0
 
-    async def _reason(self, messages: Said) -> str | None:
+    def _reason(self, messages: Said) -> str | None:
         for message in messages:
             if message.models_usage is not None:
                 self._prompt += message.models_usage.prompt_tokens
@@ -119,7 +127,7 @@ class TimeoutTermination(PlainTermination):
     def _elapsed(self) -> float:
         return self._before + monotonic() - self._began
 
-    async def _reason(self, messages: Said) -> str | None:
+    def _reason(self, messages: Said) -> str | None:
         here = current()
         if here is not None and here.parent != self._run:
             self._run = here.parent

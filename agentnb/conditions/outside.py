@@ -9,6 +9,7 @@ from typing import Any
 from agentnb.conditions.base import PlainTermination, Said
 from agentnb.core import ComponentModel
 from agentnb.exceptions import UserError
+from agentnb.messages import StopMessage
 
 Predicate = Callable[[Said], bool] | Callable[[Said], Awaitable[bool]]
 
@@ -22,7 +23,7 @@ class ExternalTermination(PlainTermination):
         """Ask for the end."""
         self._wanted = True
 
-    async def _reason(self, messages: Said) -> str | None:
+    def _reason(self, messages: Said) -> str | None:
         return "it was ended from outside" if self._wanted else None
 
     async def reset(self) -> None:
@@ -50,11 +51,17 @@ class FunctionalTermination(PlainTermination):
         if not callable(func):
             raise UserError(f"FunctionalTermination takes a function of the new messages, not {func!r}.")
         self._func = func
+        self._answer: Any = None
 
-    async def _reason(self, messages: Said) -> str | None:
-        answer: Any = self._func(messages)
-        if inspect.isawaitable(answer):
-            answer = await answer
+    async def __call__(self, messages: Said) -> StopMessage | None:
+        if not self._fired:
+            self._answer = self._func(messages)
+            if inspect.isawaitable(self._answer):
+                self._answer = await self._answer
+        return await super().__call__(messages)
+
+    def _reason(self, messages: Said) -> str | None:
+        answer = self._answer
         if answer is not True and _counts_as_true(answer):
             raise UserError(
                 f"The function {self._name!r} of a FunctionalTermination returned {answer!r:.80}; "

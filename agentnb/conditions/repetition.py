@@ -63,7 +63,7 @@ class RepetitionTermination(PlainTermination):
         # What each participant has done since it last said something, as a digest.
         self._done: dict[str, str] = {}
 
-    async def _reason(self, messages: Said) -> str | None:
+    def _reason(self, messages: Said) -> str | None:
         for message in messages:
             match message:
                 case BaseChatMessage():

@@ -22,7 +22,7 @@ class TextMentionTermination(PlainTermination):
         self._text = named(self, "text", text)
         self._sources = None if sources is None else listed(self, "sources", sources)
 
-    async def _reason(self, messages: Said) -> str | None:
+    def _reason(self, messages: Said) -> str | None:
         for message in messages:
             if (self._sources is None or message.source in self._sources) and self._text in message.to_text():
                 return f"{message.source} said {self._text!r}"
@@ -32,7 +32,7 @@ class TextMentionTermination(PlainTermination):
 class StopMessageTermination(PlainTermination):
     """Over when somebody says a `StopMessage`."""
 
-    async def _reason(self, messages: Said) -> str | None:
+    def _reason(self, messages: Said) -> str | None:
         for message in messages:
             if isinstance(message, StopMessage):
                 return f"{message.source} sent a stop message"
@@ -49,7 +49,7 @@ class TextMessageTermination(PlainTermination):
     def __init__(self, source: str | None = None) -> None:
         self._source = None if source is None else named(self, "source", source)
 
-    async def _reason(self, messages: Said) -> str | None:
+    def _reason(self, messages: Said) -> str | None:
         for message in messages:
             if isinstance(message, TextMessage) and self._source in (None, message.source):
                 return f"{message.source} said a text message"
@@ -66,7 +66,7 @@ class SourceMatchTermination(PlainTermination):
     def __init__(self, sources: list[str]) -> None:
         self._sources = listed(self, "sources", sources)
 
-    async def _reason(self, messages: Said) -> str | None:
+    def _reason(self, messages: Said) -> str | None:
         for message in messages:
             if message.source in self._sources:
                 return f"{message.source} has spoken"
@@ -83,7 +83,7 @@ class HandoffTermination(PlainTermination):
     def __init__(self, target: str) -> None:
         self._target = named(self, "target", target)
 
-    async def _reason(self, messages: Said) -> str | None:
+    def _reason(self, messages: Said) -> str | None:
         for message in messages:
             if isinstance(message, HandoffMessage) and message.target == self._target:
                 return f"{message.source} handed over to {self._target}"
@@ -100,7 +100,7 @@ class FunctionCallTermination(PlainTermination):
     def __init__(self, function_name: str) -> None:
         self._function_name = named(self, "function_name", function_name)
 
-    async def _reason(self, messages: Said) -> str | None:
+    def _reason(self, messages: Said) -> str | None:
         for message in messages:
             if isinstance(message, ToolCallExecutionEvent):
                 for result in message.content:
