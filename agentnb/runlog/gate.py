@@ -17,20 +17,16 @@ class Gate:
     Attributes:
         log: Where it is written that the gate was closed or opened; None until the run has begun.
         closings: How often it was closed.
+        closed: Whether turns are held.
     """
 
     def __init__(self) -> None:
         self.closings = 0
         self.log: RunLog | None = None
-        self._closed = False
+        self.closed = False
         self._steps = 0
         self._waiting: set[asyncio.Future[None]] = set()
         self._watching: set[asyncio.Future[None]] = set()
-
-    @property
-    def closed(self) -> bool:
-        """Whether turns are held."""
-        return self._closed
 
     @property
     def held(self) -> bool:
@@ -39,29 +35,29 @@ class Gate:
 
     def close(self) -> None:
         """Hold the next turn; one that goes on is not touched."""
-        if not self._closed:
-            self._closed = True
+        if not self.closed:
+            self.closed = True
             self.closings += 1
             self._say("paused")
 
     def open(self) -> None:
         """Let turns begin again."""
-        if self._closed:
-            self._closed = False
+        if self.closed:
+            self.closed = False
             self._steps = 0
             self._say("resumed")
             _wake(self._waiting)
 
     def step(self) -> None:
         """Close the gate and let one more turn through."""
-        self._closed = True
+        self.closed = True
         self._steps += 1
         self._say("step")
         _wake(self._waiting)
 
     async def passed(self) -> None:
         """Wait until a turn may begin."""
-        while self._closed and not self._steps:
+        while self.closed and not self._steps:
             waiting = asyncio.get_running_loop().create_future()
             self._waiting.add(waiting)
             _wake(self._watching)
@@ -69,7 +65,7 @@ class Gate:
                 await waiting
             finally:
                 self._waiting.discard(waiting)
-        if self._closed:
+        if self.closed:
             self._steps -= 1
 
     async def until_held(self) -> None:
@@ -86,7 +82,7 @@ class Gate:
         """Write to `log` from now on; a run within another one leaves that to the run round it."""
         if self.log is not log and not (nested and self.log is not None):
             self.log = log
-            if self._closed:
+            if self.closed:
                 self._say("paused")
 
     def _say(self, state: Literal["paused", "resumed", "step"]) -> None:

@@ -17,16 +17,6 @@ from agentnb.runtimes.capacity import Mailbox
 from agentnb.runtimes.circles import Wait
 from agentnb.runtimes.contexts import Here, here
 
-
-class _Finished:
-    """What a coroutine returned."""
-
-    __slots__ = ("result",)
-
-    def __init__(self, result: Any) -> None:
-        self.result = result
-
-
 # Both catch StopIteration here, within the context: on its way out of `Context.run` it would gather frames.
 
 
@@ -41,12 +31,12 @@ def finish(here_: Here | None, coroutine: Coroutine[Any, Any, Any]) -> Any:
     raise RuntimeFault(f"{coroutine!r} waits for something, which its code does not show.")
 
 
-def _begin(here_: Here | None, coroutine: Coroutine[Any, Any, Any]) -> Any:
+def _begin(here_: Here | None, coroutine: Coroutine[Any, Any, Any], result: list[Any]) -> Any:
     here.set(here_)
     try:
         return coroutine.send(None)
     except StopIteration as end:
-        return _Finished(end.value)
+        result.append(end.value)
 
 
 @generator_coroutine
@@ -58,38 +48,31 @@ def first_step() -> Generator[None, None, None]:
     yield
 
 
-class InContext:
-    """Awaits a coroutine in a context of its own but in the awaiting task.
+@generator_coroutine
+def in_context(context: Context, here_: Here | None, coroutine: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    """Await a coroutine in a context of its own but in the awaiting task.
 
     What a handler sets in context variables so stays its own, as if it had a task, without the cost of one.
     """
-
-    __slots__ = ("_context", "_coroutine", "_here")
-
-    def __init__(self, context: Context, here_: Here | None, coroutine: Coroutine[Any, Any, Any]) -> None:
-        self._context = context
-        self._here = here_
-        self._coroutine = coroutine
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        run, coroutine = self._context.run, self._coroutine
-        waits_for = run(_begin, self._here, coroutine)
-        if type(waits_for) is _Finished:
-            return waits_for.result
-        while True:
-            try:
-                got = yield waits_for
-            except GeneratorExit:
-                run(coroutine.close)
-                raise
-            except BaseException as error:
-                step: Any = functools.partial(coroutine.throw, error)
-            else:
-                step = functools.partial(coroutine.send, got)
-            try:
-                waits_for = run(step)
-            except StopIteration as end:
-                return end.value
+    run = context.run
+    result: list[Any] = []
+    waits_for = run(_begin, here_, coroutine, result)
+    if result:
+        return result[0]
+    while True:
+        try:
+            got = yield waits_for
+        except GeneratorExit:
+            run(coroutine.close)
+            raise
+        except BaseException as error:
+            step: Any = functools.partial(coroutine.throw, error)
+        else:
+            step = functools.partial(coroutine.send, got)
+        try:
+            waits_for = run(step)
+        except StopIteration as end:
+            return end.value
 
 
 class Envelope:

@@ -18,7 +18,7 @@ from agentnb.runtimes.capacity import Mailbox
 from agentnb.runtimes.circles import circle
 from agentnb.runtimes.contexts import Here
 from agentnb.runtimes.contexts import here as here_var
-from agentnb.runtimes.delivery import Envelope, InContext, first_step
+from agentnb.runtimes.delivery import Envelope, first_step, in_context
 from agentnb.runtimes.home import Homed
 from agentnb.runtimes.intervention import Dropped, Intervened, InterventionHandler, Interventions
 from agentnb.runtimes.residents import Kind, Resident, Residents
@@ -374,7 +374,7 @@ class Handling(Homed):
         about = {"message_context": context, "recipient": recipient} if sort == "send" else {"message_context": context}
         saw = self._saw(envelope.sent, context, sort)
         passing = self._interventions.through(f"on_{sort}", envelope.message, saw, **about)
-        return await InContext(envelope.variables.copy(), envelope.variables.get(cast(Any, here_var)), passing)
+        return await in_context(envelope.variables.copy(), envelope.variables.get(cast(Any, here_var)), passing)
 
     async def _intervene_answer(self, result: Any, context: Delivery, agent_id: AgentId, answer: Event | None) -> Any:
         try:
@@ -437,6 +437,6 @@ class Handling(Homed):
 
 async def _routed(resident: Resident, message: Any, context: Delivery, here: Here) -> Any:
     route = resident.route(message, context)
-    result = await InContext(copy_context(), here, route.call(resident.agent, message, context))
+    result = await in_context(copy_context(), here, route.call(resident.agent, message, context))
     route.check(result)
     return result

@@ -15,7 +15,7 @@ from agentnb.runlog import RunLog
 from agentnb.runtimes.base import Agent, AnswerT, Delivery, Request, Subscription
 from agentnb.runtimes.capacity import Capacity
 from agentnb.runtimes.contexts import here
-from agentnb.runtimes.delivery import InContext, finish
+from agentnb.runtimes.delivery import finish, in_context
 from agentnb.runtimes.handling import DEPTH
 from agentnb.runtimes.home import at_home, carried
 from agentnb.runtimes.intervention import InterventionHandler
@@ -297,7 +297,7 @@ class SingleThreadedAgentRuntime(Life):
             here_ = resident.here(depth) if depth else resident.top
             coroutine = route.call(resident.agent, message, context)
             if route.suspends:
-                result = await InContext(copy_context(), here_, coroutine)
+                result = await in_context(copy_context(), here_, coroutine)
             else:
                 result = copy_context().run(finish, here_, coroutine)
             if route.produces is not None and type(result) not in route.produces:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Coroutine, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import copy_context
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from agentnb.runlog.light import speaker_chosen
 from agentnb.runlog.log import scope
 from agentnb.runlog.replaying import replaying
 from agentnb.runtimes.contexts import here
-from agentnb.runtimes.delivery import InContext
+from agentnb.runtimes.delivery import in_context
 from agentnb.teams.base import LIMIT, Choice, Chosen, Item, RememberingPolicy, TeamView
 from agentnb.teams.seat import Turn
 from agentnb.teams.watch import Watch
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from agentnb.teams.resume import BrokenRun
 
 Said = list[Item]
-_NOTHING = nullcontext()
 _SECONDS = 0.01
 """So long a run may go on before others in its event loop have their turn."""
 
@@ -62,12 +61,17 @@ class Conversation:
         self._token = token
         self._policy = team._policy if isinstance(team._policy, RememberingPolicy) else None
         self._condition = team._condition
+        # Whether the condition is told the task, and what the policy says.
+        self._counts = self._policy is None or self._policy.asks_condition_of_task
         self._watch = Watch(run, team._thread, team._names, team.manager_name) if guarded() else None
         self._choosing = scope(run.log, run.started.id, team.manager_name)
         self._breath = monotonic() + _SECONDS
         self._others_ran = True
         self._told: Said = []
         self._asked: tuple[int, ...] = ()
+        self._own_token = CancellationToken()
+        # Classes of messages that were found to be known to the team.
+        self._known: set[type[Any]] = set()
 
     async def hold(self, *, echo: bool) -> str:
         """Let the team speak until it is over, and return why it is.
@@ -103,22 +107,25 @@ class Conversation:
         self._team._thread.add(self._task, None)
 
     async def _go_on(self) -> str:
-        team, broken = self._team, self._broken
+        team, gate, token, broken = self._team, self._run.gate, self._token, self._broken
+        most = team._max_turns
         rounds = broken.rounds if broken is not None else 0
         reason = await (self._told_task() if broken is None else self._told_anew(broken))
         if self._watch is not None:
             reason = await self._done(reason, self._watch)
         unfinished = broken.round if broken is not None else None
-        while (reason := self._limit(rounds) if reason is None else reason) is None:
-            if self._is_held() or monotonic() > self._breath:
+        while reason is None:
+            if most is not None and rounds >= most:
+                return f"the limit of {most} turn{'s' * (most != 1)} was reached"
+            if gate.closed or monotonic() > self._breath or (token is not None and token.is_cancelled()):
                 await self._may_go_on()
             if unfinished is not None:
                 names, by_policy = unfinished.names, unfinished.by_policy
-                if not unfinished.announced:
+                if team._emit and not unfinished.announced:
                     self._announce(names)
                 unfinished = None
             else:
-                closings = self._run.gate.closings
+                closings = gate.closings
                 choice = await self._next()
                 by_policy, self._told = self._told, []
                 allowed = choice if self._watch is None else await self._allowed(choice, self._watch, by_policy)
@@ -126,30 +133,34 @@ class Conversation:
                     continue
                 if isinstance(allowed, StopMessage):
                     return allowed.content
-                if self._run.gate.closings != closings:
+                if gate.closings != closings:
                     await self._may_go_on()  # a model that chooses takes its time, and the run was paused meanwhile
                 self._log_choice(allowed)
                 names = allowed.names
-            turns = await self._speak(names)
+            if len(names) == 1 and self._broken is None:
+                if self._own_token.is_cancelled():
+                    self._own_token = CancellationToken()  # who cancels what it was given means its own turn
+                turn = await self._turn(names[0], self._own_token)
+                self._hear(names[0], turn)
+                turns: Mapping[str, Said] = {names[0]: turn}
+            else:
+                turns = await self._together(names)
             team._turns += 1
             team._last_speakers = names
             rounds += 1
-            said = [message for turn in turns.values() for message in turn]
             ended = None
             if self._policy is not None:
-                ended = await unless_cancelled(self._policy.heard(self._view(), turns), self._token)
+                ended = await unless_cancelled(self._policy.heard(self._view(), turns), token)
             if ended:
                 reason = ended.content
             elif self._condition is not None:
-                reason = await self._over([*by_policy, *said] if self._counts else said)
+                said = [*by_policy] if self._counts else []
+                for turn in turns.values():
+                    said += turn
+                reason = await self._over(said)
             if self._watch is not None:
                 reason = await self._watch.said(turns) or await self._done(reason, self._watch)
         return reason
-
-    @property
-    def _counts(self) -> bool:
-        """Whether the condition is told the task, and what the policy says."""
-        return self._policy is None or self._policy.asks_condition_of_task
 
     async def _told_task(self) -> str | None:
         return await self._over(self._task) if self._task and self._counts else None
@@ -161,12 +172,6 @@ class Conversation:
             if reason is not None:
                 return reason
         return None
-
-    def _limit(self, rounds: int) -> str | None:
-        most = self._team._max_turns
-        if most is None or rounds < most:
-            return None
-        return f"the limit of {most} turn{'s' * (most != 1)} was reached"
 
     def _view(self) -> TeamView:
         team = self._team
@@ -185,7 +190,8 @@ class Conversation:
         condition = self._condition
         if condition is None:
             return None
-        stop: Any = await unless_cancelled(condition(said), self._token)
+        asked = condition(said)
+        stop: Any = await (asked if self._token is None else unless_cancelled(asked, self._token))
         if stop is not None and not isinstance(stop, StopMessage):
             raise UserError(
                 f"The {type(condition).__name__} of {self._team.name!r} returned {stop!r:.80}; a condition returns a "
@@ -195,9 +201,6 @@ class Conversation:
 
     def _note_others(self) -> None:
         self._others_ran = True
-
-    def _is_held(self) -> bool:
-        return self._run.gate.closed or (self._token is not None and self._token.is_cancelled())
 
     async def _may_go_on(self) -> None:
         if monotonic() > self._breath:
@@ -230,26 +233,35 @@ class Conversation:
     # -- choosing -------------------------------------------------------------------------------------------------
 
     async def _next(self) -> Choice | StopMessage:
-        before = len(self._run.log)
-        broken, self._broken = self._broken, None
-        with self._choosing, _NOTHING if broken is None else replaying(broken.choosing()):
+        broken, self._broken, self._asked = self._broken, None, ()
+        with self._choosing if broken is None else self._choosing_again(broken):
             chosen: Any = self._team._policy(self._view())
             if type(chosen) is not Choice and inspect.isawaitable(chosen):
+                before = len(self._run.log)
                 chosen = await unless_cancelled(chosen, self._token)
+                facts = self._run.log.since(before)
+                self._asked = tuple(fact.seq for fact in facts if isinstance(fact.body, ModelStarted))
         if self._policy is not None:
             await self._note_policy()
-        if type(chosen) is not Choice and isinstance(chosen, StopMessage):
+        if type(chosen) is Choice:
+            choice = chosen
+        elif isinstance(chosen, StopMessage):
             return chosen
-        choice = _choice(chosen)
-        if not choice.names or not self._team._seats.keys() >= set(choice.names):
-            unknown = [name for name in choice.names if name not in self._team._seats]
+        else:
+            choice = _choice(chosen)
+        seats = self._team._seats
+        if not choice.names or not seats.keys() >= set(choice.names):
+            unknown = [name for name in choice.names if name not in seats]
             raise UserError(
                 f"The next speaker of {self._team.name!r} is {', '.join(map(repr, unknown)) or 'nobody'}; "
                 f"it must be one of {', '.join(map(repr, self._team._names))}."
             )
-        facts = self._run.log.since(before) if len(self._run.log) > before else ()
-        self._asked = tuple(fact.seq for fact in facts if isinstance(fact.body, ModelStarted))
         return choice
+
+    @contextmanager
+    def _choosing_again(self, broken: BrokenRun) -> Iterator[None]:
+        with self._choosing, replaying(broken.choosing()):
+            yield
 
     async def _note_policy(self) -> None:
         policy = self._policy
@@ -269,11 +281,11 @@ class Conversation:
                 asked=self._asked or None,
             )
         )
-        self._announce(choice.names)
+        if self._team._emit:
+            self._announce(choice.names)
 
     def _announce(self, names: Sequence[str]) -> None:
-        if self._team._emit:
-            self._run.say(SelectSpeakerEvent(content=list(names), source=self._team.manager_name), heard=False)
+        self._run.say(SelectSpeakerEvent(content=list(names), source=self._team.manager_name), heard=False)
 
     async def _allowed(
         self, choice: Choice | StopMessage, watch: Watch, by_policy: Sequence[Item]
@@ -300,32 +312,18 @@ class Conversation:
 
     # -- speaking -------------------------------------------------------------------------------------------------
 
-    async def _speak(self, names: Sequence[str]) -> Mapping[str, Said]:
+    async def _together(self, names: Sequence[str]) -> Mapping[str, Said]:
+        """Let several speak at the same time; where a round broke off, those who had not come to their end."""
         broken, self._broken = self._broken, None
-        if broken is not None:
-            return await self._speak_on(names, broken)
-        if len(names) == 1:
-            turns = {names[0]: await self._turn(names[0])}
-            self._hear(names[0], turns[names[0]])
-            return turns
+        done = broken.round.done if broken is not None and broken.round is not None else {}
         order = tuple(dict.fromkeys(names))
-        return await self._together(order, {name: self._turn(name) for name in order}, {})
-
-    async def _speak_on(self, names: Sequence[str], broken: BrokenRun) -> Mapping[str, Said]:
-        """Let those speak who had not come to their end; the others' answers count as they are."""
-        done = broken.round.done if broken.round is not None else {}
-        order = tuple(dict.fromkeys(names))
-        rest = {name: self._turn(name, broken.again(name)) for name in order if name not in done}
-        return await self._together(order, rest, done)
-
-    async def _together(
-        self, order: Sequence[str], turns: Mapping[str, Coroutine[Any, Any, Said]], done: Mapping[str, Said]
-    ) -> Mapping[str, Said]:
         tasks: dict[str, asyncio.Task[Said]] = {}
         try:
             async with asyncio.TaskGroup() as group:
-                for name, turn in turns.items():
-                    tasks[name] = group.create_task(turn)
+                for name in order:
+                    if name not in done:
+                        again = None if broken is None else broken.again(name)
+                        tasks[name] = group.create_task(self._turn(name, CancellationToken(), again))
         except BaseExceptionGroup as failed:
             # One failure ends the round, and the others with it: the first says why.
             raise failed.exceptions[0] from failed.exceptions[0].__cause__
@@ -343,32 +341,40 @@ class Conversation:
         # Others hear an agent's answer, and everything that was said in a team.
         self._team._thread.add(said, name, last_only=self._team._seats[name].is_agent)
 
-    async def _turn(self, name: str, again: BrokenOff | None = None) -> Said:
-        team = self._team
-        self._check_runtime()
-        with team._thread.telling(name) as new:
-            turn = Turn(new, self._run, self._token or CancellationToken(), again)
-            given = self._given(name, turn)
-            try:
-                said = await (given if self._token is None else unless_cancelled(given, self._token))
-            except (ModelError, ToolError, HumanUnavailable, AgentFailed, ActRefused):
-                raise
-            except Exception as error:
-                raise AgentFailed(f"The agent {name!r} failed: {type(error).__name__}: {error}") from error
-        for message in said:
-            if not self._knows(message):
-                raise AgentFailed(f"The agent {name!r} said a {self._unknown(message)}")
-        return said
+    async def _turn(self, name: str, own: CancellationToken, again: BrokenOff | None = None) -> Said:
+        """Let somebody have a turn.
 
-    async def _given(self, name: str, turn: Turn) -> Said:
-        """Give a turn: as a message where the team lives on a runtime."""
-        team = self._team
-        said: Said
+        Args:
+            name: Who.
+            own: What it is given to be ended by where the run has no token.
+            again: What is known of the turn that broke off, if this one takes it up.
+        """
+        team, run, token = self._team, self._run, self._token
+        thread = team._thread
         if team._runtime is not None:
-            said = await team._runtime.send_message(turn, team._seat_id(name))
-        else:
-            # What an agent sets in context variables is its own, as if it lived on a runtime.
-            said = await InContext(copy_context(), here.get(), team._seats[name].take(turn))
+            self._check_runtime()
+        new, place = thread.unheard(name), len(thread)
+        said: Said
+        try:
+            if team._runtime is not None:
+                sent = team._runtime.send_message(Turn(new, run, token or own, again), team._seat_id(name))
+                said = await unless_cancelled(sent, token)
+            elif token is not None:
+                said = await unless_cancelled(team._seats[name].take(new, run, token, again), token)
+            else:
+                # What an agent sets in context variables is its own, as if it lived on a runtime.
+                turn = team._seats[name].take(new, run, own, again)
+                said = await in_context(copy_context(), here.get(), turn)
+        except (ModelError, ToolError, HumanUnavailable, AgentFailed, ActRefused):
+            raise
+        except Exception as error:
+            raise AgentFailed(f"The agent {name!r} failed: {type(error).__name__}: {error}") from error
+        thread.note_told(name, place)  # not if it failed: it is told again
+        for message in said:
+            if type(message) not in self._known:
+                if not self._knows(message):
+                    raise AgentFailed(f"The agent {name!r} said a {self._unknown(message)}")
+                self._known.add(type(message))
         return said
 
     def _check_runtime(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from agentnb.base import ChatAgent, Team, TerminationCondition
@@ -14,7 +15,12 @@ from agentnb.teams.group_chat import BaseGroupChat
 
 def in_turn(view: TeamView) -> Choice:
     """Choose the participants in their order, over and over."""
-    return Choice((view.names[view.turns % len(view.names)],), rule="in turn")
+    return _next_is(view.names[view.turns % len(view.names)])
+
+
+@lru_cache(maxsize=256)
+def _next_is(name: str) -> Choice:
+    return Choice((name,), rule="in turn")
 
 
 class RoundRobinGroupChat(BaseGroupChat):

@@ -53,31 +53,50 @@ class Seat(BaseAgent):
     async def on_message_impl(self, message: Any, ctx: MessageContext) -> Said:
         if not isinstance(message, Turn):
             raise CantHandleException(f"The seat of {self.agent.name!r} takes turns, not {type(message).__name__}.")
-        return await self.take(message)
+        return await self.take(message.messages, message.run, message.cancellation_token, message.again)
 
-    def take(self, turn: Turn) -> Coroutine[Any, Any, Said]:
-        """Return a turn, not yet begun; it gives what was said, the answer last."""
-        if isinstance(self.agent, ChatAgent):
-            return take_turn(self.agent, turn.messages, turn.run, turn.cancellation_token, again=turn.again)
-        return _team_turn(self.agent, turn)
+    def take(
+        self,
+        messages: tuple[BaseChatMessage, ...],
+        run: Run,
+        cancellation_token: CancellationToken,
+        again: BrokenOff | None = None,
+    ) -> Coroutine[Any, Any, Said]:
+        """Return a turn, not yet begun; it gives what was said, the answer last.
+
+        Args:
+            messages: What is new since the participant had the word last.
+            run: Where it speaks.
+            cancellation_token: Ends the turn.
+            again: What is known of the turn that broke off, if this one takes it up.
+        """
+        if self.is_agent:
+            return take_turn(self.agent, messages, run, cancellation_token, again=again)  # type: ignore[arg-type]
+        return _team_turn(self.agent, messages, run, cancellation_token, again)  # type: ignore[arg-type]
 
 
-async def _team_turn(team: Team, turn: Turn) -> Said:
+async def _team_turn(
+    team: Team,
+    messages: tuple[BaseChatMessage, ...],
+    run: Run,
+    cancellation_token: CancellationToken,
+    again: BrokenOff | None,
+) -> Said:
     """Let a whole run of a team be one turn; its facts go into the same log, one level deeper."""
     said: Said = []
 
     def hear(item: Any) -> None:
         if isinstance(item, ModelClientStreamingChunkEvent):
-            turn.run.chunk(item)
+            run.chunk(item)
         else:
-            turn.run.say(item)
+            run.say(item)
             said.append(item)
 
-    with turn.run.turn(team.name, again=turn.again and turn.again.seq):
+    with run.turn(team.name, again=again and again.seq):
         # A team with nothing new to hear goes on where it stands.
-        task = list(turn.messages) or None
-        with replaying(turn.again.recording) if turn.again else nullcontext():
-            await team._run_task(task, turn.cancellation_token, False, None, sink=hear, gate=turn.run.gate, logged=True)
+        task = list(messages) or None
+        with replaying(again.recording) if again else nullcontext():
+            await team._run_task(task, cancellation_token, False, None, sink=hear, gate=run.gate, logged=True)
         if not team._from_facts:
-            await turn.run.note_state(team.name, team.save_state)
+            await run.note_state(team.name, team.save_state)
     return said

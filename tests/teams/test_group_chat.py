@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from agentnb.agents import AssistantAgent
-from agentnb.base import TaskResult
+from agentnb.base import Response, TaskResult
 from agentnb.conditions import (
     ExternalTermination,
     FunctionalTermination,
@@ -60,6 +60,31 @@ def user(content: str, source: str = "user") -> TextMessage:
 
 
 # -- who is given what ------------------------------------------------------------------------------------------------
+
+
+async def test_an_agent_that_cancels_its_token_stops_nobody_else() -> None:
+    seen: list[bool] = []
+
+    class Canceller(Speaker):
+        async def on_messages(
+            self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
+        ) -> Response:
+            seen.append(cancellation_token.is_cancelled())
+            cancellation_token.cancel()
+            return await super().on_messages(messages, cancellation_token)
+
+    await team(Canceller("ana"), Canceller("ben"), max_turns=3).run(task="go")
+
+    assert seen == [False, False, False]
+
+
+async def test_what_an_agent_said_on_its_way_is_not_heard_if_it_answers_with_it_again() -> None:
+    said = TextMessage(content="so", source="ana")
+    ana, ben = Speaker("ana", said, says_before=[said]), Speaker("ben")
+
+    await team(ana, ben).run(task="go")
+
+    assert ben.got == [["go", "so"]]
 
 
 async def test_each_is_given_what_is_new_and_never_its_own() -> None:
