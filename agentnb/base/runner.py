@@ -18,6 +18,7 @@ from agentnb.core.component import ComponentToConfig, described
 from agentnb.core.sync import run_sync
 from agentnb.exceptions import UserError
 from agentnb.messages import BaseAgentEvent, BaseChatMessage, TextMessage
+from agentnb.messages.unchecked import made
 from agentnb.runlog import (
     Participant,
     Run,
@@ -199,7 +200,7 @@ class TaskRunner(Restorable, ABC):
                 if going_on is not None:
                     await going_on.begin(run, self._coders(), token or CancellationToken())
                 await self._perform(messages, run, token, echo)
-        return TaskResult.model_construct(messages=run.messages, stop_reason=run.stop_reason, log=run.log)
+        return made(TaskResult, messages=run.messages, stop_reason=run.stop_reason, log=run.log)
 
     def run_stream(
         self,

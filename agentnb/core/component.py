@@ -113,14 +113,14 @@ class ComponentToConfig(Generic[ConfigT]):
                 config[name] = secrets.SecretReference(env=cls.component_secrets[name]).model_dump()
         else:
             config = _draw(self, strict=True)
-        return ComponentModel(**_fields(cls, providers.provider_of(cls), config))
+        return ComponentModel(provider=providers.provider_of(cls), **_about(cls), config=config)
 
     def describe_component(self) -> ComponentModel:
         """Write this object for a reader: what cannot be written is shown by the name of its class."""
         return ComponentModel(**_description(self))
 
     def _describe_config(self) -> dict[str, Any]:
-        if _is_drawn(type(self), "_to_config"):
+        if type(self)._to_config is ComponentToConfig._to_config:
             return _draw(self, strict=False)
         return cast(dict[str, Any], as_shown(self._to_config().model_dump(exclude_none=True)))
 
@@ -245,8 +245,7 @@ def described(component: ComponentToConfig[Any]) -> dict[str, Any]:
     """Return what `describe_component` says as JSON-ready data, without what is None."""
     if type(component).describe_component is not ComponentToConfig.describe_component:
         return component.describe_component().model_dump(mode="json", exclude_none=True)
-    # Without models in between: every run begins with this, for all that takes part.
-    return {name: held for name, held in _description(component).items() if held is not None}
+    return _description(component)  # without models in between: every run begins with this, for all that takes part
 
 
 def is_component_class(cls: type[Any]) -> TypeGuard[type[Component[Any]]]:
@@ -265,12 +264,13 @@ def _require(cls: type[Any], name: str) -> Any:
     return getattr(cls, name)
 
 
-def _shown_provider(cls: type[Any]) -> str:
+def _shown(cls: type[Any]) -> dict[str, Any]:
     # Kept with the class: every run is described when it begins, with all that takes part.
-    known: str | None = vars(cls).get("_component_shown_provider")
+    known: dict[str, Any] | None = vars(cls).get("_component_shown")
     if known is None:
-        known = providers.provider_of(cls, strict=False)
-        type.__setattr__(cls, "_component_shown_provider", known)
+        whole = {"provider": providers.provider_of(cls, strict=False), **_about(cls)}
+        known = {name: held for name, held in whole.items() if held is not None}
+        type.__setattr__(cls, "_component_shown", known)
     return known
 
 
@@ -286,33 +286,32 @@ def _description(component: ComponentToConfig[Any]) -> dict[str, Any]:
         config = component._describe_config()
     except Exception as error:  # a class's own code, which may raise anything: a description must not end a run
         config = {"not written": f"{type(error).__name__}: {error}"}
-    return _fields(cls, _shown_provider(cls), config)
+    return {**_shown(cls), "config": config}
 
 
-def _fields(cls: type[Any], provider: str, config: dict[str, Any]) -> dict[str, Any]:
+def _about(cls: type[Any]) -> dict[str, Any]:
     version = getattr(cls, "component_version", 1)
     return {
-        "provider": provider,
         "component_type": getattr(cls, "component_type", None),
         "version": version,
         "component_version": version,
         "description": getattr(cls, "component_description", None) or _first_paragraph(cls.__doc__),
         "label": getattr(cls, "component_label", None) or cls.__name__,
-        "config": config,
     }
 
 
-def _draw(component: ComponentToConfig[Any], *, strict: bool) -> dict[str, Any]:
-    def nested(value: Any) -> dict[str, Any] | None:
-        if not isinstance(value, ComponentToConfig):
-            return None
-        if not strict:
-            return described(value)
-        return {name: held for name, held in value.dump_component() if held is not None}
+def _dumped(value: Any) -> dict[str, Any] | None:
+    if not isinstance(value, ComponentToConfig):
+        return None
+    return {name: held for name, held in value.dump_component() if held is not None}
 
-    config = drawn.draw(
-        component, lambda value, where: drawn.write_plain(value, where, component=nested, strict=strict)
-    )
+
+def _described_part(value: Any) -> dict[str, Any] | None:
+    return described(value) if isinstance(value, ComponentToConfig) else None
+
+
+def _draw(component: ComponentToConfig[Any], *, strict: bool) -> dict[str, Any]:
+    config = drawn.draw(component, component=_dumped if strict else _described_part, strict=strict)
     if component.component_defaults:
         known = drawn.Constructor.of(type(component)).signature.parameters
         config |= {n: v for n, v in component.component_defaults.items() if n in known and n not in config}

@@ -134,14 +134,19 @@ def _adapters(hint: Any) -> tuple[TypeAdapter[Any], ...]:
         return ()
 
 
+@functools.lru_cache(maxsize=1024)
+def _made_of_fields(cls: type[Any]) -> bool:
+    return is_dataclass(cls) and not _captures(getattr(cls, "__init__"))  # noqa: B009 - mypy takes a class for an object here
+
+
 def arguments_of(component: Any) -> dict[str, Any]:
     """Return the arguments a component was made with, by name.
 
     Raises:
         UserError: If its constructor was not seen running.
     """
-    cls = type(component)
-    if not _captures(cls.__init__) and is_dataclass(cls):
+    cls: Any = type(component)
+    if _made_of_fields(cls):
         return {field.name: getattr(component, field.name) for field in fields(cls) if field.init}
     call = component.__dict__.get("_arguments")
     if call is None:
@@ -152,17 +157,18 @@ def arguments_of(component: Any) -> dict[str, Any]:
     return Constructor.of(cls).named(args, kwargs) if args or kwargs else {}
 
 
-def draw(component: Any, write: Callable[[Any, str], Any]) -> dict[str, Any]:
+def draw(drawn: Any, *, component: Nested, strict: bool) -> dict[str, Any]:
     """Write the arguments a component was made with.
 
     Args:
-        component: An object whose class captures its arguments.
-        write: Makes plain data of a value; it is also told what the value is, for errors.
+        drawn: An object whose class captures its arguments.
+        component: Writes a nested component.
+        strict: Whether what cannot be written is an error, or shown by the name of its class.
 
     None is written only where leaving it out would mean something else.
     """
-    cls = type(component)
-    given = arguments_of(component)
+    cls = type(drawn)
+    given = arguments_of(drawn)
     if not given:
         return {}
     parameters = Constructor.of(cls).signature.parameters
@@ -173,7 +179,7 @@ def draw(component: Any, write: Callable[[Any, str], Any]) -> dict[str, Any]:
         if name in cls.component_secrets and value is not None:
             config[name] = SecretReference(env=cls.component_secrets[name]).model_dump()
         else:
-            config[name] = write(value, f"{cls.__name__}.{name}")
+            config[name] = write_plain(value, f"{cls.__name__}.{name}", component=component, strict=strict)
     return config
 
 
@@ -230,65 +236,90 @@ def _call(cls: type[Any], constructor: Constructor, given: dict[str, Any], other
     return cls(*positional, *given.pop(str(constructor.several), ()), **given, **others)
 
 
-def write_plain(value: Any, where: str, *, component: Callable[[Any], dict[str, Any] | None], strict: bool) -> Any:
+Nested = Callable[[Any], dict[str, Any] | None]
+"""Writes a nested component; None for what is no component."""
+
+_SORTS: tuple[tuple[str, tuple[type[Any], ...]], ...] = (
+    ("enum", (enum.Enum,)),
+    ("number", (type(None), bool, int)),
+    ("float", (float,)),
+    ("text", (str,)),
+    ("secret", (SecretStr, SecretBytes)),
+    ("model", (BaseModel,)),
+)
+
+
+@functools.lru_cache(maxsize=1024)
+def _sort(cls: type[object]) -> str:
+    return next((sort for sort, classes in _SORTS if issubclass(cls, classes)), "other")
+
+
+def write_plain(value: Any, where: str, *, component: Nested, strict: bool) -> Any:
     """Write an argument as JSON-ready data.
 
     Args:
         value: The argument.
         where: What it is, for errors.
-        component: Writes a nested component; None for what is no component.
+        component: Writes a nested component.
         strict: Whether what cannot be written is an error, or shown by the name of its class.
 
     Raises:
         UserError: If it cannot be written.
     """
+    cls: Any = type(value)
+    match _sort(cls):
+        case "number":
+            return value
+        case "text":
+            return well_formed(value)
+        case "float":
+            return value if math.isfinite(value) else str(value)  # JSON has no word for it
+        case "enum":
+            return write_plain(value.value, where, component=component, strict=strict)
+        case "secret":
+            return dict(NOT_WRITTEN)
+        case "model":
+            try:
+                return _marked(value.model_dump(mode="json", exclude_none=not _means_none(value)))
+            except (PydanticSerializationError, UnicodeEncodeError):
+                return _unwritten(value, where, strict)  # a field of its own that cannot be written
+    nested = component(value)
+    if nested is not None:
+        return nested
+    if is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in fields(value)}
+    match value:
+        case Mapping():
+            if not all(isinstance(key, str | int | float | enum.Enum) for key in value):
+                return _unwritten(value, where, strict)
+            written = {
+                str(write_plain(key, where, component=component, strict=strict)): write_plain(
+                    item, f"{where}[{key!r}]", component=component, strict=strict
+                )
+                for key, item in value.items()
+            }
+            return {PLAIN: written} if _ambiguous(written) else written
+        case set() | frozenset():
+            several = [write_plain(item, where, component=component, strict=strict) for item in value]
+            return sorted(several, key=repr)
+        case Sequence() if not isinstance(value, bytes | bytearray | memoryview):
+            return [
+                write_plain(item, f"{where}[{place}]", component=component, strict=strict)
+                for place, item in enumerate(value)
+            ]
+    try:
+        return to_jsonable_python(value)
+    except (PydanticSerializationError, UnicodeDecodeError):
+        return _unwritten(value, where, strict)
 
-    def write(value: Any, where: str) -> Any:
-        match value:
-            case enum.Enum():
-                return write(value.value, where)
-            case None | bool() | int():
-                return value
-            case float():
-                return value if math.isfinite(value) else str(value)  # JSON has no word for it
-            case str():
-                return well_formed(value)
-            case SecretStr() | SecretBytes():
-                return dict(NOT_WRITTEN)
-            case BaseModel():
-                try:
-                    return _marked(value.model_dump(mode="json", exclude_none=not _means_none(value)))
-                except (PydanticSerializationError, UnicodeEncodeError):
-                    return unwritten(value, where)  # a field of its own that cannot be written
-        nested = component(value)
-        if nested is not None:
-            return nested
-        if is_dataclass(value) and not isinstance(value, type):
-            value = {field.name: getattr(value, field.name) for field in fields(value)}
-        match value:
-            case Mapping():
-                if not all(isinstance(key, str | int | float | enum.Enum) for key in value):
-                    return unwritten(value, where)
-                written = {str(write(key, where)): write(item, f"{where}[{key!r}]") for key, item in value.items()}
-                return {PLAIN: written} if _ambiguous(written) else written
-            case set() | frozenset():
-                return sorted((write(item, where) for item in value), key=repr)
-            case Sequence() if not isinstance(value, bytes | bytearray | memoryview):
-                return [write(item, f"{where}[{i}]") for i, item in enumerate(value)]
-        try:
-            return to_jsonable_python(value)
-        except (PydanticSerializationError, UnicodeDecodeError):
-            return unwritten(value, where)
 
-    def unwritten(value: Any, where: str) -> Any:
-        if strict:
-            raise UserError(
-                f"{where} is {value!r}, which cannot be written as JSON. "
-                "Give the class a form that can (a component, a model, plain data), or leave the argument out."
-            )
-        return {"not written": type(value).__qualname__}
-
-    return write(value, where)
+def _unwritten(value: Any, where: str, strict: bool) -> dict[str, Any]:
+    if strict:
+        raise UserError(
+            f"{where} is {value!r}, which cannot be written as JSON. "
+            "Give the class a form that can (a component, a model, plain data), or leave the argument out."
+        )
+    return {"not written": type(value).__qualname__}
 
 
 def _means_none(model: BaseModel) -> bool:

@@ -10,7 +10,7 @@ import os
 import platform
 import re
 import sys
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -50,8 +50,12 @@ _LAUNCHERS = ("ipykernel_launcher", "ipykernel.kernelapp", "colab_kernel_launche
 
 def versions() -> dict[str, str]:
     """Return the versions a run depends on: agentnb's, Python's, and those of known packages that are in use."""
+    return dict(_versions(frozenset(_DISTRIBUTIONS.keys() & sys.modules.keys())))
+
+
+@lru_cache(maxsize=16)
+def _versions(modules: frozenset[str]) -> dict[str, str]:
     found = {"agentnb-toolkit": _version("agentnb-toolkit") or "source tree", "python": platform.python_version()}
-    modules = sys.modules
     for module, name in _DISTRIBUTIONS.items():
         if module in modules:
             known = _version(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import lru_cache
 from pathlib import Path
 
 from agentnb.core import now
@@ -21,7 +22,12 @@ def runs_folder() -> Path | None:
     named = os.environ.get(RUNS_VARIABLE, "")
     if named.lower() == "off":
         return None
-    return Path(named) if named else Path(".agentnb", "runs").absolute()
+    return _path(named) if named else Path(".agentnb", "runs").absolute()
+
+
+@lru_cache(maxsize=16)
+def _path(named: str) -> Path:
+    return Path(named)
 
 
 def new_file(folder: Path, name: str, run_id: str) -> Path:
