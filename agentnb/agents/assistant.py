@@ -64,6 +64,10 @@ class AssistantAgentConfig(BaseModel, defer_build=True):
     structured_message_factory: ComponentModel | None = None
 
 
+_PARTS = frozenset({"model_client", "workbench", "model_context", "memory", "structured_message_factory"})
+"""What of its config is described by itself."""
+
+
 class AssistantAgent(Listener, BaseChatAgent, Component[AssistantAgentConfig]):
     """Asks a model, calls the tools it wants, and answers or hands over.
 
@@ -279,8 +283,9 @@ class AssistantAgent(Listener, BaseChatAgent, Component[AssistantAgentConfig]):
 
     def _describe_config(self) -> dict[str, Any]:
         # Part by part: one tool that cannot be written shall not hide the rest.
-        shown: dict[str, Any] = as_shown(self._config(described))
-        return {name: held for name, held in shown.items() if held is not None}
+        config = {name: held for name, held in self._config(described).items() if held is not None}
+        own: dict[str, Any] = as_shown({name: held for name, held in config.items() if name not in _PARTS})
+        return config | own
 
     @classmethod
     def _from_config(cls, config: AssistantAgentConfig) -> Self:

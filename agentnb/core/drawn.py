@@ -251,6 +251,8 @@ _SORTS: tuple[tuple[str, tuple[type[Any], ...]], ...] = (
 
 @functools.lru_cache(maxsize=1024)
 def _sort(cls: type[object]) -> str:
+    if cls is list or cls is tuple:
+        return "list"
     return next((sort for sort, classes in _SORTS if issubclass(cls, classes)), "other")
 
 
@@ -276,6 +278,8 @@ def write_plain(value: Any, where: str, *, component: Nested, strict: bool) -> A
             return value if math.isfinite(value) else str(value)  # JSON has no word for it
         case "enum":
             return write_plain(value.value, where, component=component, strict=strict)
+        case "list":
+            return _items(value, where, component, strict)
         case "secret":
             return dict(NOT_WRITTEN)
         case "model":
@@ -303,14 +307,17 @@ def write_plain(value: Any, where: str, *, component: Nested, strict: bool) -> A
             several = [write_plain(item, where, component=component, strict=strict) for item in value]
             return sorted(several, key=repr)
         case Sequence() if not isinstance(value, bytes | bytearray | memoryview):
-            return [
-                write_plain(item, f"{where}[{place}]", component=component, strict=strict)
-                for place, item in enumerate(value)
-            ]
+            return _items(value, where, component, strict)
     try:
         return to_jsonable_python(value)
     except (PydanticSerializationError, UnicodeDecodeError):
         return _unwritten(value, where, strict)
+
+
+def _items(value: Sequence[Any], where: str, component: Nested, strict: bool) -> list[Any]:
+    return [
+        write_plain(item, f"{where}[{place}]", component=component, strict=strict) for place, item in enumerate(value)
+    ]
 
 
 def _unwritten(value: Any, where: str, strict: bool) -> dict[str, Any]:
