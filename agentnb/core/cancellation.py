@@ -6,9 +6,16 @@ import asyncio
 import threading
 from asyncio import Future
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
+
+
+class Wait(Protocol):
+    """A wait that a token ends."""
+
+    def end(self) -> None:
+        """End it, from any thread."""
 
 
 class CancellationToken:
@@ -23,13 +30,13 @@ class CancellationToken:
     Every method may be called from any thread.
     """
 
-    __slots__ = ("_callbacks", "_cancelled", "_ending", "_lock")
+    __slots__ = ("_callbacks", "_cancelled", "_lock", "_waits")
 
     def __init__(self) -> None:
         self._cancelled = False
         self._lock = threading.Lock()
         self._callbacks: dict[object, Callable[[], Any]] = {}
-        self._ending: set[asyncio.Task[Any]] = set()  # tasks that wait where the stop ends them
+        self._waits: dict[asyncio.Task[Any], Wait] = {}  # tasks that wait where the stop ends them
 
     def cancel(self) -> None:
         """Ask for the stop; calling it again changes nothing.
@@ -40,7 +47,8 @@ class CancellationToken:
             if self._cancelled:
                 return
             self._cancelled = True
-            callbacks = list(self._callbacks.values())
+            callbacks = [wait.end for wait in list(self._waits.values())]
+            callbacks += self._callbacks.values()
             self._callbacks.clear()
         errors: list[Exception] = []
         for callback in callbacks:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from types import TracebackType
 from typing import Self, TypeVar
 
 from agentnb.core import CancellationToken
@@ -30,33 +29,31 @@ class Abort:
     and token is ended by that one.
     """
 
+    __slots__ = ("_fired", "_task", "_token")
+
     def __init__(self, token: CancellationToken | None) -> None:
         self._token = token
-        self._waiting: asyncio.Task[object] | None = None
+        self._task: asyncio.Task[object] | None = None  # that waits now
         self._fired = False
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._key: object | None = None
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._loop is not None and self._token is not None:
-            self._token._callbacks.pop(self._key, None)
-            self._loop = None
+    def __exit__(self, *error: object) -> None:
+        """Nothing is held beyond a wait."""
 
-    def _tell(self) -> None:
-        # A token may be cancelled from any thread; tasks belong to their loop.
-        loop = self._loop
-        if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self._fire)
+    def end(self) -> None:
+        """End what is awaited now, if there is something; as the token does, from any thread."""
+        task = self._task
+        if task is not None:
+            loop = task.get_loop()  # tasks belong to their loop
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(self._fire)
 
     def _fire(self) -> None:
-        if self._waiting is not None and not self._fired:
+        if self._task is not None and not self._fired:
             self._fired = True
-            self._waiting.cancel()
+            self._task.cancel()
 
     async def wait(self, awaitable: Awaitable[T]) -> T:
         """Await something.
@@ -68,27 +65,30 @@ class Abort:
         if token is None:
             return await awaitable
         if token._cancelled:
-            if asyncio.iscoroutine(awaitable):
-                awaitable.close()
-            raise asyncio.CancelledError("The cancellation token was cancelled.")
-        task = asyncio.current_task(self._loop)
-        if task is None or task in token._ending:
+            raise _refused(awaitable)
+        task = asyncio.current_task()
+        if task is None or task in token._waits:
             return await awaitable
-        if self._loop is None:
-            # Not by a linked future: making, cancelling and forgetting one costs more than a whole instant answer.
-            self._loop = task.get_loop()
-            self._key = token._add(self._tell)
-        self._waiting = task
-        token._ending.add(task)
+        self._task = task
+        # Not by a linked future: making, cancelling and forgetting one costs more than a whole instant answer.
+        token._waits[task] = self
         try:
+            if token._cancelled:  # just now, by another thread, which may have looked before
+                raise _refused(awaitable)
             return await awaitable
         except asyncio.CancelledError:
             if self._fired:
                 task.uncancel()
             raise
         finally:
-            self._waiting = None
-            token._ending.discard(task)
+            self._task = None
+            del token._waits[task]
+
+
+def _refused(awaitable: Awaitable[object]) -> asyncio.CancelledError:
+    if asyncio.iscoroutine(awaitable):
+        awaitable.close()
+    return asyncio.CancelledError("The cancellation token was cancelled.")
 
 
 class Retry:

@@ -156,7 +156,7 @@ async def test_a_wait_within_another_of_the_same_token_is_ended_by_that_one_and_
 
     task = asyncio.create_task(outer())
     await reached.wait()
-    listening.append(len(token._callbacks))
+    listening.append(len(token._waits))
     token.cancel()
 
     assert await task == 0
@@ -172,7 +172,7 @@ async def test_waits_are_ended_again_after_their_block_was_left_and_entered_anew
     with abort, pytest.raises(asyncio.CancelledError):
         await abort.wait(asyncio.Event().wait())
 
-    assert not token._callbacks
+    assert not token._waits
 
 
 async def test_a_wait_in_a_task_of_its_own_is_ended_there() -> None:
@@ -219,4 +219,4 @@ async def test_a_used_token_forgets_those_it_was_given_to() -> None:
             await abort.wait(asyncio.sleep(0))
     await asyncio.sleep(0)
 
-    assert len(token._callbacks) == 0
+    assert not token._callbacks and not token._waits
