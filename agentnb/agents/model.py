@@ -162,10 +162,10 @@ class Model:
         return messages if info["vision"] else self._without_images(messages)
 
     def _without_images(self, messages: list[LLMMessage]) -> list[LLMMessage]:
-        new = messages[self._plain.known(messages) :]
-        if any(message.type == "UserMessage" and not isinstance(message.content, str) for message in new):
-            return remove_images(messages)
-        self._plain.note(messages)
+        for message in self._plain.new(messages):
+            if type(message.content) is not str and message.type == "UserMessage":
+                self._plain.forget()
+                return remove_images(messages)
         return messages
 
     async def keep(self, result: CreateResult) -> None:

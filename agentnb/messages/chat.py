@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field
 from agentnb.core import Text, new_id, now, well_formed
 from agentnb.messages.content import CodeBlock, CodeResult, FunctionCall, Image, MemoryContent, RequestUsage
 from agentnb.messages.llm import Edits, FunctionExecutionResult, LLMMessage, UserMessage
-from agentnb.messages.unchecked import made
+from agentnb.messages.unchecked import unchecked
 
 said_edits = Edits()
 """Counts changes of chat messages and events in place."""
@@ -86,7 +86,7 @@ class BaseTextChatMessage(BaseChatMessage, ABC):
     def to_model_message(self) -> UserMessage:
         content, source = self.content, self.source
         if type(content) is str and type(source) is str:  # a field may have been set to anything
-            return made(UserMessage, content=well_formed(content), source=source)
+            return unchecked(UserMessage, {"content": well_formed(content), "source": source, "type": "UserMessage"})
         return UserMessage(content=content, source=source)
 
 

@@ -36,16 +36,17 @@ class Prefix:
     def __init__(self) -> None:
         self._count, self._last, self._edits = 0, cast("LLMMessage | None", None), -1
 
-    def known(self, messages: Sequence[LLMMessage]) -> int:
-        """Return how many of the messages need not be looked at."""
-        count = self._count
-        if self._edits != edits.count or count > len(messages) or (count and messages[count - 1] is not self._last):
-            return 0
-        return count
+    def new(self, messages: Sequence[LLMMessage]) -> Sequence[LLMMessage]:
+        """Return those that are yet to be looked at; they are not returned again, unless `forget` is called."""
+        size, known = len(messages), self._count
+        if self._edits != edits.count or known > size or (known and messages[known - 1] is not self._last):
+            known = 0
+        self._count, self._last, self._edits = size, messages[-1] if size else None, edits.count
+        return messages[known:]
 
-    def note(self, messages: Sequence[LLMMessage]) -> None:
-        """Take note that all of them were looked at."""
-        self._count, self._last, self._edits = len(messages), messages[-1] if messages else None, edits.count
+    def forget(self) -> None:
+        """Take note that all are to be looked at again."""
+        self._count = 0
 
 
 class _Written(BaseModel, defer_build=True):

@@ -16,9 +16,10 @@ class UnboundedChatCompletionContext(ChatCompletionContext):
         self._whole = Prefix()  # a long conversation is not looked through anew for each request
 
     async def get_messages(self) -> list[LLMMessage]:
-        messages = self._messages
-        hidden = orphans(messages, self._whole.known(messages))
-        if hidden:
-            return [message for place, message in enumerate(messages) if place not in hidden]
-        self._whole.note(messages)
-        return list(messages)
+        messages = self._kept.messages
+        new = self._whole.new(messages)
+        hidden = orphans(new, len(messages) - len(new))
+        if not hidden:
+            return messages.copy()
+        self._whole.forget()
+        return [message for place, message in enumerate(messages) if place not in hidden]

@@ -7,6 +7,7 @@ call and its result are no part of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from agentnb.messages import LLMMessage
 
@@ -73,20 +74,35 @@ def whole(messages: Sequence[LLMMessage]) -> list[LLMMessage]:
     return [message for place, message in enumerate(messages) if place not in hidden]
 
 
-def orphans(messages: Sequence[LLMMessage], begin: int = 0) -> set[int]:
+def orphans(messages: Sequence[LLMMessage], before: int = 0) -> set[int]:
     """Return the places of calls that lack a result and of results that lack their call.
 
     Args:
         messages: The conversation.
-        begin: How many leading messages are known to be whole.
+        before: How many messages come before these, which are known to be whole.
     """
-    looked_at = messages[begin:] if begin else messages
-    for message in looked_at:
-        if message.type == "FunctionExecutionResultMessage" or type(message.content) is not str:
-            break
-    else:
-        return set()  # asked at every request: mostly, all that is new is text
-    return {begin + place for calls in _calls(looked_at) if not calls.whole() for place in calls.places}
+    if _answered_at_once(messages):
+        return set()
+    return {before + place for calls in _calls(messages) if not calls.whole() for place in calls.places}
+
+
+def _answered_at_once(messages: Sequence[LLMMessage]) -> bool:
+    """Tell whether the results of each answer's calls follow it in their order, as they mostly do."""
+    asked: Sequence[Any] = ()
+    for message in messages:
+        content: Any = message.content
+        if asked:
+            if message.type != "FunctionExecutionResultMessage" or len(content) != len(asked):
+                return False
+            for call, result in zip(asked, content, strict=True):
+                if call.id != result.call_id:
+                    return False
+            asked = ()
+        elif type(content) is not str:
+            if message.type != "AssistantMessage":
+                return False
+            asked = content
+    return not asked
 
 
 def units(messages: Sequence[LLMMessage]) -> list[list[int]]:

@@ -78,9 +78,8 @@ class WordCounter:
         known = self._known.pop(key, None)
         if known is None or known.first is not messages[0]:
             known = _Counted(messages[0], Prefix(), 0)
-        before = known.prefix.known(messages)
-        words = (known.words if before else 0) + self._count(messages[before:])
-        known.prefix.note(messages)
+        new = known.prefix.new(messages)
+        words = (known.words if len(new) < len(messages) else 0) + self._count(new)
         self._known[key] = _Counted(messages[0], known.prefix, words)
         if len(self._known) > _CONVERSATIONS:
             del self._known[next(iter(self._known))]
