@@ -184,6 +184,7 @@ class AssistantAgent(Listener, BaseChatAgent, Component[AssistantAgentConfig]):
         handing = StaticWorkbench([handoff.handoff_tool for handoff in self._handoffs.values()])
         calls = ToolCalls(self._name, self._workbenches, handing if self._handoffs else None, self._still)
         return ToolLoop(
+            self._heard,
             model,
             calls,
             handoffs=self._handoffs,
@@ -192,6 +193,7 @@ class AssistantAgent(Listener, BaseChatAgent, Component[AssistantAgentConfig]):
             reflect=self._reflects,
             iterations=self._iterations,
             summarise=self._summary_formatter or _formatter(self._summary_format),
+            metadata=self._metadata,
         )
 
     @property
@@ -212,7 +214,7 @@ class AssistantAgent(Listener, BaseChatAgent, Component[AssistantAgentConfig]):
     def on_messages_stream(
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
     ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
-        return self._heard.turn(messages, self._loop.steps(cancellation_token), metadata=self._metadata)
+        return self._loop.turn(messages, cancellation_token)
 
     async def on_reset(self, cancellation_token: CancellationToken) -> None:
         await self._context.clear()

@@ -11,7 +11,6 @@ from agentnb.agents.code_runner import CodeRunner, told
 from agentnb.agents.fences import code_blocks
 from agentnb.agents.heard import Step
 from agentnb.agents.model import Answer, Model, Turn
-from agentnb.agents.recollection import Recollection
 from agentnb.base import Response
 from agentnb.core import CancellationToken, extract_json_from_str
 from agentnb.exceptions import ModelResponseInvalid
@@ -27,7 +26,6 @@ from agentnb.messages import (
 )
 from agentnb.model_context import UnboundedChatCompletionContext
 from agentnb.models.base import name_of
-from agentnb.models.reliable import Abort
 
 
 class RetryDecision(BaseModel):
@@ -58,47 +56,46 @@ class CodeWriter:
     async def steps(self, cancellation_token: CancellationToken) -> AsyncGenerator[Step, None]:
         """Yield what happens, then the `Response`, without its inner messages."""
         context, agent = self._model.context, self._runner.agent
-        with Abort(cancellation_token) as abort:
-            turn = Turn(cancellation_token, abort, Recollection())
-            for attempt in range(self._retries + 1):
-                written = Answer(agent)
-                async with aclosing(self._ask(written, turn)) as pieces:
-                    async for piece in pieces:
-                        yield piece
-                text = str(written.result.content)
-                blocks = code_blocks(text, self._runner.languages)
-                if not blocks:
-                    yield self._said(written)
-                    return
-                yield CodeGenerationEvent(
-                    id=written.id,
-                    retry_attempt=attempt,
-                    content=text,
-                    code_blocks=blocks,
-                    source=agent,
-                    models_usage=written.result.usage,
-                )
-                verdict = await self._runner.judge(blocks, await context.get_messages(), cancellation_token)
-                if verdict.edited:
-                    yield self._runner.edit_event(verdict, attempt)
-                outcome = await self._runner.run(verdict, cancellation_token)
-                yield CodeExecutionEvent(retry_attempt=attempt, result=outcome, source=agent)
-                await context.add_message(UserMessage(content=told(verdict, outcome), source=agent))
-                if outcome.exit_code == 0 or attempt == self._retries:
-                    break
-                decision, usage = await self._decide(turn)
-                if not decision.retry:
-                    break
-                correction = CORRECTION.format(reason=decision.reason)
-                yield CodeGenerationEvent(
-                    retry_attempt=attempt, content=correction, code_blocks=[], source=agent, models_usage=usage
-                )
-                await context.add_message(UserMessage(content=correction, source=agent))
-            reflection = Answer(agent)
-            async with aclosing(self._ask(reflection, turn)) as pieces:
+        turn = Turn(cancellation_token)
+        for attempt in range(self._retries + 1):
+            written = Answer(agent)
+            async with aclosing(self._ask(written, turn)) as pieces:
                 async for piece in pieces:
                     yield piece
-            yield self._said(reflection)
+            text = str(written.result.content)
+            blocks = code_blocks(text, self._runner.languages)
+            if not blocks:
+                yield self._said(written)
+                return
+            yield CodeGenerationEvent(
+                id=written.id,
+                retry_attempt=attempt,
+                content=text,
+                code_blocks=blocks,
+                source=agent,
+                models_usage=written.result.usage,
+            )
+            verdict = await self._runner.judge(blocks, await context.get_messages(), cancellation_token)
+            if verdict.edited:
+                yield self._runner.edit_event(verdict, attempt)
+            outcome = await self._runner.run(verdict, cancellation_token)
+            yield CodeExecutionEvent(retry_attempt=attempt, result=outcome, source=agent)
+            await context.add_message(UserMessage(content=told(verdict, outcome), source=agent))
+            if outcome.exit_code == 0 or attempt == self._retries:
+                break
+            decision, usage = await self._decide(turn)
+            if not decision.retry:
+                break
+            correction = CORRECTION.format(reason=decision.reason)
+            yield CodeGenerationEvent(
+                retry_attempt=attempt, content=correction, code_blocks=[], source=agent, models_usage=usage
+            )
+            await context.add_message(UserMessage(content=correction, source=agent))
+        reflection = Answer(agent)
+        async with aclosing(self._ask(reflection, turn)) as pieces:
+            async for piece in pieces:
+                yield piece
+        yield self._said(reflection)
 
     async def _ask(
         self, answer: Answer, turn: Turn

@@ -32,6 +32,7 @@ class Heard:
 
     def __init__(self, context: ChatCompletionContext) -> None:
         self._context = context
+        self._is_plain = _is_plain(type(context))
         self._unanswered: dict[str, LLMMessage | None] = {}
 
     @property
@@ -42,18 +43,19 @@ class Heard:
     async def take(self, messages: Sequence[BaseChatMessage]) -> None:
         """Take in what is new; a handoff brings its context along."""
         for message in messages:
-            if message.id in self._unanswered:
+            key = message.id
+            if key in self._unanswered:
                 continue
-            if isinstance(message, HandoffMessage):
-                for before in message.context:
+            if _brings_context(type(message)):
+                for before in message.context:  # type: ignore[attr-defined]
                     await self._context.add_message(before)
-            entry = self._unanswered[message.id] = message.to_model_message()
+            entry = self._unanswered[key] = message.to_model_message()
             await self._context.add_message(entry)
 
     @property
     def kept(self) -> Sequence[LLMMessage] | None:
         """The context's messages, where they are all that its state holds."""
-        return self._context._messages if _is_plain(type(self._context)) else None
+        return self._context._messages if self._is_plain else None
 
     async def remember(self, messages: list[LLMMessage]) -> None:
         """Take messages in place of those of the context; every turn was answered."""
@@ -69,15 +71,12 @@ class Heard:
         self,
         messages: Sequence[BaseChatMessage],
         steps: AsyncGenerator[Step, None],
-        *,
-        metadata: Mapping[str, str] = {},
     ) -> AsyncGenerator[Step, None]:
         """Take in what is new, then yield the steps of a turn; its answer, the last, tells what led to it.
 
         Args:
             messages: What the agent is told.
             steps: What it does then, not yet begun.
-            metadata: Added to the answer's.
         """
         await self.take(messages)
         inner: list[BaseAgentEvent | BaseChatMessage] = []
@@ -94,7 +93,6 @@ class Heard:
                         inner.append(step)
                     yield step
         if answer is not None:
-            answer.chat_message.metadata.update(metadata)
             answer.inner_messages = inner
             self.clear()
             yield answer
@@ -106,6 +104,11 @@ class Heard:
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on from a saved state."""
         self._unanswered = dict.fromkeys(state.get("unanswered", ()))
+
+
+@lru_cache(maxsize=256)
+def _brings_context(cls: type[BaseChatMessage]) -> bool:
+    return issubclass(cls, HandoffMessage)
 
 
 @lru_cache(maxsize=256)

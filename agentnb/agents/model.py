@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, TypeVar
 
 from agentnb.agents.recollection import Recollection
 from agentnb.core import CancellationToken, new_id, now, well_formed
 from agentnb.exceptions import ModelError, ModelResponseInvalid
 from agentnb.messages import (
     AssistantMessage,
+    BaseAgentEvent,
+    BaseChatMessage,
     CreateResult,
     LLMMessage,
     ModelClientStreamingChunkEvent,
@@ -20,18 +21,36 @@ from agentnb.messages import (
     remove_images,
 )
 from agentnb.messages.llm import Prefix
-from agentnb.messages.unchecked import made, unchecked
+from agentnb.messages.unchecked import unchecked
 from agentnb.model_context import ChatCompletionContext
 from agentnb.models.base import ChatCompletionClient, name_of
 from agentnb.models.reliable import Abort
 
+M = TypeVar("M", bound=BaseAgentEvent | BaseChatMessage)
 
-class Turn(NamedTuple):
-    """What all requests and calls of one turn share."""
 
-    token: CancellationToken
-    abort: Abort
-    recollection: Recollection
+class Turn:
+    """What all requests and calls of one turn share.
+
+    Attributes:
+        token: Ends it.
+        abort: Ends its waiting.
+        recollection: What memories said in it.
+        inner: What was shown of it so far, without pieces of messages.
+    """
+
+    __slots__ = ("abort", "inner", "recollection", "token")
+
+    def __init__(self, token: CancellationToken) -> None:
+        self.token = token
+        self.abort = Abort(token)
+        self.recollection: Recollection | None = None
+        self.inner: list[BaseAgentEvent | BaseChatMessage] = []
+
+    def shows(self, step: M) -> M:
+        """Take note of what is shown next, and return it."""
+        self.inner.append(step)
+        return step
 
 
 class Answer:
@@ -40,27 +59,23 @@ class Answer:
     Attributes:
         id: The id of the message that will hold it.
         held: The pieces of a draft, which may turn out not to be said and is shown to nobody before; else None.
+        result: What the model said, once it is there.
     """
+
+    __slots__ = ("_agent", "_thinks", "_thought_id", "held", "id", "result")
 
     def __init__(self, agent: str, *, draft: bool = False) -> None:
         self.id = new_id()
         self.held: list[ModelClientStreamingChunkEvent] | None = [] if draft else None
+        self.result: CreateResult
         self._agent = agent
         self._thought_id: str | None = None
         self._thinks: bool | None = None
-        self._result: CreateResult | None = None
 
-    @property
-    def result(self) -> CreateResult:
-        """What the model said, once it is there."""
-        if self._result is None:
-            raise ModelResponseInvalid(f"The agent {self._agent!r} was given no answer by its model.")
-        return self._result
-
-    @result.setter
-    def result(self, result: CreateResult) -> None:
+    def take(self, result: CreateResult) -> None:
+        """Take what the model said."""
         # No calls at all are an answer without words: servers refuse a conversation with an empty list of calls.
-        self._result = result if result.content else result.model_copy(update={"content": ""})
+        self.result = result if result.content else result.model_copy(update={"content": ""})
 
     def piece(self, text: str) -> ModelClientStreamingChunkEvent:
         """Announce a piece, with the id of the message that it will be part of."""
@@ -87,9 +102,10 @@ class Answer:
 
     def thought(self) -> ThoughtEvent | None:
         """Return the reasoning that came with the answer."""
-        if not self.result.thought:
+        thought = self.result.thought
+        if not thought:
             return None
-        return ThoughtEvent(id=self._thought_id or new_id(), content=self.result.thought, source=self._agent)
+        return ThoughtEvent(id=self._thought_id or new_id(), content=thought, source=self._agent)
 
 
 class Model:
@@ -110,14 +126,13 @@ class Model:
         self.streams = stream
         self._system = system
         self._plain = Prefix()  # messages without a picture
+        self._gives_away = _gives_away(type(context))
 
     async def get(self, answer: Answer, turn: Turn, **options: Any) -> None:
         """Get an answer whole, of an agent that does not stream."""
-        messages = await self._shown(turn)
+        messages = self._shown(await self.context.get_messages(), turn)
         try:
-            answer.result = await turn.abort.wait(
-                self.client.create(messages, cancellation_token=turn.token, **options)
-            )
+            answer.take(await turn.abort.wait(self.client.create(messages, cancellation_token=turn.token, **options)))
         except Exception as error:
             _name_asker(error, self.agent, name_of(self.client))
             raise
@@ -129,8 +144,9 @@ class Model:
         if not self.streams:
             await self.get(answer, turn, **options)
             return
-        messages = await self._shown(turn)
+        messages = self._shown(await self.context.get_messages(), turn)
         wait, made_of, held = turn.abort.wait, answer.piece, answer.held
+        answered = False
         try:
             streaming = self.client.create_stream(messages, cancellation_token=turn.token, **options)
             async with aclosing(streaming) as pieces:
@@ -140,7 +156,8 @@ class Model:
                     except StopAsyncIteration:
                         break
                     if not isinstance(piece, str):
-                        answer.result = piece
+                        answer.take(piece)
+                        answered = True
                     elif held is not None:
                         held.append(made_of(piece))
                     else:
@@ -148,14 +165,16 @@ class Model:
         except Exception as error:
             _name_asker(error, self.agent, name_of(self.client))
             raise
+        if not answered:
+            raise ModelResponseInvalid(f"The agent {self.agent!r} was given no answer by its model.")
 
-    async def _shown(self, turn: Turn) -> list[LLMMessage]:
+    def _shown(self, said: Sequence[LLMMessage], turn: Turn) -> list[LLMMessage]:
+        """Return a request's messages: the context's, with what else the model is told."""
         info = self.client.model_info
-        said = turn.recollection.within(
-            await self.context.get_messages(), several=info.get("multiple_system_messages", False)
-        )
-        if type(said) is list and _gives_away(type(self.context)):
-            messages = said
+        if turn.recollection is not None:
+            said = turn.recollection.within(said, several=info.get("multiple_system_messages", False))
+        if self._gives_away and type(said) is list:
+            messages: list[LLMMessage] = said
             messages[:0] = self._system  # not copied: a long conversation is, once a request, already
         else:
             messages = [*self._system, *said]
@@ -170,12 +189,16 @@ class Model:
 
     async def keep(self, result: CreateResult) -> None:
         """Add an answer to the context."""
-        content = well_formed(result.content) if isinstance(result.content, str) else [*result.content]
-        thought = result.thought and well_formed(result.thought)
-        await self.context.add_message(made(AssistantMessage, content=content, thought=thought, source=self.agent))
+        content, thought = result.content, result.thought
+        values = {
+            "content": well_formed(content) if isinstance(content, str) else [*content],
+            "thought": thought and well_formed(thought),
+            "source": self.agent,
+            "type": "AssistantMessage",
+        }
+        await self.context.add_message(unchecked(AssistantMessage, values))
 
 
-@lru_cache(maxsize=256)
 def _gives_away(context: type[ChatCompletionContext]) -> bool:
     """Tell whether a context's list of messages is surely the caller's; one of the user's may be the context's own."""
     return context.get_messages.__module__.startswith("agentnb.")

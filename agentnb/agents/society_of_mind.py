@@ -9,7 +9,6 @@ from typing import Any
 from agentnb.agents.base import BaseChatAgent, check_state
 from agentnb.agents.heard import Heard, Listener
 from agentnb.agents.model import Answer, Model, Turn
-from agentnb.agents.recollection import Recollection
 from agentnb.base import Response, TaskResult, Team, as_said, models_of
 from agentnb.core import CancellationToken
 from agentnb.exceptions import ModelResponseInvalid
@@ -25,7 +24,6 @@ from agentnb.messages import (
 from agentnb.model_context import ChatCompletionContext, UnboundedChatCompletionContext
 from agentnb.model_context.base import require_context
 from agentnb.models.base import ChatCompletionClient, name_of, require_client
-from agentnb.models.reliable import Abort
 
 Item = BaseAgentEvent | BaseChatMessage
 
@@ -170,9 +168,7 @@ class SocietyOfMindAgent(Listener, BaseChatAgent):
             ]
         )
         model, answer = Model(self.name, self._client, [], shown, stream=False), Answer(self.name)
-        with Abort(cancellation_token) as abort:
-            async for _ in model.ask(answer, Turn(cancellation_token, abort, Recollection())):
-                pass  # it does not stream
+        await model.get(answer, Turn(cancellation_token))
         result = answer.result
         if not isinstance(result.content, str):
             raise ModelResponseInvalid(

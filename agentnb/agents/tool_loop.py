@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from agentnb.agents.heard import Step
+from agentnb.agents.heard import Heard, Step
 from agentnb.agents.model import Answer, Model, Turn
 from agentnb.agents.recollection import Recollection
-from agentnb.agents.tool_calls import Offer, ToolCalls, stopped
+from agentnb.agents.tool_calls import ToolCalls, stopped
 from agentnb.base import Handoff, Response
 from agentnb.core import CancellationToken, extract_json_from_str, new_id, now, well_formed
 from agentnb.exceptions import AnswerUnfit, ModelResponseInvalid
@@ -26,6 +26,7 @@ from agentnb.messages import (
     HandoffMessage,
     LLMMessage,
     MemoryQueryEvent,
+    ModelClientStreamingChunkEvent,
     RequestUsage,
     StructuredMessageFactory,
     TextMessage,
@@ -33,9 +34,8 @@ from agentnb.messages import (
     ToolCallRequestEvent,
     ToolCallSummaryMessage,
 )
-from agentnb.messages.unchecked import made, unchecked
+from agentnb.messages.unchecked import unchecked
 from agentnb.models.base import name_of
-from agentnb.models.reliable import Abort
 
 E = TypeVar("E", ToolCallRequestEvent, ToolCallExecutionEvent)
 
@@ -53,6 +53,7 @@ class ToolLoop:
     """The steps of an assistant's turn.
 
     Args:
+        heard: Takes in what the agent is told.
         model: Who is asked.
         calls: What it may call.
         handoffs: Those to whom it may hand over, by the names of their tools.
@@ -61,10 +62,12 @@ class ToolLoop:
         reflect: Whether the model puts the last results into words.
         iterations: How many times it may ask for tools.
         summarise: Shapes the result of a call.
+        metadata: Added to each answer's.
     """
 
     def __init__(
         self,
+        heard: Heard,
         model: Model,
         calls: ToolCalls,
         *,
@@ -74,7 +77,9 @@ class ToolLoop:
         reflect: bool,
         iterations: int,
         summarise: Callable[[FunctionCall, FunctionExecutionResult], str],
+        metadata: Mapping[str, str],
     ) -> None:
+        self._heard = heard
         self._agent = model.agent
         self._model = model
         self._calls = calls
@@ -84,87 +89,90 @@ class ToolLoop:
         self._reflect = reflect
         self._iterations = iterations
         self._summarise = summarise
+        self._metadata = metadata
 
-    async def steps(self, cancellation_token: CancellationToken) -> AsyncGenerator[Step, None]:
-        """Yield what happens, then the `Response`, without its inner messages."""
-        context = self._model.context
-        with Abort(cancellation_token) as abort:
-            turn = Turn(cancellation_token, abort, Recollection())
-            if self._memories:
-                with _noted(f"The agent {self._agent!r} was asking its memories."):
-                    recalled = await turn.recollection.ask(self._memories, context, abort)
-                for found in recalled:
-                    yield MemoryQueryEvent(content=found, source=self._agent)
-            offer = await self._calls.offer(abort)
-            for iteration in range(1, self._iterations + 1):
-                # Many servers let a model either call tools or be bound to a form, so it is bound when it has no
-                # tools. With tools it may hit the form by itself; where it does not, it is asked again.
-                answer = Answer(self._agent, draft=bool(self._answers and offer.schemas))
-                form = self._answers.ContentModel if self._answers and not offer.schemas else None
-                if self._model.streams:
-                    asking = self._model.ask(answer, turn, tools=offer.schemas, json_output=form)
-                    async with aclosing(asking) as pieces:
-                        async for piece in pieces:
-                            yield piece
-                else:
-                    await self._model.get(answer, turn, tools=offer.schemas, json_output=form)
-                calls = answer.result.content
-                missed = isinstance(calls, str) and answer.held is not None and not self._fits(calls)
-                if missed:
-                    async with aclosing(self._last_word(turn, spent=answer.result.usage)) as steps:
-                        async for step in steps:
-                            yield step
-                    return
-                for piece in answer.held or ():
-                    yield piece
-                await self._model.keep(answer.result)
-                if isinstance(calls, str):
-                    thought = answer.thought()
-                    if thought:
-                        yield thought
-                    yield self._said(answer)
-                    return
-                results: list[FunctionExecutionResult] = []
-                async with aclosing(self._call(answer, calls, offer, turn, results)) as steps:
-                    async for step in steps:
-                        yield step
-                if any(call.name in self._handoffs for call in calls):
-                    yield self._handed_over(answer.result.thought, calls, results)
-                    return
-                if iteration < self._iterations:
-                    continue
-                if not self._reflect:
-                    yield self._summary(calls, results)
-                    return
-                async with aclosing(self._last_word(turn)) as steps:
-                    async for step in steps:
-                        yield step
-
-    async def _call(
-        self,
-        answer: Answer,
-        calls: list[FunctionCall],
-        offer: Offer,
-        turn: Turn,
-        results: list[FunctionExecutionResult],
+    async def turn(
+        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
     ) -> AsyncGenerator[Step, None]:
-        done: dict[int, FunctionExecutionResult] = {}
-        try:
-            thought = answer.thought()
-            if thought:
-                yield thought
-            yield _event(ToolCallRequestEvent, self._agent, [*calls], answer.result.usage)
-            if offer.is_quiet(calls):
-                done[0] = await self._calls.answer(calls[0], offer, turn.abort, turn.token)
+        """Take in what is new, then yield what happens, and the `Response`."""
+        await self._heard.take(messages)
+        turn = Turn(cancellation_token)
+        if self._memories:
+            for event in await self._recalled(turn):
+                yield turn.shows(event)
+        offer = await self._calls.offer(turn.abort)
+        for iteration in range(1, self._iterations + 1):
+            # Many servers let a model either call tools or be bound to a form, so it is bound when it has no tools.
+            # With tools it may hit the form by itself; where it does not, it is asked again.
+            answer = Answer(self._agent, draft=bool(self._answers and offer.schemas))
+            form = self._answers.ContentModel if self._answers and not offer.schemas else None
+            if self._model.streams:
+                asking = self._model.ask(answer, turn, tools=offer.schemas, json_output=form)
+                async with aclosing(asking) as pieces:
+                    async for piece in pieces:
+                        yield piece
             else:
-                async with aclosing(self._calls.carry_out(calls, offer, done, turn.abort, turn.token)) as shown:
-                    async for item in shown:
-                        yield item
-        finally:
-            # Also where the turn ends here: calls without results would spoil every later request.
-            results += [done.get(place) or stopped(call) for place, call in enumerate(calls)]
-            await self._model.context.add_message(made(FunctionExecutionResultMessage, content=[*results]))
-        yield _event(ToolCallExecutionEvent, self._agent, [*results])
+                await self._model.get(answer, turn, tools=offer.schemas, json_output=form)
+            calls = answer.result.content
+            if isinstance(calls, str) and answer.held is not None and not self._fits(calls):
+                async with aclosing(self._last_word(turn, spent=answer.result.usage)) as steps:
+                    async for step in steps:
+                        yield step
+                return
+            for piece in answer.held or ():
+                yield piece
+            await self._model.keep(answer.result)
+            if isinstance(calls, str):
+                thought = answer.thought()
+                if thought:
+                    yield turn.shows(thought)
+                yield self._said(turn, answer)
+                return
+            done: dict[int, FunctionExecutionResult] = {}
+            try:
+                thought = answer.thought()
+                if thought:
+                    yield turn.shows(thought)
+                yield turn.shows(_event(ToolCallRequestEvent, self._agent, [*calls], answer.result.usage))
+                if offer.is_quiet(calls):
+                    done[0] = await self._calls.answer(calls[0], offer, turn.abort, turn.token)
+                else:
+                    async with aclosing(self._calls.carry_out(calls, offer, done, turn.abort, turn.token)) as shown:
+                        async for item in shown:
+                            if not isinstance(item, ModelClientStreamingChunkEvent):
+                                turn.inner.append(item)
+                            yield item
+            finally:
+                # Also where the turn ends here: calls without results would spoil every later request.
+                results = [done.get(place) or stopped(call) for place, call in enumerate(calls)]
+                values = {"content": [*results], "type": "FunctionExecutionResultMessage"}
+                await self._model.context.add_message(unchecked(FunctionExecutionResultMessage, values))
+            yield turn.shows(_event(ToolCallExecutionEvent, self._agent, [*results]))
+            if self._handoffs and any(call.name in self._handoffs for call in calls):
+                yield self._handed_over(turn, answer.result.thought, calls, results)
+                return
+            if iteration < self._iterations:
+                continue
+            if not self._reflect:
+                yield self._summary(turn, calls, results)
+                return
+            async with aclosing(self._last_word(turn)) as steps:
+                async for step in steps:
+                    yield step
+
+    async def _recalled(self, turn: Turn) -> list[MemoryQueryEvent]:
+        """Let the memories speak."""
+        recollection = turn.recollection = Recollection()
+        with _noted(f"The agent {self._agent!r} was asking its memories."):
+            recalled = await recollection.ask(self._memories, self._model.context, turn.abort)
+        return [MemoryQueryEvent(content=found, source=self._agent) for found in recalled]
+
+    def _over(self, turn: Turn, message: BaseChatMessage) -> Response:
+        """Return the answer of a turn, with what led to it."""
+        if self._metadata:
+            message.metadata.update(self._metadata)
+        self._heard.clear()
+        return Response(chat_message=message, inner_messages=turn.inner)
 
     async def _last_word(self, turn: Turn, *, spent: RequestUsage | None = None) -> AsyncGenerator[Step, None]:
         """Ask for an answer in words, without tools.
@@ -187,18 +195,27 @@ class ToolLoop:
         await self._model.keep(result)
         thought = answer.thought()
         if thought:
-            yield thought
-        yield self._said(answer, spent)
+            yield turn.shows(thought)
+        yield self._said(turn, answer, spent)
 
-    def _said(self, answer: Answer, spent: RequestUsage | None = None) -> Response:
+    def _said(self, turn: Turn, answer: Answer, spent: RequestUsage | None = None) -> Response:
         text, usage = well_formed(str(answer.result.content)), answer.result.usage
         if spent is not None:
             usage = RequestUsage(
                 spent.prompt_tokens + usage.prompt_tokens, spent.completion_tokens + usage.completion_tokens
             )
         if self._answers is None:
-            message: BaseChatMessage = made(
-                TextMessage, id=answer.id, content=text, source=self._agent, models_usage=usage
+            message: BaseChatMessage = unchecked(
+                TextMessage,
+                {
+                    "id": answer.id,
+                    "source": self._agent,
+                    "models_usage": usage,
+                    "metadata": {},
+                    "created_at": now(),
+                    "content": text,
+                    "type": "TextMessage",
+                },
             )
         else:
             message = self._answers.StructuredMessage(
@@ -208,7 +225,7 @@ class ToolLoop:
                 source=self._agent,
                 models_usage=usage,
             )
-        return Response(chat_message=message)
+        return self._over(turn, message)
 
     def _fits(self, text: str) -> bool:
         try:
@@ -227,7 +244,7 @@ class ToolLoop:
             ) from error
 
     def _handed_over(
-        self, thought: str | None, calls: list[FunctionCall], results: list[FunctionExecutionResult]
+        self, turn: Turn, thought: str | None, calls: list[FunctionCall], results: list[FunctionExecutionResult]
     ) -> Response:
         done = list(zip(calls, results, strict=True))
         handing = [(call, result) for call, result in done if call.name in self._handoffs]
@@ -251,18 +268,18 @@ class ToolLoop:
             context.append(AssistantMessage(content=thought, source=self._agent))
         # Its tool failed: the word is handed over all the same, without the error as the message.
         content = handoff.message if said.is_error else said.content
-        return Response(
-            chat_message=HandoffMessage(content=content, target=handoff.target, source=self._agent, context=context)
+        return self._over(
+            turn, HandoffMessage(content=content, target=handoff.target, source=self._agent, context=context)
         )
 
-    def _summary(self, calls: list[FunctionCall], results: list[FunctionExecutionResult]) -> Response:
+    def _summary(self, turn: Turn, calls: list[FunctionCall], results: list[FunctionExecutionResult]) -> Response:
         parts = []
         for call, result in zip(calls, results, strict=True):
             with _noted(f"The agent {self._agent!r} was shaping the result of {call.name}({call.arguments})."):
                 parts.append(self._summarise(call, result))
         text = "\n".join(parts)
-        return Response(
-            chat_message=ToolCallSummaryMessage(content=text, source=self._agent, tool_calls=calls, results=results)
+        return self._over(
+            turn, ToolCallSummaryMessage(content=text, source=self._agent, tool_calls=calls, results=results)
         )
 
 

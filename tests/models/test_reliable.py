@@ -219,4 +219,5 @@ async def test_a_used_token_forgets_those_it_was_given_to() -> None:
             await abort.wait(asyncio.sleep(0))
     await asyncio.sleep(0)
 
-    assert not token._callbacks and not token._waits
+    assert not token._callbacks
+    assert not token._waits
