@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar, Literal
@@ -146,11 +146,13 @@ Ask = Callable[
 
 
 @lru_cache(maxsize=256)
-def _sort(cls: type[object]) -> Literal["chunk", "message", "neither"]:
+def _sort(cls: type[object]) -> Literal["chunk", "event", "chat message", "neither"]:
     # Asked for every piece of a stream, and `issubclass` of pydantic models takes longer than the rest of its way.
     if issubclass(cls, ModelClientStreamingChunkEvent):
         return "chunk"
-    return "message" if issubclass(cls, BaseAgentEvent | BaseChatMessage) else "neither"
+    if issubclass(cls, BaseChatMessage):
+        return "chat message"
+    return "event" if issubclass(cls, BaseAgentEvent) else "neither"
 
 
 def warn_of_two(agent: ChatAgent) -> None:
@@ -195,30 +197,32 @@ async def take_turn(
     keeps = agent._keeps()
     with run.turn(agent.name, keeps=keeps, again=again and again.seq):
         with replaying(again.recording) if again else _NOTHING:
-            async with aclosing((ask or agent.on_messages_stream)(messages, cancellation_token)) as items:
+            items = (ask or agent.on_messages_stream)(messages, cancellation_token)
+            try:
                 async for item in items:
-                    if type(item) is ModelClientStreamingChunkEvent:
+                    if type(item) is ModelClientStreamingChunkEvent:  # of these there are many
                         run.chunk(item)
                         continue
                     if isinstance(item, Response):
                         if answer is not None:
                             warn_of_two(agent)
                         item = answer = item.chat_message
-                        if not isinstance(answer, BaseChatMessage):
+                        if _sort(type(answer)) != "chat message":
                             raise AgentFailed(
                                 f"The agent {agent.name!r} gave a Response whose chat_message is {answer!r:.80}; "
                                 "it must be a chat message such as TextMessage(content=…, source=…)."
                             )
-                    match _sort(type(item)):
-                        case "chunk":
-                            run.chunk(item)
-                        case "message":
-                            run.say(item)
-                            said.append(item)
-                        case _:
-                            raise AgentFailed(
-                                f"The agent {agent.name!r} yielded {item!r}; it may yield messages and a Response."
-                            )
+                    elif (sort := _sort(type(item))) == "chunk":
+                        run.chunk(item)
+                        continue
+                    elif sort == "neither":
+                        raise AgentFailed(
+                            f"The agent {agent.name!r} yielded {item!r}; it may yield messages and a Response."
+                        )
+                    run.say(item)
+                    said.append(item)
+            finally:
+                await items.aclose()
         if answer is None:
             raise AgentFailed(f"The agent {agent.name!r} ended its turn without a Response.")
         if said[-1] is not answer:
