@@ -58,6 +58,7 @@ class ToolCalls:
         self._workbenches = [*workbenches, *([handoffs] if handoffs else [])]
         self._handoffs = handoffs
         self._still = frozenset(still)
+        self._known: Offer | None = None
 
     async def offer(self, abort: Abort) -> Offer:
         """List the tools there are now.
@@ -65,6 +66,8 @@ class ToolCalls:
         Raises:
             ToolError: If a workbench cannot list its own.
         """
+        if self._known is not None:
+            return self._known
         schemas: dict[str, ToolSchema] = {}
         home: dict[str, Workbench] = {}
         for workbench in self._workbenches:
@@ -79,7 +82,10 @@ class ToolCalls:
                 if schema["name"] not in home or workbench is self._handoffs:
                     schemas[schema["name"]], home[schema["name"]] = schema, workbench
         shows = [name for name, workbench in home.items() if isinstance(workbench, StreamWorkbench)]
-        return Offer(list(schemas.values()), home, frozenset(shows) - self._still)
+        offer = Offer(list(schemas.values()), home, frozenset(shows) - self._still)
+        if all(workbench._lists_the_same() for workbench in self._workbenches):
+            self._known = offer
+        return offer
 
     async def answer(
         self,

@@ -107,12 +107,12 @@ class ToolLoop:
             answer = Answer(self._agent, draft=bool(self._answers and offer.schemas))
             form = self._answers.ContentModel if self._answers and not offer.schemas else None
             if self._model.streams:
-                asking = self._model.ask(answer, turn, tools=offer.schemas, json_output=form)
+                asking = self._model.ask(answer, turn, tools=[*offer.schemas], json_output=form)
                 async with aclosing(asking) as pieces:
                     async for piece in pieces:
                         yield piece
             else:
-                await self._model.get(answer, turn, tools=offer.schemas, json_output=form)
+                await self._model.get(answer, turn, tools=[*offer.schemas], json_output=form)
             calls = answer.result.content
             if isinstance(calls, str) and answer.held is not None and not self._fits(calls):
                 async with aclosing(self._last_word(turn, spent=answer.result.usage)) as steps:

@@ -17,7 +17,7 @@ from agentnb.messages.unchecked import unchecked
 from agentnb.models.base import ToolSchema
 from agentnb.models.reliable import Abort
 from agentnb.runlog.recorded import error_text
-from agentnb.tools.base import BaseStreamTool, StreamTool, Tool, ToolOverride
+from agentnb.tools.base import BaseStreamTool, BaseTool, StreamTool, Tool, ToolOverride
 from agentnb.tools.workbench import StreamWorkbench, TextResultContent, ToolResult, Workbench
 
 
@@ -83,6 +83,12 @@ class StaticWorkbench(Workbench):
 
     async def list_tools(self) -> list[ToolSchema]:
         return [self._shown(name, tool.schema) for name, tool in self._tools.items()]
+
+    def _lists_the_same(self) -> bool:
+        if self._overrides or type(self).list_tools is not StaticWorkbench.list_tools:
+            return False
+        # A tool of the user's may describe itself anew each time.
+        return all(getattr(type(tool), "schema", None) is BaseTool.schema for tool in self._tools.values())
 
     def _shown(self, own: str, schema: ToolSchema) -> ToolSchema:
         override = self._overrides.get(own)
@@ -246,12 +252,11 @@ def _check_overrides(overrides: Any) -> None:
             raise UserError(f"tool_overrides[{own!r}] is {override!r:.80}; it must be a ToolOverride: write {meant}.")
 
 
-async def _run(
+def _run(
     tool: Tool, arguments: Mapping[str, Any] | None, token: CancellationToken | None, call_id: str | None
-) -> Any:
+) -> Awaitable[Any]:
     # A tool that never looks at its token shall end with it all the same.
-    with Abort(token) as abort:
-        return await abort.wait(tool.run_json(arguments or {}, token or CancellationToken(), call_id))
+    return Abort(token).wait(tool.run_json(arguments or {}, token or CancellationToken(), call_id))
 
 
 async def _contained(work: Callable[..., Awaitable[Any]], *args: Any) -> tuple[Any, SystemExit | None]:

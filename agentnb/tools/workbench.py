@@ -72,6 +72,10 @@ class Workbench(Component, ABC):
     async def list_tools(self) -> list[ToolSchema]:
         """Return the tools there are now."""
 
+    def _lists_the_same(self) -> bool:
+        """Tell whether `list_tools` gives the same each time, so that it need not be asked again."""
+        return False
+
     @abstractmethod
     async def call_tool(
         self,

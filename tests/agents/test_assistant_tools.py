@@ -12,9 +12,17 @@ from pydantic import BaseModel
 from agentnb.agents import AssistantAgent
 from agentnb.core import CancellationToken
 from agentnb.messages import FunctionCall, TextMessage, ThoughtEvent
+from agentnb.models.base import ToolSchema
 from agentnb.models.scripted import ScriptedChatCompletionClient
 from agentnb.runlog import RunLog, ToolFinished, ToolStarted
-from agentnb.tools import BaseStreamTool, FunctionTool, StaticStreamWorkbench, StreamWorkbench, ToolResult
+from agentnb.tools import (
+    BaseStreamTool,
+    FunctionTool,
+    StaticStreamWorkbench,
+    StaticWorkbench,
+    StreamWorkbench,
+    ToolResult,
+)
 from tests.agents.conftest import Watched, answer, call, names, turn
 from tests.runlog.clients import Bench
 
@@ -195,3 +203,48 @@ async def test_a_call_that_no_tool_was_given_is_logged_once_where_its_turn_is_ta
     await made().resume(broken)
 
     assert [event.body.tool for event in broken if isinstance(event.body, ToolStarted)] == ["nothing", "nobody"]
+
+
+class Renamed(FunctionTool):
+    """A tool that describes itself anew whenever it is listed."""
+
+    listed = 0
+
+    @property
+    def schema(self) -> ToolSchema:
+        self.listed += 1
+        return {**super().schema, "description": f"Listed {self.listed} times."}
+
+
+class Listed(StaticWorkbench):
+    """Counts how often its tools are listed."""
+
+    listed = 0
+
+    async def list_tools(self) -> list[ToolSchema]:
+        self.listed += 1
+        return await super().list_tools()
+
+
+async def test_what_may_list_other_tools_is_asked_each_turn() -> None:
+    tool, bench = Renamed(plain, "Plain."), Listed([])
+    model = Watched(["one", "two"])
+    agent = AssistantAgent("ana", model, workbench=[StaticWorkbench([tool]), bench])
+
+    await turn(agent, "go")
+    await turn(agent, "go on")
+
+    offered = [options["tools"][0]["description"] for options in model.options]
+    assert offered == ["Listed 1 times.", "Listed 2 times."]
+    assert bench.listed == 2
+
+
+async def test_tools_that_stay_the_same_are_offered_in_a_list_of_the_clients_own() -> None:
+    model = Watched(["one", "two"])
+    agent = AssistantAgent("ana", model, tools=[plain])
+
+    await turn(agent, "go")
+    model.options[0]["tools"].clear()
+    await turn(agent, "go on")
+
+    assert [schema["name"] for schema in model.options[1]["tools"]] == ["plain"]
