@@ -101,11 +101,12 @@ class ToolLoop:
             for event in await self._recalled(turn):
                 yield turn.shows(event)
         offer = await self._calls.offer(turn.abort)
+        # Many servers let a model either call tools or be bound to a form, so it is bound when it has no tools. With
+        # tools it may hit the form by itself; where it does not, it is asked again.
+        form = self._answers.ContentModel if self._answers and not offer.schemas else None
+        draft = bool(self._answers and offer.schemas)
         for iteration in range(1, self._iterations + 1):
-            # Many servers let a model either call tools or be bound to a form, so it is bound when it has no tools.
-            # With tools it may hit the form by itself; where it does not, it is asked again.
-            answer = Answer(self._agent, draft=bool(self._answers and offer.schemas))
-            form = self._answers.ContentModel if self._answers and not offer.schemas else None
+            answer = Answer(self._agent, draft=draft)
             if self._model.streams:
                 asking = self._model.ask(answer, turn, tools=[*offer.schemas], json_output=form)
                 async with aclosing(asking) as pieces:
@@ -199,7 +200,8 @@ class ToolLoop:
         yield self._said(turn, answer, spent)
 
     def _said(self, turn: Turn, answer: Answer, spent: RequestUsage | None = None) -> Response:
-        text, usage = well_formed(str(answer.result.content)), answer.result.usage
+        result = answer.result
+        text, usage = well_formed(str(result.content)), result.usage
         if spent is not None:
             usage = RequestUsage(
                 spent.prompt_tokens + usage.prompt_tokens, spent.completion_tokens + usage.completion_tokens

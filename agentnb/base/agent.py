@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar, Literal
@@ -137,12 +137,8 @@ class ChatAgent(Component, TaskRunner):
         """Release what the agent holds."""
 
 
-_NOTHING = nullcontext()
-
-
-Ask = Callable[
-    [Sequence[BaseChatMessage], CancellationToken], AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]
-]
+Items = AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]
+Ask = Callable[[Sequence[BaseChatMessage], CancellationToken], Items]
 
 
 @lru_cache(maxsize=256)
@@ -163,6 +159,14 @@ def warn_of_two(agent: ChatAgent) -> None:
         UserWarning,
         stacklevel=2,
     )
+
+
+async def _given_again(items: Items, again: BrokenOff) -> Items:
+    """Yield what a turn yields that is taken up; what was done in it is not done again."""
+    with replaying(again.recording):
+        async with aclosing(items):
+            async for item in items:
+                yield item
 
 
 async def take_turn(
@@ -196,33 +200,34 @@ async def take_turn(
     answer: BaseChatMessage | None = None
     keeps = agent._keeps()
     with run.turn(agent.name, keeps=keeps, again=again and again.seq):
-        with replaying(again.recording) if again else _NOTHING:
-            items = (ask or agent.on_messages_stream)(messages, cancellation_token)
-            try:
-                async for item in items:
-                    if type(item) is ModelClientStreamingChunkEvent:  # of these there are many
-                        run.chunk(item)
-                        continue
-                    if isinstance(item, Response):
-                        if answer is not None:
-                            warn_of_two(agent)
-                        item = answer = item.chat_message
-                        if _sort(type(answer)) != "chat message":
-                            raise AgentFailed(
-                                f"The agent {agent.name!r} gave a Response whose chat_message is {answer!r:.80}; "
-                                "it must be a chat message such as TextMessage(content=…, source=…)."
-                            )
-                    elif (sort := _sort(type(item))) == "chunk":
-                        run.chunk(item)
-                        continue
-                    elif sort == "neither":
+        items = (ask or agent.on_messages_stream)(messages, cancellation_token)
+        if again is not None:
+            items = _given_again(items, again)
+        try:
+            async for item in items:
+                if type(item) is ModelClientStreamingChunkEvent:  # of these there are many
+                    run.chunk(item)
+                    continue
+                if isinstance(item, Response):
+                    if answer is not None:
+                        warn_of_two(agent)
+                    item = answer = item.chat_message
+                    if _sort(type(answer)) != "chat message":
                         raise AgentFailed(
-                            f"The agent {agent.name!r} yielded {item!r}; it may yield messages and a Response."
+                            f"The agent {agent.name!r} gave a Response whose chat_message is {answer!r:.80}; "
+                            "it must be a chat message such as TextMessage(content=…, source=…)."
                         )
-                    run.say(item)
-                    said.append(item)
-            finally:
-                await items.aclose()
+                elif (sort := _sort(type(item))) == "chunk":
+                    run.chunk(item)
+                    continue
+                elif sort == "neither":
+                    raise AgentFailed(
+                        f"The agent {agent.name!r} yielded {item!r}; it may yield messages and a Response."
+                    )
+                run.say(item)
+                said.append(item)
+        finally:
+            await items.aclose()
         if answer is None:
             raise AgentFailed(f"The agent {agent.name!r} ended its turn without a Response.")
         if said[-1] is not answer:

@@ -38,11 +38,13 @@ class Prefix:
 
     def new(self, messages: Sequence[LLMMessage]) -> Sequence[LLMMessage]:
         """Return those that are yet to be looked at; they are not returned again, unless `forget` is called."""
-        size, known = len(messages), self._count
-        if self._edits != edits.count or known > size or (known and messages[known - 1] is not self._last):
-            known = 0
-        self._count, self._last, self._edits = size, messages[-1] if size else None, edits.count
-        return messages[known:]
+        known, self._count = self._count, len(messages)
+        if self._edits != edits.count or known > self._count or (known and messages[known - 1] is not self._last):
+            known, self._edits = 0, edits.count
+        new = messages[known:]
+        if new:
+            self._last = new[-1]
+        return new
 
     def forget(self) -> None:
         """Take note that all are to be looked at again."""

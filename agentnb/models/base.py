@@ -188,6 +188,8 @@ class ChatCompletionClient(Component, ABC):
         usage = result.usage
         if not usage.prompt_tokens and not usage.completion_tokens:
             return None  # the server did not count
+        if not listed and not prices.are_given():
+            return None
         cached = usage.cached_prompt_tokens if isinstance(usage, BilledUsage) else 0
         try:
             return prices.cost_usd(self.model_name, usage, cached_prompt_tokens=cached, listed=listed)

@@ -16,7 +16,7 @@ from typing import Any
 from agentnb.exceptions import UserError
 from agentnb.messages import RequestUsage
 
-__all__ = ["PRICES_VARIABLE", "Price", "cost_usd", "price_of", "set_prices"]
+__all__ = ["PRICES_VARIABLE", "Price", "are_given", "cost_usd", "price_of", "set_prices"]
 
 PRICES_VARIABLE = "AGENTNB_PRICES"
 """Names a JSON file of prices, as `set_prices` takes them."""
@@ -94,6 +94,11 @@ def set_prices(prices: Mapping[str, Any]) -> None:
             _given.pop(model, None)
         else:
             _given[model] = price
+
+
+def are_given() -> bool:
+    """Tell whether a user has said what any model costs."""
+    return bool(_given or _named())
 
 
 def price_of(model: str, *, listed: bool = True) -> Price | None:
