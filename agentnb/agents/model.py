@@ -178,7 +178,9 @@ class Model:
             messages[:0] = self._system  # not copied: a long conversation is, once a request, already
         else:
             messages = [*self._system, *said]
-        return messages if info["vision"] else self._without_images(messages)
+        if info["vision"] or (turn.recollection is None and self._gives_away and self.context._shows_no_picture):
+            return messages
+        return self._without_images(messages)
 
     def _without_images(self, messages: list[LLMMessage]) -> list[LLMMessage]:
         for message in self._plain.new(messages):

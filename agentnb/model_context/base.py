@@ -46,6 +46,9 @@ class ChatCompletionContext(Component, ABC):
 
     component_type: ClassVar[str] = "chat_completion_context"
 
+    _shows_no_picture = False
+    """Whether what `get_messages` gave last is known to hold none."""
+
     def __init__(self, initial_messages: list[LLMMessage] | None = None) -> None:
         if isinstance(initial_messages, str):
             raise UserError(f"initial_messages is {initial_messages!r:.80}; it must be a list of messages.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from agentnb.messages import LLMMessage
 from agentnb.messages.llm import Prefix
 from agentnb.model_context.base import ChatCompletionContext
-from agentnb.model_context.units import orphans
+from agentnb.model_context.units import are_plain, orphans
 
 
 class UnboundedChatCompletionContext(ChatCompletionContext):
@@ -18,6 +18,10 @@ class UnboundedChatCompletionContext(ChatCompletionContext):
     async def get_messages(self) -> list[LLMMessage]:
         messages = self._kept.messages
         new = self._whole.new(messages)
+        if are_plain(new):
+            self._shows_no_picture |= len(new) == len(messages)
+            return messages.copy()
+        self._shows_no_picture = False
         hidden = orphans(new, len(messages) - len(new))
         if not hidden:
             return messages.copy()

@@ -68,7 +68,7 @@ def _answer(place: int, asked: list[_Calls | None]) -> list[_Calls]:
 
 def whole(messages: Sequence[LLMMessage]) -> list[LLMMessage]:
     """Return the messages without calls that lack a result and results that lack their call, in O(messages)."""
-    hidden = orphans(messages)
+    hidden = None if are_plain(messages) else orphans(messages)
     if not hidden:
         return list(messages)
     return [message for place, message in enumerate(messages) if place not in hidden]
@@ -81,13 +81,11 @@ def orphans(messages: Sequence[LLMMessage], before: int = 0) -> set[int]:
         messages: The conversation.
         before: How many messages come before these, which are known to be whole.
     """
-    if _answered_at_once(messages):
-        return set()
     return {before + place for calls in _calls(messages) if not calls.whole() for place in calls.places}
 
 
-def _answered_at_once(messages: Sequence[LLMMessage]) -> bool:
-    """Tell whether the results of each answer's calls follow it in their order, as they mostly do."""
+def are_plain(messages: Sequence[LLMMessage]) -> bool:
+    """Tell whether they are, as mostly, texts and calls that are followed at once by their results in their order."""
     asked: Sequence[Any] = ()
     for message in messages:
         content: Any = message.content

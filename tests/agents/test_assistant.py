@@ -436,6 +436,20 @@ async def test_a_model_that_cannot_see_gets_placeholders_for_pictures(vision: bo
     assert (await agent.model_context.get_messages())[0].content == ["look:", image]
 
 
+async def test_a_picture_that_comes_late_or_by_a_change_in_place_is_seen_by_such_a_model_as_a_placeholder() -> None:
+    client = Watched(["one", "two", "three"], model_info=unable())
+    image = Image(pil.new("RGB", (1, 1)))
+    agent = AssistantAgent("ana", client, system_message=None)
+    await turn(agent, "a")
+    await turn(agent, MultiModalMessage(content=["look:", image], source="user"))
+    (await agent.model_context.get_messages())[0].content = ["first:", image]  # type: ignore[assignment]
+    await turn(agent, "b")
+
+    placeholder = "look:\n<image>"
+    assert [message.content for message in client.asked[1][1:]] == ["one", placeholder]
+    assert [message.content for message in client.asked[2]] == ["first:\n<image>", "one", placeholder, "two", "b"]
+
+
 async def test_a_state_goes_on_in_another_agent() -> None:
     agent = AssistantAgent("ana", Watched(["one"]))
     await turn(agent, "a")
