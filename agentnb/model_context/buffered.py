@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agentnb.messages import LLMMessage
 from agentnb.model_context.base import ChatCompletionContext, at_least_one
-from agentnb.model_context.units import whole
+from agentnb.model_context.units import are_plain, whole
 
 
 class BufferedChatCompletionContext(ChatCompletionContext):
@@ -23,4 +23,6 @@ class BufferedChatCompletionContext(ChatCompletionContext):
         self._buffer_size = at_least_one("buffer_size", buffer_size)
 
     async def get_messages(self) -> list[LLMMessage]:
-        return whole(self._kept.last(self._buffer_size))
+        messages = self._kept.last(self._buffer_size)
+        self._shows_no_picture = are_plain(messages)
+        return messages if self._shows_no_picture else whole(messages)
