@@ -45,8 +45,8 @@ def line_of(seq: int, caused: int, light: Light, keep: Keep) -> bytes:
         keep: Is asked for every text that may be long.
 
     Raises:
-        Unusual: If it is not of the usual form, as are the facts of kinds that are seldom written. A value of a wrong
-            type raises AttributeError, TypeError or ValueError.
+        Unusual: If it is not of the usual form, as are the facts of kinds that are seldom written. What a value of a
+            wrong type raises comes through as it is.
     """
     _, at, took, source, usage, values = light
     write = _BODIES.get(values[0])

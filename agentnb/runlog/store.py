@@ -227,7 +227,7 @@ class JsonLinesStore:
             try:
                 caused = 0 if parent is None else self._causes.get(parent) or self._number(parent)
                 line = line_of(seq, caused, fact, self._refer)
-            except (Unusual, AttributeError, RecursionError, TypeError, ValueError):
+            except Exception:  # a form or a value that is not the usual one: the serializer knows what to do with it
                 if self._referred == seq:
                     self._take_back(seq)
                 event = event_of(self._own[:-1], seq, fact)
