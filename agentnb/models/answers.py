@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic_core import from_json
@@ -54,10 +54,12 @@ class EventLines:
             self._rest = read
             return []
         self._rest = read[whole + 2 :]
-        lines = read[:whole].split(b"\n")
-        if any(lines[1::2]):
-            return [data for event in read[:whole].split(b"\n\n") for data in _data_of(event)]
-        return [line[5:].strip() for line in lines[::2] if line.startswith(b"data:")]  # each event is one line
+        events = read[:whole]
+        if events.startswith(b"data: "):
+            found = events[6:].split(b"\n\ndata: ")
+            if b"\n" not in b"".join(found):
+                return found  # each event is one line, as nearly everywhere
+        return [data for event in events.split(b"\n\n") for data in _data_of(event)]
 
     def end(self) -> list[bytes]:
         """Return the event that the end of the stream completes."""
@@ -80,8 +82,9 @@ _FINISH: dict[str, FinishReasons] = {
 }
 
 _TEXT = re.compile(rb'"content"\s*:\s*"((?:[^"\\]|\\.)*)"')
-_PLAIN = re.compile(rb'[^"\\\x00-\x1f]+')
-"""What stands in JSON as it is meant; half a surrogate pair, which JSON may hold, is always escaped."""
+_WRITTEN = rb'(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1f])++'
+_LINES_WRITTEN = re.compile(_WRITTEN + rb"(?:\n" + _WRITTEN + rb")*+")
+"""Lines, each of which is a text as it stands between quotes in JSON."""
 _MOST_UNLIKE = 4
 """After so many pieces in a row, each written differently, it is no longer looked for what they share."""
 
@@ -143,26 +146,31 @@ class Answer:
         """The text so far."""
         return self._content.text()
 
-    def take_alike(self, data: bytes) -> str | None:
-        """Take a piece that differs from an earlier one in its text alone, and return that; None if it is not so.
+    def take_alike(self, events: Sequence[bytes]) -> list[str] | None:
+        """Take pieces that all differ from an earlier one in their texts alone, and return these; None if it is not so.
 
-        Nearly all pieces of a stream are such, and reading their JSON is most of their price.
+        Nearly all pieces of a stream are such, and reading the JSON of each is most of their price: their texts are
+        read together.
         """
         if self._frame is None:
             return None
         begin, end = self._frame
-        if not (data.startswith(begin) and data.endswith(end)):
+        first, last = len(begin), -len(end)
+        written = [event[first:last] for event in events]
+        if begin + (end + b"\n" + begin).join(written) + end != b"\n".join(events):
             return None
-        first, last = len(begin), len(data) - len(end)
-        if _PLAIN.fullmatch(data, first, last) is None:
+        lines = b"\n".join(written)
+        if _LINES_WRITTEN.fullmatch(lines) is None:
             return None
         try:
-            text = data[first:last].decode()
-        except UnicodeDecodeError:
+            texts = from_json(b'["' + b'","'.join(written) + b'"]') if b"\\" in lines else lines.decode().split("\n")
+        except ValueError:
+            return None  # half a surrogate pair, or no JSON
+        if len(texts) != len(events):
             return None
         self._unlike = 0
-        self._content.pieces.append(text)
-        return text
+        self._content.pieces += texts
+        return texts
 
     def _note_frame(self, data: bytes) -> None:
         known = self._frame

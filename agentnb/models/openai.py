@@ -361,10 +361,11 @@ class OpenAIChatCompletionClient(CountingClient):
             while True:
                 said = False
                 try:
-                    async with aclosing(self._streamed(request, abort)) as pieces:
-                        async for piece in pieces:
+                    async with aclosing(self._streamed(request, abort)) as arriving:
+                        async for pieces in arriving:
                             said = True
-                            yield piece
+                            for piece in pieces:
+                                yield piece
                     return
                 except ModelError as error:
                     if said:
@@ -372,7 +373,8 @@ class OpenAIChatCompletionClient(CountingClient):
                     await self.retry.pause(error, tried, who=self.model_name, abort=abort)
                 tried += 1
 
-    async def _streamed(self, request: _Request, abort: Abort) -> AsyncGenerator[str | CreateResult, None]:
+    async def _streamed(self, request: _Request, abort: Abort) -> AsyncGenerator[Sequence[str | CreateResult], None]:
+        """Yield what came together, together: many pieces may come at once."""
         answer = self._new_answer()
         response = await self._open(request, abort)
         try:
@@ -382,26 +384,28 @@ class OpenAIChatCompletionClient(CountingClient):
             while not done:
                 with translating:
                     piece = await abort.wait(response.more())
-                for data in lines.end() if piece is None else lines.add(piece):
-                    text = answer.take_alike(data)
-                    if text is not None:
-                        if shows:
-                            yield text
+                todo = [lines.end() if piece is None else lines.add(piece)]
+                while todo and not done:
+                    events = todo.pop()
+                    texts = answer.take_alike(events)
+                    if texts is None and len(events) > 1:
+                        # The first and the last pieces of a stream are other ones.
+                        middle = len(events) // 2
+                        todo += [events[middle:], events[:middle]]
                         continue
-                    if data == b"[DONE]":
-                        done = True
-                        break
-                    for text in self._feed(answer, data):
-                        if shows:
-                            yield text
+                    if texts is None and events:
+                        done = events[0].strip() == b"[DONE]"
+                        texts = [] if done else self._feed(answer, events[0])
+                    if texts and shows:
+                        yield texts
                 if piece is None:
                     break
             if done:
                 await _drain(response)
             result = self._finish(answer, request)
             if request.choices is not None and isinstance(result.content, str):
-                yield result.content
-            yield result
+                yield (result.content,)
+            yield (result,)
         finally:
             await response.close()
 

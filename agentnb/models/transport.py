@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextvars import ContextVar
 from functools import lru_cache
+from itertools import repeat
 from typing import Any, NamedTuple, Self
 
 __all__ = ["Connection", "Failed", "Head", "Pool", "RequestHead", "answered", "http_client", "http_package"]
@@ -386,7 +387,7 @@ class Connection(asyncio.Protocol):
 
     def _chunks(self) -> bytes | None:
         """Return the data of all chunks that have come, whole or in part."""
-        read, pieces, at = self._read, [], 0
+        read, pieces, at, plain = self._read, [], 0, True
         while not self._ended:
             if self._left:
                 piece = read[at : at + self._left]
@@ -396,6 +397,10 @@ class Connection(asyncio.Protocol):
                 self._left -= len(piece)
                 pieces.append(piece)
                 continue
+            if plain:
+                plain = False
+                whole, at = self._whole_chunks(at)
+                pieces += whole
             # Behind a chunk's data stands a line end, then comes the size of the next one.
             begins = at if self._first else at + 2
             ends = read.find(b"\r\n", begins)
@@ -418,6 +423,27 @@ class Connection(asyncio.Protocol):
         if not pieces and not self._ended and self.over:
             raise self._broken("The connection was closed before the answer was complete.")
         return b"".join(pieces) if pieces or not self._ended else None
+
+    def _whole_chunks(self, at: int) -> tuple[list[bytearray], int]:
+        """Return the data of the chunks that have come whole behind `at`, and where it ends.
+
+        A stream has a chunk for each piece, so they are not looked at one by one, unless one of them holds line ends.
+        """
+        lines = (self._read[at:] if at else self._read).split(b"\r\n")
+        if not self._first and lines.pop(0):
+            return [], at
+        pairs = (len(lines) - 1) // 2
+        if pairs > 0 and not lines[2 * pairs - 1]:
+            pairs -= 1  # the end
+        sizes, data = lines[: 2 * pairs : 2], lines[1 : 2 * pairs : 2]
+        try:
+            if pairs < 1 or not all(data) or [*map(int, sizes, repeat(16))] != [*map(len, data)]:
+                return [], at
+        except ValueError:
+            return [], at
+        at += sum(map(len, sizes)) + sum(map(len, data)) + 4 * pairs - (2 if self._first else 0)
+        self._first = False
+        return data, at
 
     async def more(self) -> bytes | None:
         """Return the next piece of the body, once there is one; None at its end."""

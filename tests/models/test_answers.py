@@ -20,8 +20,8 @@ def piece(text: str, **more: Any) -> dict[str, Any]:
 
 def take(answer: Answer, data: bytes) -> list[str]:
     """Let an answer take a chunk as a client does; return the texts to show."""
-    alike = answer.take_alike(data)
-    return answer.add(read_json(data), data) if alike is None else [alike]
+    alike = answer.take_alike([data])
+    return answer.add(read_json(data), data) if alike is None else alike
 
 
 @given(
@@ -43,7 +43,7 @@ def test_pieces_say_the_same_whether_their_json_is_read_or_not(
         try:
             chunk = read_json(data)
         except ValueError:
-            assert quick.take_alike(data) is None  # half a pair that was written as it is: no UTF-8, and no JSON
+            assert quick.take_alike([data]) is None  # half a pair that was written as it is: no UTF-8, and no JSON
             continue
         assert take(quick, data) == slow.add(chunk)
 
@@ -54,11 +54,40 @@ def test_the_json_of_a_piece_like_the_one_before_is_not_read() -> None:
     answer = Answer("m")
     one, two = (json.dumps(piece(text)).encode() for text in ("one", " two"))
 
-    assert answer.take_alike(one) is None
+    assert answer.take_alike([one]) is None
     answer.add(read_json(one), one)
 
-    assert answer.take_alike(two) == " two"
+    assert answer.take_alike([two]) == [" two"]
     assert answer.partial == "one two"
+
+
+@given(texts=st.lists(st.text(min_size=1) | st.sampled_from(['"', "\\", '","', "\n", "\\u0061"]), min_size=1))
+def test_pieces_that_come_together_are_read_together(texts: list[str]) -> None:
+    answer = Answer("m")
+    known = json.dumps(piece("a")).encode()
+    answer.add(read_json(known), known)
+
+    shown = answer.take_alike([json.dumps(piece(text), ensure_ascii=False).encode() for text in texts])
+
+    assert shown == texts
+    assert answer.partial == "a" + "".join(texts)
+
+
+@given(
+    inner=st.lists(st.sampled_from([b"a", b'"', b"\\", b",", b"\xc3", b"\xff", b"\x00", b"\\ud83d"]), min_size=1),
+    place=st.integers(0, 2),
+)
+def test_pieces_that_come_together_are_read_as_one_by_one(inner: list[bytes], place: int) -> None:
+    begin, end = b'{"choices": [{"delta": {"content": "', b'"}}]}'
+    together, alone = Answer("m"), Answer("m")
+    for answer in (together, alone):
+        answer.add(read_json(begin + b"a" + end), begin + b"a" + end)
+    events = [begin + b"b" + end] * 3
+    events[place] = begin + b"".join(inner) + end
+
+    each = [alone.take_alike([event]) for event in events]
+
+    assert together.take_alike(events) == (None if None in each else [text for texts in each for text in texts or ()])
 
 
 def test_pieces_whose_text_has_to_be_read_do_not_hide_that_others_are_alike() -> None:
@@ -68,7 +97,7 @@ def test_pieces_whose_text_has_to_be_read_do_not_hide_that_others_are_alike() ->
         data = json.dumps(piece(text)).encode()
         answer.add(read_json(data), data)
 
-    assert answer.take_alike(json.dumps(piece("b")).encode()) == "b"
+    assert answer.take_alike([json.dumps(piece("b")).encode()]) == ["b"]
 
 
 def test_the_other_half_of_an_emoji_is_joined_to_the_first() -> None:
@@ -83,7 +112,8 @@ def test_the_other_half_of_an_emoji_is_joined_to_the_first() -> None:
     "other",
     [
         b'{"choices": [{"delta": {"content": "a\tb"}}]}',
-        b'{"choices": [{"delta": {"content": "a\\nb"}}]}',
+        b'{"choices": [{"delta": {"content": "a\\qb"}}]}',
+        b'{"choices": [{"delta": {"content": "a\\ud83d"}}]}',
         b'{"choices": [{"delta": {"content": "a", "refusal": "b"}}]}',
         b'{"choices": [{"delta": {"content": ""}}]}',
         b'{"choices": [{"delta": {"content": "}}]}',
@@ -96,8 +126,9 @@ def test_a_piece_that_is_more_than_a_plain_text_is_left_to_who_reads_json(other:
     known = b'{"choices": [{"delta": {"content": "a"}}]}'
     answer.add(read_json(known), known)
 
-    assert answer.take_alike(other) is None
-    assert answer.take_alike(known) == "a"
+    assert answer.take_alike([other]) is None
+    assert answer.take_alike([known, other]) is None
+    assert answer.take_alike([known]) == ["a"]
 
 
 def test_a_text_elsewhere_is_not_taken_for_the_answer() -> None:
