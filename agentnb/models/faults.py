@@ -5,14 +5,12 @@ from __future__ import annotations
 import email.utils
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
-from types import TracebackType
-from typing import Any, Protocol
+from collections.abc import Iterable, Mapping
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from agentnb.core import now
 from agentnb.exceptions import (
-    AgentnbError,
     ModelAuthError,
     ModelError,
     ModelNotFound,
@@ -23,14 +21,9 @@ from agentnb.exceptions import (
     ModelUnreachable,
 )
 
-__all__ = ["Faults", "Translating", "without_login"]
+__all__ = ["Faults", "without_login"]
 
 _KEY_LIKE = re.compile(r"\b(?:sk|key|gsk|xai)-[\w*.-]{4,}")
-
-
-class _Partial(Protocol):
-    @property
-    def partial(self) -> str: ...
 
 
 class Faults:
@@ -137,31 +130,6 @@ class Faults:
                 partial=partial,
             )
         return ModelRequestRefused(f"{self.name} refused the request ({status}): {said}", partial=partial)
-
-
-class Translating:
-    """Turns what the block raises into the project's errors; entered again for every piece of a stream.
-
-    Args:
-        faults: Makes what knows the model's errors, when there is one.
-        answer: Tells what had been received.
-    """
-
-    __slots__ = ("_answer", "_faults")
-
-    def __init__(self, faults: Callable[[], Faults], answer: _Partial | None = None) -> None:
-        self._faults = faults
-        self._answer = answer
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        if isinstance(error, Exception) and not isinstance(error, AgentnbError):
-            # Without its cause: the SDK's errors quote servers, and some servers quote the key.
-            raise self._faults().translated(error, self._answer.partial if self._answer else "") from None
 
 
 def without_login(url: str) -> str:

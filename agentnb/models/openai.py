@@ -11,13 +11,13 @@ import sys
 import warnings
 import weakref
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AbstractContextManager, aclosing
+from contextlib import aclosing
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, SecretStr
 
 from agentnb.core import CancellationToken
-from agentnb.exceptions import ModelError, ModelNotConfigured, ModelNotFound, UserError
+from agentnb.exceptions import AgentnbError, ModelError, ModelNotConfigured, ModelNotFound, UserError
 from agentnb.messages import CreateResult, LLMMessage
 from agentnb.models import catalog, wire
 from agentnb.models.answers import Answer, EventLines, read_json
@@ -30,7 +30,7 @@ from agentnb.models.base import (
     refuse_images,
     validate_model_info,
 )
-from agentnb.models.faults import Faults, Translating, without_login
+from agentnb.models.faults import Faults, without_login
 from agentnb.models.reliable import Abort, Retry
 from agentnb.models.sender import Sender, Sent
 from agentnb.runlog import current
@@ -43,6 +43,7 @@ _MAKERS = frozenset(endpoint.url.rstrip("/") for endpoint in (_HOME, *catalog.EN
 
 _OURS = frozenset(("stream", "messages", "function_call", "functions", "n"))
 _CAPABILITIES = frozenset(("grammar", "choices", "json_schema"))
+_ARGUMENTS_AND_CAPABILITIES = catalog.REQUEST_ARGUMENTS | _CAPABILITIES
 
 _SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
 
@@ -253,24 +254,21 @@ class OpenAIChatCompletionClient(CountingClient):
             json_output=json_output,
             extra=extra,
         )
-        _check_arguments(extra, allowed=catalog.REQUEST_ARGUMENTS | _CAPABILITIES)
-        given = {**self._arguments_of_requests, **extra}
-        headers, query = given.pop("extra_headers", None), given.pop("extra_query", None)
-        options: dict[str, Any] = {"headers": headers} if headers else {}
-        if query:
-            options["params"] = dict(query)
-        if "timeout" in given:
-            options["timeout"] = given.pop("timeout")
-        fields = {k: v for k, v in given.items() if k not in _CAPABILITIES and k != "extra_body" and v is not None}
+        given = self._arguments_of_requests
+        if extra:
+            _check_arguments(extra, allowed=_ARGUMENTS_AND_CAPABILITIES)
+            given = {**given, **extra}
+        fields, options = _fields_and_options(given) if given else ({}, {})
         form = fields.get("response_format")
         if isinstance(form, type):
             if isinstance(json_output, type):
                 raise UserError("response_format and json_output both name a class; give json_output alone.")
             json_output = form
             del fields["response_format"]
-        bound = wire.response_format(json_output, given.get("json_schema"), given.get("choices"))
-        if bound is not None:
-            fields["response_format"] = bound
+        if given or json_output is not None:
+            bound = wire.response_format(json_output, given.get("json_schema"), given.get("choices"))
+            if bound is not None:
+                fields["response_format"] = bound
         if tools:
             fields["tool_choice"] = wire.tool_choice_json(tool_choice)
         else:
@@ -279,8 +277,6 @@ class OpenAIChatCompletionClient(CountingClient):
             fields["stream"] = True
         else:
             fields.pop("stream_options", None)
-        if "grammar" in given:
-            fields["grammar"] = given["grammar"]
         fields.update(given.get("extra_body") or {})
         model = fields.pop("model", self._model)
         written = self._writer.write(messages, lambda new: refuse_images(self.model_name, self._info, new))
@@ -307,19 +303,19 @@ class OpenAIChatCompletionClient(CountingClient):
         )
         self._say_what_is_assumed()
         with Abort(cancellation_token) as abort:
+            return await self.retry.call(lambda: abort.wait(self._whole(request)), who=self.model_name, abort=abort)
 
-            async def attempt() -> CreateResult:
-                answer = self._new_answer()
-                response = await self._open(request, abort)
-                try:
-                    with self._translating(answer):
-                        data = await abort.wait(response.read())
-                finally:
-                    await response.close()
-                self._feed(answer, data)
-                return self._finish(answer, request)
-
-            return await self.retry.call(attempt, who=self.model_name, abort=abort)
+    async def _whole(self, request: _Request) -> CreateResult:
+        answer = self._new_answer()
+        response = await self._open(request)
+        try:
+            data = await response.read()
+        except Exception as error:
+            raise self._translated(error) from None
+        finally:
+            await response.close()
+        self._feed(answer, data)
+        return self._finish(answer, request)
 
     async def create_stream(
         self,
@@ -376,14 +372,15 @@ class OpenAIChatCompletionClient(CountingClient):
     async def _streamed(self, request: _Request, abort: Abort) -> AsyncGenerator[Sequence[str | CreateResult], None]:
         """Yield what came together, together: many pieces may come at once."""
         answer = self._new_answer()
-        response = await self._open(request, abort)
+        response = await abort.wait(self._open(request))
         try:
             lines = EventLines()
-            translating = self._translating(answer)
             done, shows = False, request.choices is None
             while not done:
-                with translating:
+                try:
                     piece = await abort.wait(response.more())
+                except Exception as error:
+                    raise self._translated(error, answer.partial) from None
                 todo = [lines.end() if piece is None else lines.add(piece)]
                 while todo and not done:
                     events = todo.pop()
@@ -409,14 +406,16 @@ class OpenAIChatCompletionClient(CountingClient):
         finally:
             await response.close()
 
-    async def _open(self, request: _Request, abort: Abort) -> Sent:
+    async def _open(self, request: _Request) -> Sent:
         """Send a request and return the answer, its body unread."""
-        sender = await self._sender()
+        sender = self._senders.get(asyncio.get_running_loop()) or await self._sender()
         try:
-            with self._translating():
-                return await abort.wait(sender.post(request.body, request.options))
+            try:
+                return await sender.post(request.body, request.options)
+            except Exception as error:
+                raise self._translated(error) from None
         except ModelNotFound as error:
-            known = await abort.wait(self._known_models(sender))
+            known = await self._known_models(sender)
             raise ModelNotFound(str(error) + (f" It knows: {', '.join(known)}." if known else "")) from None
 
     async def _known_models(self, sender: Sender) -> list[str]:
@@ -461,8 +460,9 @@ class OpenAIChatCompletionClient(CountingClient):
         else:
             here.log.note(text)
 
-    def _translating(self, answer: Answer | None = None) -> AbstractContextManager[None]:
-        return Translating(self._faults, answer)
+    def _translated(self, error: Exception, partial: str = "") -> Exception:
+        # Raised without its cause: the SDK's errors quote servers, and some servers quote the key.
+        return error if isinstance(error, AgentnbError) else self._faults().translated(error, partial)
 
     def _faults(self) -> Faults:
         endpoint = self._endpoint
@@ -507,6 +507,21 @@ def _check_arguments(given: Mapping[str, Any], *, allowed: frozenset[str] | None
                 f"OpenAIChatCompletionClient knows no argument {name!r}.{hint} "
                 "What a server takes beyond OpenAI's arguments goes into extra_body={...}."
             )
+
+
+def _fields_and_options(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what arguments say in the body of a request, but for what binds its answer, and what beside it."""
+    given = dict(given)
+    headers, query = given.pop("extra_headers", None), given.pop("extra_query", None)
+    options: dict[str, Any] = {"headers": headers} if headers else {}
+    if query:
+        options["params"] = dict(query)
+    if "timeout" in given:
+        options["timeout"] = given.pop("timeout")
+    fields = {k: v for k, v in given.items() if k not in _CAPABILITIES and k != "extra_body" and v is not None}
+    if "grammar" in given:
+        fields["grammar"] = given["grammar"]
+    return fields, options
 
 
 async def _drain(answer: Sent) -> None:

@@ -20,8 +20,6 @@ _FRESH_SECONDS = 60.0
 """How long a head is used before the SDK makes it anew."""
 _STATIC = frozenset(("default_headers", "default_query", "organization", "project", "timeout"))
 """Arguments of the SDK with which all its requests have one head; others may sign each, or choose an address."""
-_SPECIAL = frozenset((b"content-encoding", b"set-cookie"))
-"""Headers of answers that are the HTTP client's affair."""
 
 # Asks the SDK for the raw response: it neither parses nor validates what comes.
 _RAW = {"X-Stainless-Raw-Response": "stream"}
@@ -70,6 +68,12 @@ class _Plain(Sent):
     async def more(self) -> bytes | None:
         try:
             return await self._connection.more()
+        except Failed as error:
+            raise error.of(self._http) from error.__cause__
+
+    async def read(self) -> bytes:
+        try:
+            return await self._connection.read()
         except Failed as error:
             raise error.of(self._http) from error.__cause__
 
@@ -127,9 +131,10 @@ class Sender:
             head = await pool.exchange(request, body)
         except Failed as error:
             raise error.of(self._http) from error.__cause__
-        special = _SPECIAL.intersection(dict(head.headers))
-        if head.status == 200 and b"set-cookie" not in special:
-            return _Decoded(pool.response(head)) if special else _Plain(pool, head.connection, self._http)
+        if head.status == 200 and b"set-cookie" not in head.fields:
+            if b"content-encoding" in head.fields:
+                return _Decoded(pool.response(head))
+            return _Plain(pool, head.connection, self._http)
         self._ready = False
         answered.set(head)
         try:

@@ -119,9 +119,17 @@ class Head(NamedTuple):
     """The head of an answer, and the connection that its body comes on."""
 
     status: int
-    headers: list[tuple[bytes, bytes]]
-    """Names, in lower case, and values."""
+    lines: list[bytes]
+    """Its headers as they came."""
+    fields: dict[bytes, bytes]
+    """The headers in lower case; values with the space around them; of several of one name, the last."""
     connection: Connection
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Names, in lower case, and values."""
+        named = [line.split(b":", 1) for line in self.lines]
+        return [(name.strip().lower(), value.strip()) for name, value in named]
 
 
 answered: ContextVar[Head | None] = ContextVar("agentnb_answered", default=None)
@@ -155,11 +163,10 @@ class Pool:
         try:
             connection = self._known(request.origin) or await self._new(request.origin, request.timeouts)
             connection.send(request.head, content)
-            status, headers = await connection.answer(request.method, request.timeouts.get("read"))
+            return await connection.answer(request.method, request.timeouts.get("read"))
         except BaseException:
             self.done(connection)
             raise
-        return Head(status, headers, connection)
 
     def _known(self, origin: tuple[str, str, int | None]) -> Connection | None:
         idle = self._idle[origin]
@@ -317,51 +324,54 @@ class Connection(asyncio.Protocol):
             content = b"%x\r\n%b\r\n0\r\n\r\n" % (len(content), content) if content else b"0\r\n\r\n"
             self._transport.write(b"%b\r\n\r\n%b" % (head, content))
         elif content or not head.startswith((b"GET ", b"HEAD ")):
-            self._transport.write(b"%b\r\nContent-Length: %d\r\n\r\n%b" % (head, len(content), content))
+            self._transport.writelines((head, b"\r\nContent-Length: %d\r\n\r\n" % len(content), content))
         else:
             self._transport.write(head + b"\r\n\r\n")
 
-    async def answer(self, method: str, patience: float | None) -> tuple[int, list[tuple[bytes, bytes]]]:
-        """Wait for the head of the answer, and return its status and headers."""
+    async def answer(self, method: str, patience: float | None) -> Head:
+        """Wait for the head of the answer."""
         self._patience = patience
+        read = self._read
         while True:
-            while (ends := self._read.find(b"\r\n\r\n")) < 0:
+            while (ends := read.find(b"\r\n\r\n")) < 0:
                 if self.over:
                     raise self._broken("Server disconnected without sending a response.")
-                if len(self._read) > _LONGEST_HEAD:
+                if len(read) > _LONGEST_HEAD:
                     raise Failed("RemoteProtocolError", "The head of the answer does not end.")
                 await self._arrival()
-            first, *lines = bytes(self._read[:ends]).split(b"\r\n")
-            del self._read[: ends + 4]
+            text = bytes(read[:ends])
+            del read[: ends + 4]
+            first, *lines = text.split(b"\r\n")
             try:
                 version, status = first.split(b" ", 2)[:2]
                 code = int(status)
-                named = [line.split(b":", 1) for line in lines]
-                headers = [(name.strip().lower(), value.strip()) for name, value in named]
+                fields = dict([line.split(b":", 1) for line in text.lower().replace(b" :", b":").split(b"\r\n")[1:]])
             except ValueError:
                 raise Failed("RemoteProtocolError", f"The server does not speak HTTP: {first[:80]!r}.") from None
             if code >= 200:
                 break
         if not version.startswith(b"HTTP/1."):
             raise Failed("RemoteProtocolError", f"The server does not speak HTTP/1.1: {first[:80]!r}.")
-        self._frame(method, version, code, dict(headers))
-        return code, headers
+        self._frame(method, version, code, fields)
+        return Head(code, lines, fields, self)
 
-    def _frame(self, method: str, version: bytes, code: int, headers: dict[bytes, bytes]) -> None:
+    def _frame(self, method: str, version: bytes, code: int, fields: dict[bytes, bytes]) -> None:
         """Learn how the body ends: `_left` bytes of it, or of the chunk at hand, are still to come."""
-        self._chunked = b"chunked" in headers.get(b"transfer-encoding", b"").lower()
-        self._ended = False
-        self._left: int | None = 0 if self._chunked else None
-        self._first = True
-        said = headers.get(b"connection", b"").lower()
+        said = fields.get(b"connection", b"")
         self._stays = b"close" not in said and (version != b"HTTP/1.0" or b"keep-alive" in said)
-        if method == "HEAD" or code in (204, 304):
-            self._ended = True
-        elif not self._chunked:
-            length = headers.get(b"content-length")
-            self._left = int(length) if length is not None and length.isdigit() else None
+        self._chunked = b"chunked" in fields.get(b"transfer-encoding", b"")
+        self._left: int | None = 0
+        self._first = True
+        self._ended = method == "HEAD" or code in (204, 304)
+        if self._chunked or self._ended:
+            return
+        length = fields.get(b"content-length", b"").strip()
+        if length.isdigit():
+            self._left = int(length)
             self._ended = self._left == 0
-            self._stays = self._stays and self._left is not None
+        else:
+            self._left = None
+            self._stays = False
 
     def piece(self) -> bytes | None:
         """Return what has come of the body; nothing if more must come first, None at its end."""
@@ -450,6 +460,16 @@ class Connection(asyncio.Protocol):
         while (piece := self.piece()) == b"":
             await self._arrival()
         return piece
+
+    async def read(self) -> bytes:
+        """Return all of the body that was not read yet."""
+        pieces = []
+        while (piece := self.piece()) is not None:
+            if piece:
+                pieces.append(piece)
+            else:
+                await self._arrival()
+        return b"".join(pieces)
 
     # -- afterwards ---------------------------------------------------------------------------------------------------
 

@@ -113,10 +113,11 @@ class MessageWriter:
         self.name_prefixes = name_prefixes
         self.names = names and dialect != "mistral"
         self.merge_system = merge_system
+        self._needs_words = dialect in ("claude", "gemini")
         self._conversations: dict[int, _Conversation] = {}
 
     def write(self, messages: Sequence[LLMMessage], check: Callable[[Sequence[LLMMessage]], None]) -> bytes:
-        """Return the JSON array of a conversation.
+        """Return the JSON of a conversation's messages, with commas between them.
 
         Args:
             messages: The conversation.
@@ -135,7 +136,7 @@ class MessageWriter:
         new = messages[place:]
         check(new)
         parts = [self._part(message) for message in new]
-        known.rest += messages[max(1, place) :]
+        known.rest += new if place else new[1:]
         known.parts += parts
         for message in new:
             if message.type == "SystemMessage":
@@ -144,7 +145,7 @@ class MessageWriter:
                 known.loose.append((place, _fingerprint(message)))
             place += 1
         self._conversations[key] = known
-        return b"[" + b",".join(self._sent(known, messages)) + b"]"
+        return b",".join(self._sent(known, messages))
 
     def _sent(self, known: _Conversation, messages: Sequence[LLMMessage]) -> Iterable[bytes]:
         parts: Sequence[bytes] = known.parts
@@ -158,7 +159,8 @@ class MessageWriter:
         return parts
 
     def _part(self, message: LLMMessage) -> bytes:
-        return b",".join([_text_bytes(item) for item in self._items(message)])
+        items = self._items(message)
+        return _text_bytes(items[0]) if len(items) == 1 else b",".join([_text_bytes(item) for item in items])
 
     def _items(self, message: LLMMessage) -> list[dict[str, Any]]:
         # By their tags: `isinstance` of a pydantic model is ten times as slow.
@@ -197,10 +199,10 @@ class MessageWriter:
 
     def _kept(self, item: dict[str, Any]) -> list[dict[str, Any]]:
         content = item["content"]
-        if isinstance(content, str) and not content.strip():
+        if self._needs_words and isinstance(content, str) and not content.strip():
             if self.dialect == "claude":
                 return []
-            if self.dialect == "gemini" and not content:
+            if not content:
                 return [{**item, "content": " "}]
         return [item]
 
@@ -254,7 +256,7 @@ class FieldWriter:
 
         Args:
             model: The model's name.
-            messages: The JSON of the conversation.
+            messages: The JSON of the conversation's messages.
             tools: Tools or their schemas.
             fields: Everything else.
 
@@ -262,13 +264,16 @@ class FieldWriter:
             ValueError: If a tool's name cannot be sent.
         """
         schemas = [tool_schema(tool) for tool in tools]
-        tail = next((k.written for k in self._known if k.schemas == schemas and k.fields == fields), None)
-        if tail is None:
+        for known in self._known:
+            if known.schemas == schemas and known.fields == fields:
+                tail = known.written
+                break
+        else:
             tail = json_bytes({**({"tools": [tool_json(schema) for schema in schemas]} if tools else {}), **fields})[1:]
             tail = b"," + tail if len(tail) > 1 else tail
             # Copies, which differ from what may be changed in place later.
             self._known.appendleft(_Fields(copy.deepcopy(schemas), copy.deepcopy(dict(fields)), tail))
-        return b'%b,"messages":%b%b' % (_text_bytes({"model": model})[:-1], messages, tail)
+        return b"".join((_text_bytes({"model": model})[:-1], b',"messages":[', messages, b"]", tail))
 
 
 def tool_json(tool: Any) -> dict[str, Any]:
