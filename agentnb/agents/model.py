@@ -79,13 +79,7 @@ class Answer:
 
     def piece(self, text: str) -> ModelClientStreamingChunkEvent:
         """Announce a piece, with the id of the message that it will be part of."""
-        if self._thinks is None and text.strip():
-            # Clients stream reasoning before the answer, between these two marks.
-            self._thinks = text.lstrip().startswith("<think>")
-            self._thought_id = new_id() if self._thinks else None
-        message_id = self._thought_id if self._thinks else self.id
-        if self._thinks and "</think>" in text:
-            self._thinks = False
+        message_id = self.id if self._thinks is False else self._part_of(text)
         return unchecked(
             ModelClientStreamingChunkEvent,
             {
@@ -99,6 +93,17 @@ class Answer:
                 "type": "ModelClientStreamingChunkEvent",
             },
         )
+
+    def _part_of(self, text: str) -> str | None:
+        """Return the id of the message that a piece of reasoning, or the first piece of an answer, belongs to."""
+        if self._thinks is None and text.strip():
+            # Clients stream reasoning before the answer, between these two marks.
+            self._thinks = text.lstrip().startswith("<think>")
+            self._thought_id = new_id() if self._thinks else None
+        message_id = self._thought_id if self._thinks else self.id
+        if self._thinks and "</think>" in text:
+            self._thinks = False
+        return message_id
 
     def thought(self) -> ThoughtEvent | None:
         """Return the reasoning that came with the answer."""

@@ -119,7 +119,7 @@ class Head(NamedTuple):
     """The head of an answer, and the connection that its body comes on."""
 
     status: int
-    lines: list[bytes]
+    text: bytes
     """Its headers as they came."""
     fields: dict[bytes, bytes]
     """The headers in lower case; values with the space around them; of several of one name, the last."""
@@ -128,7 +128,7 @@ class Head(NamedTuple):
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
         """Names, in lower case, and values."""
-        named = [line.split(b":", 1) for line in self.lines]
+        named = [line.split(b":", 1) for line in self.text.split(b"\r\n") if line]
         return [(name.strip().lower(), value.strip()) for name, value in named]
 
 
@@ -339,13 +339,13 @@ class Connection(asyncio.Protocol):
                 if len(read) > _LONGEST_HEAD:
                     raise Failed("RemoteProtocolError", "The head of the answer does not end.")
                 await self._arrival()
-            text = bytes(read[:ends])
+            first, _, text = bytes(read[:ends]).partition(b"\r\n")
             del read[: ends + 4]
-            first, *lines = text.split(b"\r\n")
             try:
                 version, status = first.split(b" ", 2)[:2]
                 code = int(status)
-                fields = dict([line.split(b":", 1) for line in text.lower().replace(b" :", b":").split(b"\r\n")[1:]])
+                lines = text.lower().replace(b" :", b":").split(b"\r\n") if text else ()
+                fields = dict([line.split(b":", 1) for line in lines])
             except ValueError:
                 raise Failed("RemoteProtocolError", f"The server does not speak HTTP: {first[:80]!r}.") from None
             if code >= 200:
@@ -353,7 +353,7 @@ class Connection(asyncio.Protocol):
         if not version.startswith(b"HTTP/1."):
             raise Failed("RemoteProtocolError", f"The server does not speak HTTP/1.1: {first[:80]!r}.")
         self._frame(method, version, code, fields)
-        return Head(code, lines, fields, self)
+        return Head(code, text, fields, self)
 
     def _frame(self, method: str, version: bytes, code: int, fields: dict[bytes, bytes]) -> None:
         """Learn how the body ends: `_left` bytes of it, or of the chunk at hand, are still to come."""

@@ -159,23 +159,24 @@ class MessageWriter:
         return parts
 
     def _part(self, message: LLMMessage) -> bytes:
-        items = self._items(message)
-        return _text_bytes(items[0]) if len(items) == 1 else b",".join([_text_bytes(item) for item in items])
-
-    def _items(self, message: LLMMessage) -> list[dict[str, Any]]:
         # By their tags: `isinstance` of a pydantic model is ten times as slow.
+        if message.type == "FunctionExecutionResultMessage":
+            results = [{"role": "tool", "content": r.content, "tool_call_id": r.call_id} for r in message.content]
+            return b",".join([_text_bytes(result) for result in results])
         if message.type == "UserMessage":
-            return self._kept(self._user(message))
-        if message.type == "AssistantMessage":
-            if isinstance(message.content, str):
-                return self._kept({"role": "assistant", "content": message.content})
+            item = self._user(message)
+        elif message.type == "SystemMessage":
+            item = {"role": "system", "content": message.content}
+        elif isinstance(message.content, str):
+            item = {"role": "assistant", "content": message.content}
+        else:
             calls = [_call(call) for call in message.content if isinstance(call, FunctionCall)]
-            return [{"role": "assistant", "tool_calls": calls, "content": message.thought or None}]
-        if message.type == "SystemMessage":
-            return self._kept({"role": "system", "content": message.content})
-        return [
-            {"role": "tool", "content": result.content, "tool_call_id": result.call_id} for result in message.content
-        ]
+            return _text_bytes({"role": "assistant", "tool_calls": calls, "content": message.thought or None})
+        if self._needs_words and isinstance(item["content"], str) and not item["content"].strip():
+            if self.dialect == "claude":
+                return b""
+            item["content"] = item["content"] or " "
+        return _text_bytes(item)
 
     def _user(self, message: UserMessage) -> dict[str, Any]:
         item: dict[str, Any] = {"role": "user"}
@@ -196,15 +197,6 @@ class MessageWriter:
         elif said:
             parts.insert(0, {"type": "text", "text": said})
         return {**item, "content": parts}
-
-    def _kept(self, item: dict[str, Any]) -> list[dict[str, Any]]:
-        content = item["content"]
-        if self._needs_words and isinstance(content, str) and not content.strip():
-            if self.dialect == "claude":
-                return []
-            if not content:
-                return [{**item, "content": " "}]
-        return [item]
 
 
 def _fingerprint(message: LLMMessage) -> Any:
