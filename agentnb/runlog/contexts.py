@@ -18,7 +18,7 @@ from agentnb.runlog.scopes import name_of
 LONG = 1024
 """Characters from which on a text is known by its hash, and may be written as the continuation of another."""
 _HEAD = 64
-_NOTHING: tuple[Sequence[LLMMessage], dict[int, int | None]] = ((), {})
+_NOTHING: tuple[Sequence[LLMMessage], dict[int, int]] = ((), {})
 _KEPT = 32
 
 
@@ -51,7 +51,7 @@ class Contexts:
         self._said: dict[tuple[str | None, str], int] = {}
         self._calls: dict[int, tuple[ToolCallRequestEvent | ToolCallExecutionEvent, int]] = {}
         self._shown: dict[Any, tuple[LLMMessage | None, int]] = {}
-        self._recent: dict[str, tuple[Sequence[LLMMessage], dict[int, int | None]]] = {}
+        self._recent: dict[str, tuple[Sequence[LLMMessage], dict[int, int]]] = {}
         self._edits = edits.count
         self._last: dict[str, _Last] = {}
         self._kept: dict[str, _Last] = {}
@@ -115,21 +115,17 @@ class Contexts:
     def _entries(self, log: RunLog, messages: Sequence[LLMMessage], source: str) -> list[int]:
         if not messages:
             return []
-        if self._scanned < len(log._facts):
+        if log.said_last > self._scanned:
             self._scan(log)
         if self._edits != edits.count:
             self._recent.clear()
             self._edits = edits.count
         # What an agent keeps of a turn is mostly what its model was shown in it, and what that is shown next.
         known = self._recent.get(source, _NOTHING)[1]
-        entries = list(map(known.get, map(id, messages)))
-        if None in entries:
-            asker = name_of(source)
-            for place, entry in enumerate(entries):
-                if entry is None:
-                    entries[place] = self._entry(log, messages[place], asker)
-        self._recent[source] = messages, dict(zip(map(id, messages), entries, strict=False))
-        return entries  # type: ignore[return-value]
+        asker, seqs = name_of(source), map(known.get, map(id, messages))
+        entries = [seq or self._entry(log, message, asker) for seq, message in zip(seqs, messages, strict=True)]
+        self._recent[source] = messages, dict(zip(map(id, messages), entries, strict=True))
+        return entries
 
     def _scan(self, log: RunLog) -> None:
         """Take note of what was said since the last look."""

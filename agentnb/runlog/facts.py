@@ -64,6 +64,11 @@ class Facts:
         until = self._look()
         return self._facts[seq:until]  # type: ignore[return-value]
 
+    @property
+    def said_last(self) -> int:
+        """The number of the last message, or that of a fact behind which none was added."""
+        return self._said[-1] if self._said else self._given
+
     def said_since(self, place: int) -> list[tuple[int, Any]]:
         """Return the messages behind the first `place` facts, each with its fact's number, without a look at others."""
         facts: list[Any] = self._facts

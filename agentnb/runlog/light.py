@@ -32,7 +32,7 @@ from agentnb.runlog.events import (
 
 Values = tuple[Any, ...]
 """A body: its class, then the values of its fields in their order, but for `kind`."""
-Light = tuple[EventId | None, int | datetime, float | None, str, Usage | tuple[Any, ...] | None, Values]
+Light = tuple[EventId | int | None, int | datetime, float | None, str, Usage | tuple[Any, ...] | None, Values]
 """A fact: parent, at as a `stamp`, took, source, usage, body. Its place in the log says its number."""
 
 
@@ -81,7 +81,7 @@ def event_of(run_id: str, seq: int, light: Light) -> Event:
         {
             "id": f"{run_id}:{seq}",
             "seq": seq,
-            "parent": parent,
+            "parent": f"{run_id}:{parent}" if isinstance(parent, int) else parent,
             "at": moment(at),
             "took": took,
             "source": source,

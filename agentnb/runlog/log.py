@@ -17,7 +17,7 @@ from agentnb.runlog import saving
 from agentnb.runlog.events import Body, Event, InputAnswered, Noted, Said, Usage, unchecked
 from agentnb.runlog.facts import Facts
 from agentnb.runlog.folder import find_file, new_file, runs_folder
-from agentnb.runlog.light import Light, Values
+from agentnb.runlog.light import Values
 from agentnb.runlog.questions import Questions
 from agentnb.runlog.questions import in_loop as in_loop
 from agentnb.runlog.questions import void as void
@@ -325,7 +325,9 @@ class RunLog(Facts, Questions):
                 "body": body,
             },
         )
-        self._take_note(seq, event)
+        self._facts.append(event)
+        if self.store is not None:
+            self._hand_over(self.store)
         # By its tag: `isinstance` of a pydantic model takes as long as writing the line.
         if body.kind == "message":
             self._said.append(seq)
@@ -340,7 +342,7 @@ class RunLog(Facts, Questions):
         values: Values,
         *,
         source: str | None = None,
-        parent: EventId | None = None,
+        parent: EventId | int | None = None,
         took: float | None = None,
         usage: Usage | tuple[Any, ...] | None = None,
     ) -> int:
@@ -349,7 +351,7 @@ class RunLog(Facts, Questions):
         Args:
             values: What happened, as a function of `agentnb.runlog.light` gives it.
             source: As of `append`.
-            parent: As of `append`.
+            parent: As of `append`; of a fact of this log, its number will do.
             took: As of `append`.
             usage: What it cost; a `Usage`, or its values.
         """
@@ -358,10 +360,14 @@ class RunLog(Facts, Questions):
             if here is not None and here.log is self:
                 parent = parent or here.parent
                 source = source if source is not None else here.source
-        seq = len(self._facts) + 1
+        facts, store = self._facts, self.store
+        seq = len(facts) + 1
+        fact = (parent, stamp(), took, source or "", usage, values)
+        facts.append(fact)
+        if store is not None and (store.last != seq - 1 or not store.add(seq, fact)):
+            self._hand_over(store)
         if values[0] is Said:
             self._said.append(seq)
-        self._take_note(seq, (parent, stamp(), took, source or "", usage, values))
         if self._watchers:
             self.fan_out(self._events[seq - 1])
         return seq
@@ -370,21 +376,12 @@ class RunLog(Facts, Questions):
         """Return the id of the fact with the number `seq`, one of those that were added here."""
         return EventId(f"{self.id}:{seq}")
 
-    def _take_note(self, seq: int, fact: Event | Light) -> None:
-        self._facts.append(fact)
-        store = self.store
-        if store is not None:
-            if store.last == seq - 1:
-                store.add(seq, fact)
-            else:
-                self._hand_over(store)
-            if store.error is not None:
-                self._check_disk()
-
     def _hand_over(self, store: JsonLinesStore) -> None:
-        """Write what the store was not given, where a Ctrl-C came between a fact and its writing."""
+        """Give the store what it was not given: the last fact, and what a Ctrl-C came before; warn if it is refused."""
         while store.last < len(self._facts):
             store.add(store.last + 1, self._facts[store.last])
+        if store.error is not None:
+            self._check_disk()
 
     def append_threadsafe(self, body: Body, **where: Any) -> None:
         """Add a fact from a thread that is not the event loop's."""

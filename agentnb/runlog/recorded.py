@@ -119,7 +119,7 @@ def _answered(here: Scope, started: int, began: float, model: str, client: Any, 
             fingerprint=getattr(result.usage, "fingerprint", None),
         ),
         source=here.source,
-        parent=here.log.id_of(started),
+        parent=started,
         took=monotonic() - began,
         usage=_usage(here, started, client, result),
     )

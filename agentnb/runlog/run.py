@@ -151,9 +151,9 @@ class _Turn:
         self._number = run.turns
         # Said here: on a runtime with a log of its own, the scope is that log's.
         fact = turn_started(agent=agent, turn=self._number, again=self._again)
-        self._started = run.log.id_of(run.log.add(fact, source=agent, parent=run.started.id))
+        self._started = run.log.add(fact, source=agent, parent=run.started.id)
         self._began = monotonic()
-        self._scope = runlog.scope(run.log, self._started, agent)
+        self._scope = runlog.scope(run.log, run.log.id_of(self._started), agent)
         self._scope.__enter__()
         return self._number
 

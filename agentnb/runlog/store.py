@@ -77,7 +77,7 @@ class JsonLinesStore:
         self._file: int | None = None
         self._process = os.getpid()
         self._size = -1  # not opened yet
-        self._causes: dict[EventId, int] = {}
+        self._causes: dict[EventId | int | None, int] = {}
         self._referred = 0
         """The last fact of whose texts one was kept while it was written by hand."""
         self._before: list[bytes] = []
@@ -119,22 +119,24 @@ class JsonLinesStore:
         """Append one event; never raises for what the disk does."""
         self.add(event.seq, event)
 
-    def add(self, seq: int, fact: Event | Light) -> None:
-        """Append the fact with the number `seq`; never raises for what the disk does."""
+    def add(self, seq: int, fact: Event | Light) -> bool:
+        """Append the fact with the number `seq`; never raises for what the disk does, but tells whether it took it."""
         before = self._size
         try:
-            line = self._encode(seq, fact)
+            line = self._written(seq, fact)
             if self._file is None or self._waiting:
                 self._waiting.append(line)
                 self.last = seq
-                self.flush()
-                return
+                return self.flush()
             try:
                 self._put(line)
             except OSError as error:
                 self._waiting.append(line)
                 self.error = error
-            self.last = seq
+                return False
+            finally:
+                self.last = seq
+            return True
         except BaseException:
             if self._file is not None and not self._waiting:
                 self._settle(self._file, seq, fact, before)
@@ -145,7 +147,7 @@ class JsonLinesStore:
         self._size = os.fstat(file).st_size
         if self._size == before:
             self._take_back(seq)
-            self._waiting.append(self._encode(seq, fact))
+            self._waiting.append(self._written(seq, fact))
         self.last = seq
         self.flush()
 
@@ -220,22 +222,23 @@ class JsonLinesStore:
             raise
         self._size += written
 
-    def _encode(self, seq: int, fact: Event | Light) -> bytes:
-        event: Any = fact
-        if type(fact) is tuple:
-            parent = fact[0]
-            try:
-                caused = 0 if parent is None else self._causes.get(parent) or self._number(parent)
-                line = line_of(seq, caused, fact, self._refer)
-            except Exception:  # a form or a value that is not the usual one: the serializer knows what to do with it
-                if self._referred == seq:
-                    self._take_back(seq)
-                event = event_of(self._own[:-1], seq, fact)
-            else:
-                if self._before:
-                    line = b"\n".join((*self._before, line))
-                    self._before.clear()
-                return line
+    def _written(self, seq: int, fact: Any) -> bytes:
+        if type(fact) is not tuple:
+            return self._encode(fact)
+        parent = fact[0]
+        try:
+            caused = self._causes.get(parent) or self._number(parent)
+            line = line_of(seq, caused, fact, self._refer)
+        except Exception:  # a form or a value that is not the usual one: the serializer knows what to do with it
+            if self._referred == seq:
+                self._take_back(seq)
+            return self._encode(event_of(self._own[:-1], seq, fact))
+        if self._before:
+            line = b"\n".join((*self._before, line))
+            self._before.clear()
+        return line
+
+    def _encode(self, event: Event) -> bytes:
         try:
             return self._lines(event, self._line(event))
         except (RecursionError, TypeError, ValueError):
@@ -245,7 +248,9 @@ class JsonLinesStore:
         self._referred = seq
         return self._keep(text, seq, [*path], self._before) or text
 
-    def _number(self, parent: EventId) -> int:
+    def _number(self, parent: EventId | int | None) -> int:
+        if parent is None or isinstance(parent, int):
+            return parent or 0
         caused = self._cause(parent)
         if not isinstance(caused, int):
             raise Unusual
