@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -17,6 +16,7 @@ from agentnb.core import EventId
 from agentnb.core.clock import moment
 from agentnb.messages.unchecked import unchecked
 from agentnb.runlog.events import (
+    BODIES,
     ContextAdded,
     Event,
     ModelFinished,
@@ -31,7 +31,7 @@ from agentnb.runlog.events import (
 )
 
 Values = tuple[Any, ...]
-"""A body: its class, then the values of its fields in their order, but for `kind`."""
+"""A body: the values of its fields in their order. Its kind is the first, and tells its class."""
 Light = tuple[EventId | int | None, int | datetime, float | None, str, Usage | tuple[Any, ...] | None, Values]
 """A fact: parent, at as a `stamp`, took, source, usage, body. Its place in the log says its number."""
 
@@ -41,16 +41,15 @@ def _values(cls: type[BaseModel]) -> Callable[..., Values]:
 
     A field with a fresh default each time has to be given.
     """
-    fields = {name: field for name, field in cls.model_fields.items() if name != "kind"}
+    fields = cls.model_fields
     defaults = {
         name: field.get_default()
         for name, field in fields.items()
         if not field.is_required() and field.default_factory is None
     }
     taken = ", ".join(f"{name}=defaults[{name!r}]" if name in defaults else name for name in fields)
-    function: Callable[..., Values] = eval(  # as `dataclass` makes its `__init__`: of names of ours
-        f"lambda *, {taken}: (cls, {', '.join(fields)})", {"cls": cls, "defaults": defaults}
-    )
+    # As `dataclass` makes its `__init__`: of names of ours.
+    function: Callable[..., Values] = eval(f"lambda *, {taken}: ({', '.join(fields)})", {"defaults": defaults})
     return function
 
 
@@ -65,17 +64,12 @@ turn_finished = _values(TurnFinished)
 turn_started = _values(TurnStarted)
 
 
-@cache
-def _names(cls: type[BaseModel]) -> tuple[str, tuple[str, ...]]:
-    return cls.model_fields["kind"].default, tuple(cls.model_fields)
-
-
 def event_of(run_id: str, seq: int, light: Light) -> Event:
     """Return a fact as those see it who look."""
     parent, at, took, source, usage, values = light
-    kind, names = _names(values[0])
     if type(usage) is tuple:
         usage = unchecked(Usage, dict(zip(Usage.model_fields, usage, strict=True)))
+    cls = BODIES[values[0]]
     return unchecked(
         Event,
         {
@@ -85,9 +79,7 @@ def event_of(run_id: str, seq: int, light: Light) -> Event:
             "at": moment(at),
             "took": took,
             "source": source,
-            "usage": unchecked(Usage, dict(zip(Usage.model_fields, usage, strict=True)))
-            if type(usage) is tuple
-            else usage,
-            "body": unchecked(values[0], dict(zip(names, (kind, *values[1:]), strict=True))),
+            "usage": usage,
+            "body": unchecked(cls, dict(zip(cls.model_fields, values, strict=True))),
         },
     )

@@ -12,18 +12,7 @@ from pydantic_core import to_json
 from agentnb.core.clock import iso
 from agentnb.messages import CreateResult, FunctionCall, TextMessage, ToolCallExecutionEvent, ToolCallRequestEvent
 from agentnb.runlog import references
-from agentnb.runlog.events import (
-    ContextAdded,
-    ModelFinished,
-    ModelStarted,
-    Said,
-    SpeakerChosen,
-    ToolFinished,
-    ToolStarted,
-    TurnFinished,
-    TurnStarted,
-    Usage,
-)
+from agentnb.runlog.events import Usage
 from agentnb.runlog.light import Light, Values
 from agentnb.runlog.references import LEAST
 
@@ -235,14 +224,14 @@ def _tool_finished(values: Values, seq: int, keep: Keep) -> bytes:
     return line % (_name(tool), to_json(call_id), given, _name(is_error))
 
 
-_BODIES: dict[type, Callable[[Values, int, Keep], bytes]] = {
-    SpeakerChosen: _speaker,
-    TurnStarted: _turn_started,
-    TurnFinished: _turn_finished,
-    Said: _said,
-    ContextAdded: _context,
-    ModelStarted: _model_started,
-    ModelFinished: _model_finished,
-    ToolStarted: _tool_started,
-    ToolFinished: _tool_finished,
+_BODIES: dict[str, Callable[[Values, int, Keep], bytes]] = {
+    "speaker": _speaker,
+    "turn.started": _turn_started,
+    "turn.finished": _turn_finished,
+    "message": _said,
+    "context": _context,
+    "model.started": _model_started,
+    "model.finished": _model_finished,
+    "tool.started": _tool_started,
+    "tool.finished": _tool_finished,
 }

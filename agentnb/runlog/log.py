@@ -14,7 +14,7 @@ from agentnb.core import EventId, new_id, now
 from agentnb.core.clock import stamp
 from agentnb.exceptions import LogUnreadable, UserError
 from agentnb.runlog import saving
-from agentnb.runlog.events import Body, Event, InputAnswered, Noted, Said, Usage, unchecked
+from agentnb.runlog.events import Body, Event, InputAnswered, Noted, Usage, unchecked
 from agentnb.runlog.facts import Facts
 from agentnb.runlog.folder import find_file, new_file, runs_folder
 from agentnb.runlog.light import Values
@@ -366,7 +366,7 @@ class RunLog(Facts, Questions):
         facts.append(fact)
         if store is not None and (store.last != seq - 1 or not store.add(seq, fact)):
             self._hand_over(store)
-        if values[0] is Said:
+        if values[0] == "message":
             self._said.append(seq)
         if self._watchers:
             self.fan_out(self._events[seq - 1])
