@@ -161,8 +161,11 @@ class JsonLinesStore:
         """Try to write what waits; return whether all of it is on disk."""
         try:
             if self._file is None:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                self.acquire()
+                try:
+                    self.acquire()
+                except FileNotFoundError:
+                    self.path.parent.mkdir(parents=True, exist_ok=True)
+                    self.acquire()
             while self._waiting:
                 self._put(self._waiting[0])
                 self._waiting.pop(0)
