@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 from agentnb.core import EventId
 from agentnb.runlog.events import Event
-from agentnb.runlog.light import Light, event_of
+from agentnb.runlog.light import Light
 from agentnb.runlog.questions import void
+from agentnb.runlog.unread import unseen
 
 S = TypeVar("S")
 
@@ -33,6 +34,8 @@ class Facts:
         self._said: list[int] = []
         """The numbers of the messages among the others."""
         self._watchers: dict[object, Callable[[Any], None]] = {}
+        self._followers: list[asyncio.Event] = []
+        """Are told that something is there, and look when they have the time."""
 
     def _look(self) -> int:
         """Make `Event`s of all facts, and return how many there are; another thread may add more meanwhile."""
@@ -40,7 +43,7 @@ class Facts:
         while (place := self._looked_at) < len(facts):
             fact = facts[place]
             if type(fact) is tuple:
-                facts[place] = event_of(self.id, place + 1, fact)
+                facts[place] = unseen(self.id, place + 1, fact)
             self._looked_at = place + 1
         return place
 
@@ -105,6 +108,11 @@ class Facts:
                 self._watchers.pop(key, None)
                 _logger.exception("A watcher of the run %s failed and is called no more.", self.id)
 
+    def tell_followers(self) -> None:
+        """Let those who follow know that something is there."""
+        for arrived in self._followers:
+            arrived.set()
+
     async def follow(self, since: int = 0, *kinds: str) -> AsyncIterator[Event]:
         """Yield the facts after seq `since`, then new ones as they come, until no run goes on in this log.
 
@@ -113,27 +121,30 @@ class Facts:
             kinds: Only these kinds, as in `"message"`; all if none is given.
         """
         arrived = asyncio.Event()
-        stop = self.watch(lambda _: arrived.set())
+        self._followers.append(arrived)
         seen = 0
+        event: Any
         runs: set[EventId] = set()
         finished = False
         try:
-            while not finished:
+            while not finished or seen < len(self._facts):
                 arrived.clear()
-                while seen < len(self._facts):
-                    event = self._events[seen]
-                    seen = event.seq
-                    if event.kind == "run.started" and event.parent is None:
+                for fact in self._facts[seen:]:
+                    seen += 1
+                    # Not kept in the fact's place: who follows mostly lets go of it at once.
+                    event = unseen(self.id, seen, fact) if type(fact) is tuple else fact
+                    kind = event.kind
+                    if kind == "run.started" and event.parent is None:
                         runs.add(event.id)
                         finished = False
-                    elif event.kind == "run.finished" and event.parent in runs:
+                    elif kind == "run.finished" and event.parent in runs:
                         finished = True
-                    if seen > since and (not kinds or event.kind in kinds):
+                    if event.seq > since and (not kinds or kind in kinds):
                         yield event
                 if not finished:
                     await arrived.wait()
         finally:
-            stop()
+            self._followers.remove(arrived)
 
     def fold(self, reducer: Callable[[S, Event], S], start: S) -> S:
         """Reduce the facts in order."""

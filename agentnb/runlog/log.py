@@ -170,6 +170,7 @@ class RunLog(Facts, Questions):
             self._read += len(fresh)
         for event in self._events[known:]:
             self.fan_out(event)
+        self.tell_followers()
         return self._events[known:]
 
     def reopen(self) -> Self:
@@ -335,6 +336,8 @@ class RunLog(Facts, Questions):
             self._wake(body)
         if self._watchers:
             self.fan_out(event)
+        if self._followers:
+            self.tell_followers()
         return event
 
     def add(
@@ -370,6 +373,8 @@ class RunLog(Facts, Questions):
             self._said.append(seq)
         if self._watchers:
             self.fan_out(self._events[seq - 1])
+        if self._followers:
+            self.tell_followers()
         return seq
 
     def id_of(self, seq: int) -> EventId:

@@ -1,4 +1,4 @@
-"""Facts as their lines gave them, checked when somebody looks."""
+"""Facts as their lines gave them, or as light as they were added, made whole when somebody looks."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pydantic_core import from_json
 from agentnb.exceptions import LogUnreadable
 from agentnb.messages.unchecked import set_extra, set_names, set_private, set_values
 from agentnb.runlog.events import BODIES, Event, Usage, read_body
+from agentnb.runlog.light import Light, event_of
 from agentnb.runlog.plain import UNSURE, plain_body, plain_time, plain_usage
 
 
@@ -30,10 +31,10 @@ _NAMES = set(Event.model_fields)
 
 
 class Unread(Event, frozen=True, defer_build=True):
-    """A fact of an opened log.
+    """A fact of an opened log, or one that was just added to a log that somebody follows.
 
-    Making one is a small part of the price of checking it. It becomes an `Event` like any other as soon as its body, or
-    all of it, is asked for.
+    Making one is a small part of the price of making all of it. It becomes an `Event` like any other as soon as its
+    body, or all of it, is asked for.
     """
 
     @property
@@ -95,6 +96,26 @@ def unread(line: bytes, data: dict[str, Any], run_id: str | None, resolver: Reso
     return made
 
 
+def unseen(run_id: str, seq: int, light: Light) -> Event:
+    """Make a fact of what was added to a log."""
+    parent, _, took, source, _, values = light
+    made = _new(Unread)
+    set_values(
+        made,
+        {
+            "id": f"{run_id}:{seq}",
+            "seq": seq,
+            "parent": f"{run_id}:{parent}" if isinstance(parent, int) else parent,
+            "took": took,
+            "source": source,
+            "kind": values[0],
+            "run": run_id,
+            "light": light,
+        },
+    )
+    return made
+
+
 def decoded(line: bytes) -> Any:
     """Return what a line holds.
 
@@ -121,7 +142,7 @@ def check(event: Event) -> None:
         LogUnreadable: If its line is damaged.
     """
     values = own(event)
-    if "body" not in values:
+    if "line" in values:
         _ = read(values), event.at
 
 
@@ -149,17 +170,8 @@ def read(values: dict[str, Any]) -> tuple[Any, Usage | None]:
 def _whole(event: Event) -> Event:
     values = own(event)
     if "body" not in values:
-        body, usage = read(values)
-        whole = {
-            "id": values["id"],
-            "seq": values["seq"],
-            "parent": values["parent"],
-            "at": _at(event),
-            "took": values["took"],
-            "source": values["source"],
-            "usage": usage,
-            "body": body,
-        }
+        light = values.get("light")
+        whole = _read_whole(event, values) if light is None else own(event_of(values["run"], values["seq"], light))
         set_values(event, whole)
         set_names(event, _NAMES)
         set_extra(event, None)
@@ -169,12 +181,28 @@ def _whole(event: Event) -> Event:
     return event
 
 
+def _read_whole(event: Event, values: dict[str, Any]) -> dict[str, Any]:
+    body, usage = read(values)
+    return {
+        "id": values["id"],
+        "seq": values["seq"],
+        "parent": values["parent"],
+        "at": _at(event),
+        "took": values["took"],
+        "source": values["source"],
+        "usage": usage,
+        "body": body,
+    }
+
+
 def _body(event: Event) -> Any:
     return own(_whole(event))["body"]
 
 
 def _at(event: Event) -> Any:
     values = own(event)
+    if "light" in values:
+        values = own(_whole(event))
     at = values["at"]
     if type(at) is str:
         try:
@@ -186,6 +214,8 @@ def _at(event: Event) -> Any:
 
 def _usage(event: Event) -> Any:
     values = own(event)
+    if "light" in values:
+        values = own(_whole(event))
     if "usage" not in values:
         values["usage"] = _checked(values, lambda: _usage_of(decoded(values["line"])))
     return values["usage"]

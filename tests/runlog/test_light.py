@@ -8,7 +8,7 @@ from threading import Thread
 
 from agentnb.core import Clock, set_clock
 from agentnb.messages import TextMessage
-from agentnb.runlog import Event, Noted, RunLog, Said, TurnFinished, TurnStarted, Usage
+from agentnb.runlog import Event, Noted, RunFinished, RunLog, RunStarted, Said, TurnFinished, TurnStarted, Usage
 from agentnb.runlog.light import said, turn_finished, turn_started
 from agentnb.runlog.log import scope
 
@@ -127,3 +127,33 @@ def test_messages_are_found_among_what_was_given_and_what_was_added(tmp_path: Pa
         (6, "it goes"),
     ]
     assert [seq for seq, _ in again.said_since(5)] == [6]
+
+
+async def test_who_follows_sees_what_came_while_the_last_fact_of_a_run_was_looked_at() -> None:
+    log = RunLog()
+    kinds = []
+
+    def run() -> None:
+        started = log.append(RunStarted(runner="team", runner_type="Team"))
+        log.append(RunFinished(outcome="done"), parent=started.id)
+
+    run()
+    async for event in log.follow():
+        kinds.append(event.kind)
+        if len(kinds) == 2:
+            log.add(turn_started(agent="ben", turn=2))
+            run()
+
+    assert kinds == ["run.started", "run.finished", "turn.started", "run.started", "run.finished"]
+
+
+def test_what_it_holds_is_made_when_it_is_asked_for() -> None:
+    for ask in ("at", "usage", "body", "parent", "took", "id", "source"):
+        log = filled(RunLog())
+        whole = filled(RunLog(run_id=log.id))
+        for one, other in zip(log, whole, strict=True):
+            assert type(one).__name__ == ("Event" if one.kind == "note" else "Unread")
+            if ask != "at":
+                assert getattr(one, ask) == getattr(other, ask)
+            assert one.model_copy(update={"at": other.at}) == other
+            assert type(one) is Event
