@@ -31,10 +31,10 @@ _NAMES = set(Event.model_fields)
 
 
 class Unread(Event, frozen=True, defer_build=True):
-    """A fact of an opened log, or one that was just added to a log that somebody follows.
+    """A fact of an opened log.
 
-    Making one is a small part of the price of making all of it. It becomes an `Event` like any other as soon as its
-    body, or all of it, is asked for.
+    Making one is a small part of the price of checking it. It becomes an `Event` like any other as soon as its body, or
+    all of it, is asked for.
     """
 
     @property
@@ -65,6 +65,10 @@ class Unread(Event, frozen=True, defer_build=True):
 
     def __repr_name__(self) -> str:
         return Event.__name__
+
+
+class Unseen(Unread, frozen=True, defer_build=True):
+    """A fact that was just added to a log; it becomes an `Event` likewise, without anything to read."""
 
 
 def unread(line: bytes, data: dict[str, Any], run_id: str | None, resolver: Resolver | None = None) -> Event:
@@ -99,7 +103,7 @@ def unread(line: bytes, data: dict[str, Any], run_id: str | None, resolver: Reso
 def unseen(run_id: str, seq: int, light: Light) -> Event:
     """Make a fact of what was added to a log."""
     parent, _, took, source, _, values = light
-    made = _new(Unread)
+    made = _new(Unseen)
     set_values(
         made,
         {

@@ -152,7 +152,7 @@ def test_what_it_holds_is_made_when_it_is_asked_for() -> None:
         log = filled(RunLog())
         whole = filled(RunLog(run_id=log.id))
         for one, other in zip(log, whole, strict=True):
-            assert type(one).__name__ == ("Event" if one.kind == "note" else "Unread")
+            assert type(one).__name__ == ("Event" if one.kind == "note" else "Unseen")
             if ask != "at":
                 assert getattr(one, ask) == getattr(other, ask)
             assert one.model_copy(update={"at": other.at}) == other
