@@ -64,12 +64,16 @@ turn_finished = _values(TurnFinished)
 turn_started = _values(TurnStarted)
 
 
+_SHAPES = {kind: (cls, tuple(cls.model_fields)) for kind, cls in BODIES.items()}
+_USAGE = tuple(Usage.model_fields)
+
+
 def event_of(run_id: str, seq: int, light: Light) -> Event:
     """Return a fact as those see it who look."""
     parent, at, took, source, usage, values = light
     if type(usage) is tuple:
-        usage = unchecked(Usage, dict(zip(Usage.model_fields, usage, strict=True)))
-    cls = BODIES[values[0]]
+        usage = unchecked(Usage, dict(zip(_USAGE, usage, strict=True)))
+    cls, names = _SHAPES[values[0]]
     return unchecked(
         Event,
         {
@@ -80,6 +84,6 @@ def event_of(run_id: str, seq: int, light: Light) -> Event:
             "took": took,
             "source": source,
             "usage": usage,
-            "body": unchecked(cls, dict(zip(cls.model_fields, values, strict=True))),
+            "body": unchecked(cls, dict(zip(names, values, strict=True))),
         },
     )

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
+from agentnb.core.clock import moment
 from agentnb.exceptions import LogUnreadable
 from agentnb.messages.unchecked import set_extra, set_names, set_private, set_values
 from agentnb.runlog.events import BODIES, Event, Usage, read_body
@@ -102,7 +103,7 @@ def unread(line: bytes, data: dict[str, Any], run_id: str | None, resolver: Reso
 
 def unseen(run_id: str, seq: int, light: Light) -> Event:
     """Make a fact of what was added to a log."""
-    parent, _, took, source, _, values = light
+    parent, at, took, source, _, values = light
     made = _new(Unseen)
     set_values(
         made,
@@ -110,6 +111,7 @@ def unseen(run_id: str, seq: int, light: Light) -> Event:
             "id": f"{run_id}:{seq}",
             "seq": seq,
             "parent": f"{run_id}:{parent}" if isinstance(parent, int) else parent,
+            "at": moment(at),
             "took": took,
             "source": source,
             "kind": values[0],
@@ -205,8 +207,6 @@ def _body(event: Event) -> Any:
 
 def _at(event: Event) -> Any:
     values = own(event)
-    if "light" in values:
-        values = own(_whole(event))
     at = values["at"]
     if type(at) is str:
         try:
