@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 # Jupyter asks root to say so.
 ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD = 1
+# Another environment that is active in the shell is none of the tests: IPython warns of it.
+unexport VIRTUAL_ENV
 
 .PHONY: demo lab test test-slow screenshot perf lint fetch clean
 
