@@ -68,22 +68,29 @@ _SHAPES = {kind: (cls, tuple(cls.model_fields)) for kind, cls in BODIES.items()}
 _USAGE = tuple(Usage.model_fields)
 
 
-def event_of(run_id: str, seq: int, light: Light) -> Event:
-    """Return a fact as those see it who look."""
-    parent, at, took, source, usage, values = light
+def head_of(run_id: str, seq: int, light: Light) -> dict[str, Any]:
+    """Return the fields of an `Event`, but for what happened and what it cost."""
+    parent, at, took, source, _, _ = light
+    return {
+        "id": f"{run_id}:{seq}",
+        "seq": seq,
+        "parent": f"{run_id}:{parent}" if isinstance(parent, int) else parent,
+        "at": moment(at),
+        "took": took,
+        "source": source,
+    }
+
+
+def content_of(light: Light) -> tuple[BaseModel, Usage | None]:
+    """Return what happened and what it cost."""
+    usage: Any = light[4]
     if type(usage) is tuple:
         usage = unchecked(Usage, dict(zip(_USAGE, usage, strict=True)))
-    cls, names = _SHAPES[values[0]]
-    return unchecked(
-        Event,
-        {
-            "id": f"{run_id}:{seq}",
-            "seq": seq,
-            "parent": f"{run_id}:{parent}" if isinstance(parent, int) else parent,
-            "at": moment(at),
-            "took": took,
-            "source": source,
-            "usage": usage,
-            "body": unchecked(cls, dict(zip(names, values, strict=True))),
-        },
-    )
+    cls, names = _SHAPES[light[5][0]]
+    return unchecked(cls, dict(zip(names, light[5], strict=True))), usage
+
+
+def event_of(run_id: str, seq: int, light: Light) -> Event:
+    """Return a fact as those see it who look."""
+    body, usage = content_of(light)
+    return unchecked(Event, {**head_of(run_id, seq, light), "usage": usage, "body": body})

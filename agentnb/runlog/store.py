@@ -133,10 +133,8 @@ class JsonLinesStore:
             except OSError as error:
                 self._waiting.append(line)
                 self.error = error
-                return False
-            finally:
-                self.last = seq
-            return True
+            self.last = seq
+            return self.error is None
         except BaseException:
             if self._file is not None and not self._waiting:
                 self._settle(self._file, seq, fact, before)

@@ -11,11 +11,10 @@ from typing import Any, Protocol
 from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from agentnb.core.clock import moment
 from agentnb.exceptions import LogUnreadable
 from agentnb.messages.unchecked import set_extra, set_names, set_private, set_values
 from agentnb.runlog.events import BODIES, Event, Usage, read_body
-from agentnb.runlog.light import Light, event_of
+from agentnb.runlog.light import Light, content_of, head_of
 from agentnb.runlog.plain import UNSURE, plain_body, plain_time, plain_usage
 
 
@@ -103,22 +102,8 @@ def unread(line: bytes, data: dict[str, Any], run_id: str | None, resolver: Reso
 
 def unseen(run_id: str, seq: int, light: Light) -> Event:
     """Make a fact of what was added to a log."""
-    parent, at, took, source, _, values = light
     made = _new(Unseen)
-    set_values(
-        made,
-        {
-            "id": f"{run_id}:{seq}",
-            "seq": seq,
-            "parent": f"{run_id}:{parent}" if isinstance(parent, int) else parent,
-            "at": moment(at),
-            "took": took,
-            "source": source,
-            "kind": values[0],
-            "run": run_id,
-            "light": light,
-        },
-    )
+    set_values(made, {**head_of(run_id, seq, light), "kind": light[5][0], "light": light})
     return made
 
 
@@ -176,8 +161,17 @@ def read(values: dict[str, Any]) -> tuple[Any, Usage | None]:
 def _whole(event: Event) -> Event:
     values = own(event)
     if "body" not in values:
-        light = values.get("light")
-        whole = _read_whole(event, values) if light is None else own(event_of(values["run"], values["seq"], light))
+        body, usage = content_of(values["light"]) if "light" in values else read(values)
+        whole = {
+            "id": values["id"],
+            "seq": values["seq"],
+            "parent": values["parent"],
+            "at": _at(event),
+            "took": values["took"],
+            "source": values["source"],
+            "usage": usage,
+            "body": body,
+        }
         set_values(event, whole)
         set_names(event, _NAMES)
         set_extra(event, None)
@@ -185,20 +179,6 @@ def _whole(event: Event) -> Event:
         # Another thread may be here too; it writes the same.
         _become(event, "__class__", Event)
     return event
-
-
-def _read_whole(event: Event, values: dict[str, Any]) -> dict[str, Any]:
-    body, usage = read(values)
-    return {
-        "id": values["id"],
-        "seq": values["seq"],
-        "parent": values["parent"],
-        "at": _at(event),
-        "took": values["took"],
-        "source": values["source"],
-        "usage": usage,
-        "body": body,
-    }
 
 
 def _body(event: Event) -> Any:
