@@ -45,8 +45,9 @@ class Clock:
 
 _clock = _own = Clock()
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-_second, _text = 0, b"1970-01-01T00:00:00"
-"""The second that was written last, as it was written."""
+_second = (0, "1970-01-01T00:00:00")
+"""The second that was written last, as a `stamp` and as it was written."""
+_NUMBERS = tuple(f"{number:03}" for number in range(1000))
 
 
 def now() -> datetime:
@@ -54,9 +55,11 @@ def now() -> datetime:
     return _clock.now()
 
 
-def stamp() -> int | datetime:
-    """Return the time as nanoseconds since 1970, at a third of the price of `now`; as `now` does for a fixed clock."""
-    return time.time_ns() if _clock is _own else _clock.now()
+stamp: Callable[[], int | datetime] = time.time_ns
+"""Returns the time as nanoseconds since 1970, at a fifth of the price of `now`; as `now` does for another clock.
+
+Call it as `clock.stamp`, for `set_clock` changes it.
+"""
 
 
 def moment(stamp: int | datetime) -> datetime:
@@ -64,13 +67,23 @@ def moment(stamp: int | datetime) -> datetime:
     return _BEGINNING + timedelta(microseconds=stamp // 1000) if isinstance(stamp, int) else stamp
 
 
-def iso(stamp: int) -> bytes:
-    """Return the time of a `stamp` as JSON has it: ISO 8601, in UTC, with microseconds where there are any."""
-    global _second, _text
-    second, rest = divmod(stamp // 1000, 1_000_000)
-    if second != _second:
-        _second, _text = second, datetime.fromtimestamp(second, UTC).isoformat()[:-6].encode()
-    return b'"%b.%06dZ"' % (_text, rest) if rest else b'"%bZ"' % _text
+def iso(stamp: int) -> str:
+    """Return the time of a `stamp` in ISO 8601, in UTC, with microseconds where there are any."""
+    began, text = _second
+    micros = (stamp - began) // 1000
+    if not 0 < micros < 1_000_000:
+        text, micros = _begin_second(stamp)
+        if not micros:
+            return f"{text}Z"
+    return f"{text}.{_NUMBERS[micros // 1000]}{_NUMBERS[micros % 1000]}Z"
+
+
+def _begin_second(stamp: int) -> tuple[str, int]:
+    global _second
+    second, rest = divmod(stamp, 1_000_000_000)
+    text = datetime.fromtimestamp(second, UTC).isoformat()[:-6]
+    _second = stamp - rest, text
+    return text, rest // 1000
 
 
 def monotonic() -> float:
@@ -86,9 +99,14 @@ def new_id() -> str:
 @contextmanager
 def set_clock(clock: Clock) -> Iterator[Clock]:
     """Use `clock` for the whole process while the block runs."""
-    global _clock
-    before, _clock = _clock, clock
+    before = _clock
+    _use(clock)
     try:
         yield clock
     finally:
-        _clock = before
+        _use(before)
+
+
+def _use(clock: Clock) -> None:
+    global _clock, stamp
+    _clock, stamp = clock, time.time_ns if clock is _own else now

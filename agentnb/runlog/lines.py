@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 from pydantic_core import to_json
@@ -34,70 +33,70 @@ def line_of(seq: int, caused: int, light: Light, keep: Keep) -> bytes:
         keep: Is asked for every text that may be long.
 
     Raises:
-        Unusual: If it is not of the usual form, as are the facts of kinds that are seldom written. What a value of a
-            wrong type raises comes through as it is.
+        Unusual: If it is not of the usual form. What a value of a wrong type raises comes through as it is, and a
+            `KeyError` for kinds that are seldom written.
     """
+    at: Any  # that of a fixed clock is no number, as `iso` finds out
     _, at, took, source, usage, values = light
-    write = _BODIES.get(values[0])
-    if write is None or type(at) is not int:
-        raise Unusual
-    body = write(values, seq, keep)
+    body = _BODIES[values[0]](values, seq, keep)
     if took is None and usage is None and caused:
-        return b'{"seq":%d,"parent":%d,"at":%b,"source":%b,"body":{"kind":%b}}\n' % (
-            seq,
-            caused,
-            iso(at),
-            _name(source),
-            body,
-        )
-    return b'{"seq":%d,%b"at":%b,%b"source":%b,%b"body":{"kind":%b}}\n' % (
-        seq,
-        b'"parent":%d,' % caused if caused else b"",
-        iso(at),
-        b'"took":%b,' % to_json(took) if took is not None and math.isfinite(took) else b"",
-        _name(source),
-        b'"usage":%b,' % _spent(usage) if usage is not None else b"",
-        body,
-    )
+        return (
+            f'{{"seq":{seq},"parent":{caused},"at":"{iso(at)}","source":{_names[source]},"body":{{"kind":{body}}}}}\n'
+        ).encode()
+    parent = f'"parent":{caused},' if caused else ""
+    lasted = f'"took":{to_json(took).decode()},' if took is not None and math.isfinite(took) else ""
+    spent = "" if usage is None else f'"usage":{_spent(usage)},'
+    return (
+        f'{{"seq":{seq},{parent}"at":"{iso(at)}",{lasted}"source":{_names[source]},{spent}"body":{{"kind":{body}}}}}\n'
+    ).encode()
 
 
-_name = lru_cache(maxsize=1024, typed=True)(to_json)
-"""Writes a text that is likely to come again, or a tuple of such."""
+class _Names(dict[Any, str]):
+    """Texts that are likely to come again, and tuples of such, each with its JSON."""
+
+    def __missing__(self, name: Any) -> str:
+        if type(name) is not str and type(name) is not tuple:
+            raise Unusual
+        if len(self) >= 1024:
+            self.clear()
+        written = self[name] = to_json(name).decode()
+        return written
 
 
-def _spent(usage: Usage | tuple[Any, ...]) -> bytes:
+_names = _Names()
+
+
+def _spent(usage: Usage | tuple[Any, ...]) -> str:
     if type(usage) is not tuple:
         raise Unusual
     prompt, completion, cost = usage
-    priced = b',"cost_usd":%b' % to_json(cost) if cost is not None else b""
-    return b'{"prompt_tokens":%d,"completion_tokens":%d%b}' % (prompt, completion, priced)
+    priced = "" if cost is None else f',"cost_usd":{to_json(cost).decode()}'
+    return f'{{"prompt_tokens":{prompt},"completion_tokens":{completion}{priced}}}'
 
 
-def _speaker(values: Values, seq: int, keep: Keep) -> bytes:
+def _speaker(values: Values, seq: int, keep: Keep) -> str:
     _, names, why, rule, candidates, answer, attempts, asked = values
     if why is not None or candidates is not None or answer is not None or attempts is not None or asked is not None:
         raise Unusual
-    return b'"speaker","names":%b%b' % (_name(names), b"" if rule is None else b',"rule":%b' % _name(rule))
+    return f'"speaker","names":{_names[names]}' + ("" if rule is None else f',"rule":{_names[rule]}')
 
 
-def _turn_started(values: Values, seq: int, keep: Keep) -> bytes:
+def _turn_started(values: Values, seq: int, keep: Keep) -> str:
     _, agent, turn, again = values
     if again is not None:
         raise Unusual
-    return b'"turn.started","agent":%b,"turn":%d' % (_name(agent), turn)
+    return f'"turn.started","agent":{_names[agent]},"turn":{turn}'
 
 
-def _turn_finished(values: Values, seq: int, keep: Keep) -> bytes:
+def _turn_finished(values: Values, seq: int, keep: Keep) -> str:
     _, agent, turn, outcome, kept, added = values
     if (kept is None) is not (added is None):
         raise Unusual
-    if kept is None:
-        return b'"turn.finished","agent":%b,"turn":%d,"outcome":%b' % (_name(agent), turn, _name(outcome))
-    line = b'"turn.finished","agent":%b,"turn":%d,"outcome":%b,"keep":%d,"added":%b'
-    return line % (_name(agent), turn, _name(outcome), kept, to_json(added))
+    grown = "" if kept is None else f',"keep":{kept},"added":{to_json(added).decode()}'
+    return f'"turn.finished","agent":{_names[agent]},"turn":{turn},"outcome":{_names[outcome]}{grown}'
 
 
-def _said(values: Values, seq: int, keep: Keep) -> bytes:
+def _said(values: Values, seq: int, keep: Keep) -> str:
     _, message, left_out, heard = values
     cls = type(message)
     fields = message.__dict__
@@ -106,7 +105,7 @@ def _said(values: Values, seq: int, keep: Keep) -> bytes:
         raise Unusual
     content = fields["content"]
     if cls is TextMessage:
-        said = to_json(content if len(content) < LEAST else keep(content, seq, ("message", "content")))
+        said = to_json(content if len(content) < LEAST else keep(content, seq, ("message", "content"))).decode()
     elif cls is ToolCallRequestEvent:
         said = _calls(content, seq, keep, "message")
     elif cls is ToolCallExecutionEvent:
@@ -114,17 +113,15 @@ def _said(values: Values, seq: int, keep: Keep) -> bytes:
     else:
         raise Unusual
     usage = fields["models_usage"]
-    return (b'"message","message":{"id":%b,"source":%b%b,"metadata":{},"created_at":%b,"content":%b,"type":%b}') % (
-        to_json(fields["id"]),
-        _name(fields["source"]),
-        b"" if usage is None else b',"models_usage":%b' % _usage(usage),
-        to_json(fields["created_at"]),
-        said,
-        _name(fields["type"]),
+    used = "" if usage is None else f',"models_usage":{_tokens(usage)}'
+    return (
+        f'"message","message":{{"id":{to_json(fields["id"]).decode()},"source":{_names[fields["source"]]}'
+        f'{used},"metadata":{{}},"created_at":{to_json(fields["created_at"]).decode()},'
+        f'"content":{said},"type":{_names[fields["type"]]}}}'
     )
 
 
-def _calls(calls: list[Any], seq: int, keep: Keep, where: str) -> bytes:
+def _calls(calls: list[Any], seq: int, keep: Keep, where: str) -> str:
     written = []
     for place, call in enumerate(calls):
         if type(call) is not FunctionCall:
@@ -132,57 +129,52 @@ def _calls(calls: list[Any], seq: int, keep: Keep, where: str) -> bytes:
         given = call.arguments
         if len(given) >= LEAST:
             given = keep(given, seq, (where, "content", place, "arguments"))
-        written.append(b'{"id":%b,"arguments":%b,"name":%b}' % (to_json(call.id), to_json(given), _name(call.name)))
-    return b"[%b]" % b",".join(written)
+        written.append(
+            f'{{"id":{to_json(call.id).decode()},"arguments":{to_json(given).decode()},"name":{_names[call.name]}}}'
+        )
+    return f"[{','.join(written)}]"
 
 
-def _results(results: list[Any], seq: int, keep: Keep) -> bytes:
+def _results(results: list[Any], seq: int, keep: Keep) -> str:
     written = []
     for place, result in enumerate(results):
         fields = result.__dict__
         text, is_error = fields["content"], fields["is_error"]
         if len(text) >= LEAST:
             text = keep(text, seq, ("message", "content", place, "content"))
-        failed = b"" if is_error is None else b',"is_error":%b' % to_json(is_error)
-        line = b'{"content":%b,"name":%b,"call_id":%b%b}'
-        written.append(line % (to_json(text), _name(fields["name"]), to_json(fields["call_id"]), failed))
-    return b"[%b]" % b",".join(written)
+        failed = "" if is_error is None else f',"is_error":{to_json(is_error).decode()}'
+        name, call = _names[fields["name"]], to_json(fields["call_id"]).decode()
+        written.append(f'{{"content":{to_json(text).decode()},"name":{name},"call_id":{call}{failed}}}')
+    return f"[{','.join(written)}]"
 
 
-def _usage(usage: Any) -> bytes:
+def _tokens(usage: Any) -> str:
     prompt, completion = usage.prompt_tokens, usage.completion_tokens
     if not type(prompt) is type(completion) is int:
         raise Unusual
-    return b'{"prompt_tokens":%d,"completion_tokens":%d}' % (prompt, completion)
+    return f'{{"prompt_tokens":{prompt},"completion_tokens":{completion}}}'
 
 
-def _context(values: Values, seq: int, keep: Keep) -> bytes:
+def _context(values: Values, seq: int, keep: Keep) -> str:
     _, role, said, message, after, kept = values
     if message is not None or after is not None or kept is not None:
         raise Unusual
-    return b'"context","role":%b,"said":%d' % (_name(role), said)
+    return f'"context","role":{_names[role]},"said":{said}'
 
 
-def _model_started(values: Values, seq: int, keep: Keep) -> bytes:
+def _model_started(values: Values, seq: int, keep: Keep) -> str:
     _, model, base, kept, added, tools, choice, output, options, streaming = values
     if options:
         raise Unusual
+    since = "" if base is None else f'"base":{base},'
     return (
-        b'"model.started","model":%b,%b"keep":%d,"added":%b,"tools":%b,"tool_choice":%b,"output":%b,"options":{},'
-        b'"streaming":%b'
-    ) % (
-        _name(model),
-        b"" if base is None else b'"base":%d,' % base,
-        kept,
-        to_json(added),
-        _name(tools),
-        _name(choice),
-        _name(output),
-        b"true" if streaming else b"false",
+        f'"model.started","model":{_names[model]},{since}"keep":{kept},'
+        f'"added":{to_json(added).decode()},"tools":{_names[tools]},"tool_choice":{_names[choice]},"output":{_names[output]},'
+        f'"options":{{}},"streaming":{"true" if streaming else "false"}'
     )
 
 
-def _model_finished(values: Values, seq: int, keep: Keep) -> bytes:
+def _model_finished(values: Values, seq: int, keep: Keep) -> str:
     _, model, result, error, partial, returned, fingerprint = values
     if type(result) is not CreateResult or error is not None or partial:
         raise Unusual
@@ -193,38 +185,35 @@ def _model_finished(values: Values, seq: int, keep: Keep) -> bytes:
     if type(content) is list:
         said = _calls(content, seq, keep, "result")
     else:
-        said = to_json(content if len(content) < LEAST else keep(content, seq, ("result", "content")))
-    return (
-        b'"model.finished","model":%b,"result":{"finish_reason":%b,"content":%b,"usage":%b,"cached":%b},"partial":""%b%b'
-    ) % (
-        _name(model),
-        _name(fields["finish_reason"]),
-        said,
-        _usage(fields["usage"]),
-        _name(fields["cached"]),
-        b"" if returned is None else b',"returned_model":%b' % _name(returned),
-        b"" if fingerprint is None else b',"fingerprint":%b' % _name(fingerprint),
+        said = to_json(content if len(content) < LEAST else keep(content, seq, ("result", "content"))).decode()
+    line = (
+        f'"model.finished","model":{_names[model]},"result":{{"finish_reason":{_names[fields["finish_reason"]]},'
+        f'"content":{said},"usage":{_tokens(fields["usage"])},"cached":{to_json(fields["cached"]).decode()}}},"partial":""'
     )
+    if returned is None and fingerprint is None:
+        return line
+    served = "" if returned is None else f',"returned_model":{_names[returned]}'
+    return line + served + ("" if fingerprint is None else f',"fingerprint":{_names[fingerprint]}')
 
 
-def _tool_started(values: Values, seq: int, keep: Keep) -> bytes:
+def _tool_started(values: Values, seq: int, keep: Keep) -> str:
     _, tool, call_id, arguments = values
     given = to_json(arguments, exclude_none=True) if arguments else b"{}"
     if call_id is None or references.MARK in given or references.may_refer(given):
         raise Unusual
-    return b'"tool.started","tool":%b,"call_id":%b,"arguments":%b' % (_name(tool), to_json(call_id), given)
+    return f'"tool.started","tool":{_names[tool]},"call_id":{to_json(call_id).decode()},"arguments":{given.decode()}'
 
 
-def _tool_finished(values: Values, seq: int, keep: Keep) -> bytes:
+def _tool_finished(values: Values, seq: int, keep: Keep) -> str:
     _, tool, call_id, result, is_error, parts = values
     if parts is not None or call_id is None:
         raise Unusual
-    given = to_json(result if len(result) < LEAST else keep(result, seq, ("result",)))
-    line = b'"tool.finished","tool":%b,"call_id":%b,"result":%b,"is_error":%b'
-    return line % (_name(tool), to_json(call_id), given, _name(is_error))
+    given = to_json(result if len(result) < LEAST else keep(result, seq, ("result",))).decode()
+    call, failed = to_json(call_id).decode(), to_json(is_error).decode()
+    return f'"tool.finished","tool":{_names[tool]},"call_id":{call},"result":{given},"is_error":{failed}'
 
 
-_BODIES: dict[str, Callable[[Values, int, Keep], bytes]] = {
+_BODIES: dict[str, Callable[[Values, int, Keep], str]] = {
     "speaker": _speaker,
     "turn.started": _turn_started,
     "turn.finished": _turn_finished,

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from weakref import WeakValueDictionary
 
-from agentnb.core import EventId, new_id, now
-from agentnb.core.clock import stamp
+from agentnb.core import EventId, clock, new_id, now
 from agentnb.exceptions import LogUnreadable, UserError
 from agentnb.runlog import saving
 from agentnb.runlog.events import Body, Event, InputAnswered, Noted, Usage, unchecked
@@ -364,9 +363,9 @@ class RunLog(Facts, Questions):
                 parent = parent or here.parent
                 source = source if source is not None else here.source
         facts, store = self._facts, self.store
-        seq = len(facts) + 1
-        fact = (parent, stamp(), took, source or "", usage, values)
+        fact = (parent, clock.stamp(), took, source or "", usage, values)
         facts.append(fact)
+        seq = len(facts)
         if store is not None and (store.last != seq - 1 or not store.add(seq, fact)):
             self._hand_over(store)
         if values[0] == "message":

@@ -77,7 +77,7 @@ class JsonLinesStore:
         self._file: int | None = None
         self._process = os.getpid()
         self._size = -1  # not opened yet
-        self._causes: dict[EventId | int | None, int] = {}
+        self._causes: dict[EventId, int] = {}
         self._referred = 0
         """The last fact of whose texts one was kept while it was written by hand."""
         self._before: list[bytes] = []
@@ -123,8 +123,21 @@ class JsonLinesStore:
         """Append the fact with the number `seq`; never raises for what the disk does, but tells whether it took it."""
         before = self._size
         try:
-            line = self._written(seq, fact)
-            if self._file is None or self._waiting:
+            if type(fact) is tuple:
+                cause: Any = fact[0]
+                try:
+                    caused = cause if type(cause) is int else self._causes.get(cause) or self._number(cause)
+                    line = line_of(seq, caused, fact, self._refer)
+                except Exception:  # not the usual form, or a value of another type: the serializer looks at it
+                    if self._referred == seq:
+                        self._take_back(seq)
+                    line = self._encode(seq, fact)
+                if self._before:
+                    line = b"\n".join((*self._before, line))
+                    self._before.clear()
+            else:
+                line = self._encode(seq, fact)
+            if self._waiting or self._file is None:
                 self._waiting.append(line)
                 self.last = seq
                 return self.flush()
@@ -134,18 +147,18 @@ class JsonLinesStore:
                 self._waiting.append(line)
                 self.error = error
             self.last = seq
-            return self.error is None
         except BaseException:
             if self._file is not None and not self._waiting:
                 self._settle(self._file, seq, fact, before)
             raise
+        return self.error is None
 
     def _settle(self, file: int, seq: int, fact: Event | Light, before: int) -> None:
         """Let the file neither lack a fact nor hold it twice whose writing was interrupted, as by Ctrl-C."""
         self._size = os.fstat(file).st_size
         if self._size == before:
             self._take_back(seq)
-            self._waiting.append(self._written(seq, fact))
+            self._waiting.append(self._encode(seq, fact))
         self.last = seq
         self.flush()
 
@@ -212,34 +225,19 @@ class JsonLinesStore:
             self.flush()
 
     def _put(self, line: bytes) -> None:
-        assert self._file is not None
+        file: Any = self._file
         try:
-            written = os.write(self._file, line)
+            written = os.write(file, line)
             if written < len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
         except OSError:
             # A line cut short would damage the file for its readers: take the piece back, write the whole line later.
-            os.ftruncate(self._file, self._size)
+            os.ftruncate(file, self._size)
             raise
         self._size += written
 
-    def _written(self, seq: int, fact: Any) -> bytes:
-        if type(fact) is not tuple:
-            return self._encode(fact)
-        parent = fact[0]
-        try:
-            caused = self._causes.get(parent) or self._number(parent)
-            line = line_of(seq, caused, fact, self._refer)
-        except Exception:  # a form or a value that is not the usual one: the serializer knows what to do with it
-            if self._referred == seq:
-                self._take_back(seq)
-            return self._encode(event_of(self._own[:-1], seq, fact))
-        if self._before:
-            line = b"\n".join((*self._before, line))
-            self._before.clear()
-        return line
-
-    def _encode(self, event: Event) -> bytes:
+    def _encode(self, seq: int, fact: Event | Light) -> bytes:
+        event: Any = event_of(self._own[:-1], seq, fact) if isinstance(fact, tuple) else fact
         try:
             return self._lines(event, self._line(event))
         except (RecursionError, TypeError, ValueError):
@@ -249,9 +247,9 @@ class JsonLinesStore:
         self._referred = seq
         return self._keep(text, seq, [*path], self._before) or text
 
-    def _number(self, parent: EventId | int | None) -> int:
-        if parent is None or isinstance(parent, int):
-            return parent or 0
+    def _number(self, parent: EventId | None) -> int:
+        if parent is None:
+            return 0
         caused = self._cause(parent)
         if not isinstance(caused, int):
             raise Unusual
