@@ -17,6 +17,7 @@ from agentnb.agents.tool_calls import ToolCalls
 from agentnb.agents.tool_loop import ToolLoop
 from agentnb.base import Handoff, Response, TaskRunner
 from agentnb.core import CancellationToken, Component, ComponentModel
+from agentnb.core.arguments import at_least_one, require_function, require_model_class, require_text
 from agentnb.core.component import as_shown, described
 from agentnb.exceptions import UserError
 from agentnb.memory import Memory
@@ -148,9 +149,13 @@ class AssistantAgent(Listener, BaseChatAgent, Component[AssistantAgentConfig]):
                 f"The agent {name!r} has {'tools' if made or workbench is not None else 'handoffs'}, but "
                 f"{name_of(model_client)} cannot call any. Choose a model that can, or give the agent none."
             )
-        if max_tool_iterations < 1:
-            raise UserError(f"max_tool_iterations is {max_tool_iterations}; it must be at least 1.")
-        if tool_call_summary_formatter is None:
+        at_least_one("max_tool_iterations", max_tool_iterations)
+        if system_message is not None:
+            require_text(f"The system_message of the agent {name!r}", system_message)
+        if tool_call_summary_formatter is not None:
+            what = f"The tool_call_summary_formatter of the agent {name!r}"
+            require_function(what, tool_call_summary_formatter, "a function of a call and its result")
+        else:
             check_fields(
                 tool_call_summary_format, {"tool_name", "arguments", "result", "is_error"}, "tool_call_summary_format"
             )
@@ -168,11 +173,7 @@ class AssistantAgent(Listener, BaseChatAgent, Component[AssistantAgentConfig]):
         self._still = {tool.name for tool in made if not hasattr(tool, "run_json_stream")}
         self._answers: StructuredMessageFactory | None = None
         if output_content_type is not None:
-            if not (isinstance(output_content_type, type) and issubclass(output_content_type, BaseModel)):
-                raise TypeError(
-                    f"The output_content_type of the agent {name!r} is {output_content_type!r:.80}; it must be a class "
-                    "of pydantic's: class Answer(BaseModel): …"
-                )
+            require_model_class(f"The output_content_type of the agent {name!r}", output_content_type)
             self._answers = StructuredMessageFactory(
                 input_model=output_content_type, format_string=output_content_type_format
             )

@@ -13,6 +13,7 @@ from agentnb.base import BrokenOff, ChatAgent, Response, take_turn
 from agentnb.base.agent import warn_of_two
 from agentnb.base.restoring import Told, remind, said_below, taken_up
 from agentnb.core import CancellationToken, EventId
+from agentnb.core.arguments import require_text
 from agentnb.core.cancellation import unless_cancelled
 from agentnb.exceptions import AgentFailed, UserError
 from agentnb.messages import BaseAgentEvent, BaseChatMessage
@@ -46,7 +47,7 @@ class BaseChatAgent(ChatAgent, ABC):
 
     Raises:
         ValueError: If `name` is no Python identifier.
-        TypeError: If it is no text.
+        TypeError: If it or `description` is no text.
     """
 
     def __init__(self, name: str, description: str) -> None:
@@ -57,6 +58,7 @@ class BaseChatAgent(ChatAgent, ABC):
                 f"The agent name {name!r} is no Python identifier: letters, digits and '_' only, no digit first. "
                 f"Try {_identifier(name)!r}."
             )
+        require_text(f"The description of the agent {name!r}", description)
         self._name = name
         self._description = description
 
@@ -75,7 +77,13 @@ class BaseChatAgent(ChatAgent, ABC):
     async def on_messages_stream(
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
     ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
-        response: Any = await self.on_messages(messages, cancellation_token)
+        answering: Any = self.on_messages(messages, cancellation_token)
+        if not hasattr(answering, "__await__"):
+            raise AgentFailed(
+                f"on_messages of the agent {self.name!r} returned {type(answering).__name__} and is no coroutine "
+                "function: write it with `async def`."
+            )
+        response = await answering
         if not isinstance(response, Response):
             raise AgentFailed(
                 f"on_messages of the agent {self.name!r} returned {response!r:.80}; it must return a Response: "

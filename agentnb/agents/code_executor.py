@@ -17,6 +17,7 @@ from agentnb.agents.model import Model
 from agentnb.base import Response
 from agentnb.code_executors.base import CodeExecutor
 from agentnb.core import CancellationToken, ComponentModel
+from agentnb.core.arguments import require_function
 from agentnb.exceptions import UserError
 from agentnb.messages import (
     BaseAgentEvent,
@@ -108,11 +109,9 @@ class CodeExecutorAgent(Listener, BaseChatAgent):
             if isinstance(texts, str):
                 raise TypeError(f"{argument} of the agent {name!r} is the text {texts!r}; give a list: [{texts!r}].")
         _check_retries(name, max_retries_on_error, model_client)
-        if approval_func is not None and not (isinstance(approval_func, str) or callable(approval_func)):
-            raise TypeError(
-                f"The approval_func of the agent {name!r} is {approval_func!r:.80}, which cannot be called; give a "
-                "function such as ask_person or approve_all."
-            )
+        if approval_func is not None and not isinstance(approval_func, str):
+            like = "a function such as ask_person or approve_all"
+            require_function(f"The approval_func of the agent {name!r}", approval_func, like)
         if approval_func is None:
             warnings.warn(
                 f"The agent {name!r} will run code unasked. Pass approval_func to be asked, "

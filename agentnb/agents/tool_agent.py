@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agentnb.core import AgentId, CancellationToken
+from agentnb.core.arguments import at_least_one
 from agentnb.exceptions import (
     InvalidToolArgumentsException,
     ToolException,
     ToolExecutionException,
     ToolNotFoundException,
-    UserError,
 )
 from agentnb.messages import (
     AssistantMessage,
@@ -129,8 +129,7 @@ async def tool_agent_caller_loop(
         ValueError: If `max_rounds` is not positive.
         Exception: Whatever the model client raises, or sending a call beyond a tool's own error.
     """
-    if max_rounds is not None and max_rounds < 1:
-        raise UserError(f"max_rounds is {max_rounds}; it must be at least 1, or None for no bound.")
+    at_least_one("max_rounds", max_rounds, none="no bound")
     generated: list[LLMMessage] = []
 
     async def answer() -> str | list[FunctionCall]:

@@ -15,6 +15,7 @@ from agentnb.agents.base import BaseChatAgent
 from agentnb.agents.import_path import imported, keep_path
 from agentnb.base import Response
 from agentnb.core import CancellationToken, ComponentModel, new_id
+from agentnb.core.arguments import require_function
 from agentnb.core.cancellation import unless_cancelled
 from agentnb.exceptions import HumanUnavailable, RuntimeFault
 from agentnb.messages import BaseAgentEvent, BaseChatMessage, HandoffMessage, TextMessage, UserInputRequestedEvent
@@ -73,11 +74,9 @@ class UserProxyAgent(BaseChatAgent):
         self, name: str, *, description: str = "A human user", input_func: InputFuncType | str | None = None
     ) -> None:
         super().__init__(name, description)
-        if input_func is not None and not (isinstance(input_func, str) or callable(input_func)):
-            raise TypeError(
-                f"The input_func of the agent {name!r} is {input_func!r:.80}, which cannot be called; give a function "
-                "that takes a prompt and returns the answer."
-            )
+        if input_func is not None and not isinstance(input_func, str):
+            like = "a function that takes a prompt and returns the answer"
+            require_function(f"The input_func of the agent {name!r}", input_func, like)
         self._input: Callable[..., Any] | None
         self._input = imported(input_func, "input_func") if isinstance(input_func, str) else input_func
         self._named = keep_path(self, "input_func", input_func, or_drop=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-from agentnb.conditions.base import PlainTermination, Said
+from agentnb.conditions.base import PlainTermination, Said, is_number, positive
 from agentnb.exceptions import UserError
 from agentnb.messages import (
     BaseChatMessage,
@@ -50,12 +50,12 @@ class RepetitionTermination(PlainTermination):
     """
 
     def __init__(self, times: int = 3, similarity: float = 0.9, window: int = 20) -> None:
-        if times < 2:
+        if positive(self, "times", times) < 2:
             raise UserError(f"RepetitionTermination's times is {times}; what is said once repeats nothing: 2 or more.")
-        if window < times:
+        if positive(self, "window", window) < times:
             raise UserError(f"RepetitionTermination's window is {window}; it must hold at least {times} messages.")
-        if not 0 < similarity <= 1:
-            raise UserError(f"RepetitionTermination's similarity is {similarity}; it must be above 0 and up to 1.")
+        if not is_number(similarity) or not 0 < similarity <= 1:
+            raise UserError(f"RepetitionTermination's similarity is {similarity!r}; it must be above 0 and up to 1.")
         self._times = times
         self._similarity = similarity
         self._said: deque[_Saying] = deque(maxlen=window)

@@ -8,6 +8,7 @@ from typing import Any, Self
 from pydantic import BaseModel
 
 from agentnb.core import Component
+from agentnb.core.arguments import require_model_class, require_text
 from agentnb.exceptions import UserError
 from agentnb.messages.chat import StructuredMessage
 
@@ -57,6 +58,7 @@ class StructuredMessageFactory(Component[StructuredMessageConfig]):
         content_model_name: str | None = None,
     ) -> None:
         if input_model is not None:
+            require_model_class("The input_model", input_model)
             self.ContentModel = input_model
         elif json_schema is not None:
             from agentnb.core import schema_to_pydantic_model  # seldom used, and every program imports messages
@@ -98,7 +100,9 @@ def check_fields(template: str, known: set[str], where: str) -> None:
 
     Raises:
         ValueError: If it is malformed, or has other fields.
+        TypeError: If it is no text.
     """
+    require_text(where, template)
     try:
         named = [field for _, field, _, _ in Formatter().parse(template) if field is not None]
     except ValueError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from numbers import Integral
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, Field, ValidationError
@@ -138,17 +137,6 @@ def a_message(message: Any) -> LLMMessage:
         said = message if isinstance(message, str) else "..."
         way_out = f"write UserMessage(content={said!r:.80}, source='user')"
     raise UserError(f"A model context holds messages such as UserMessage, not {message!r:.80}; {way_out}.")
-
-
-def at_least_one(name: str, value: int) -> int:
-    """Return a size as it is.
-
-    Raises:
-        ValueError: If it is no whole number, or not positive.
-    """
-    if not isinstance(value, Integral) or value <= 0:
-        raise UserError(f"{name} is {value!r}; it must be a whole number of at least 1.")
-    return value
 
 
 def require_context(context: Any, whose: str) -> None:

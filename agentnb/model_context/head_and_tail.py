@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from agentnb.core.arguments import at_least_one
 from agentnb.messages import LLMMessage, UserMessage
-from agentnb.model_context.base import ChatCompletionContext, at_least_one
+from agentnb.model_context.base import ChatCompletionContext
 from agentnb.model_context.units import whole
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from agentnb.core.arguments import at_least_one
 from agentnb.messages import LLMMessage
-from agentnb.model_context.base import ChatCompletionContext, at_least_one
+from agentnb.model_context.base import ChatCompletionContext
 from agentnb.model_context.units import units, whole
 from agentnb.models.base import ChatCompletionClient, ToolSchema, require_client
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ValidationError
 
 from agentnb.core import CancellationToken
+from agentnb.core.arguments import at_least_one
 from agentnb.exceptions import (
     ModelError,
     ModelNotConfigured,
@@ -87,8 +88,7 @@ class LocalChatCompletionClient(CountingClient):
         threads: int | None = None,
     ) -> None:
         for name, value in (("n_ctx", n_ctx), ("max_tokens", max_tokens), ("threads", threads or 1)):
-            if value < 1:
-                raise UserError(f"{name} is {value}; it must be at least 1.")
+            at_least_one(name, value)
         self._path = None if path is None else Path(path).expanduser()
         self._n_ctx = n_ctx
         self._defaults = {"temperature": temperature, "seed": seed, "max_tokens": max_tokens}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 from agentnb.base import Task, TaskResult
 from agentnb.core import CancellationToken
+from agentnb.core.arguments import at_least_one
 from agentnb.core.cancellation import unless_cancelled
-from agentnb.exceptions import RuntimeFault, UserError
+from agentnb.exceptions import RuntimeFault
 from agentnb.messages import BaseChatMessage, TextMessage
 from agentnb.runlog import Run, RunLog, Said, SpeakerChosen, current
 from agentnb.runlog.given import Given
@@ -52,8 +52,7 @@ def rollback(turns: int = 1, *, attempts: int = 3, tells: bool = True) -> Rollba
         ValueError: If a number is not positive.
     """
     for name, value in (("turns", turns), ("attempts", attempts)):
-        if not isinstance(value, Integral) or value < 1:
-            raise UserError(f"{name} of rollback() is {value!r}; it must be a whole number of at least 1.")
+        at_least_one(f"{name} of rollback()", value)
     return Rollback(turns, attempts, tells)
 
 

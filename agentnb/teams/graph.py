@@ -351,6 +351,8 @@ class GraphFlow(BaseGroupChat):
     ) -> None:
         if isinstance(graph, DiGraphBuilder):
             raise TypeError("The graph is a DiGraphBuilder; call its build(): GraphFlow(…, builder.build()).")
+        if not isinstance(graph, DiGraph | dict):
+            raise TypeError(f"The graph is {graph!r:.80}; give a DiGraph: GraphFlow(…, builder.build()).")
         self._graph = DiGraph.model_validate(graph)
         super().__init__(
             participants,

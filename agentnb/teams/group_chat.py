@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Never, overload
 from agentnb.base import ChatAgent, Task, TaskResult, TaskRunner, Team, TerminationCondition, models_of
 from agentnb.base.restoring import Told
 from agentnb.core import AgentId, CancellationToken, new_id, well_formed
+from agentnb.core.arguments import at_least_one
 from agentnb.exceptions import AgentFailed, RuntimeFault, UserError
 from agentnb.messages import BaseChatMessage, MessageFactory, SelectorEvent, StructuredMessage
 from agentnb.runlog import Participant, Run
@@ -81,8 +82,7 @@ class BaseGroupChat(Team):
             raise UserError(f"Two participants are named {', '.join(map(repr, twice))}; names must differ.")
         if self.manager_name in names:
             raise UserError(f"No participant may be named {self.manager_name!r}: that is who chooses the speakers.")
-        if max_turns is not None and max_turns < 1:
-            raise UserError(f"max_turns is {max_turns}; it must be at least 1, or None for no limit.")
+        at_least_one("max_turns", max_turns, none="no limit")
         self._name = well_formed(name or type(self).__name__)
         self._description = description or f"A team of {', '.join(names)}."
         self._policy = policy

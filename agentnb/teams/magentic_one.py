@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 from pydantic import BaseModel
 
 from agentnb.base import ChatAgent, TerminationCondition, models_of
+from agentnb.core.arguments import at_least_one, require_text
 from agentnb.exceptions import ModelRequestRefused, ModelResponseInvalid, UserError
 from agentnb.messages import (
     AssistantMessage,
@@ -309,12 +310,9 @@ class MagenticOneGroupChat(BaseGroupChat):
         emit_team_events: bool = False,
     ) -> None:
         require_client(model_client, type(self).__name__)
-        if not isinstance(final_answer_prompt, str):
-            raise TypeError(
-                f"The final_answer_prompt of {type(self).__name__} is {final_answer_prompt!r:.80}; it must be a text."
-            )
-        if max_stalls < 1:
-            raise UserError(f"max_stalls is {max_stalls}; it must be at least 1.")
+        require_text(f"The final_answer_prompt of {type(self).__name__}", final_answer_prompt)
+        at_least_one("max_stalls", max_stalls)
+        at_least_one("max_turns", max_turns, none="no limit")
         orchestrator = Orchestrator(
             model_client, max_turns=max_turns, max_stalls=max_stalls, final_answer_prompt=final_answer_prompt
         )

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from agentnb.base import Team
 from agentnb.core import CancellationToken
+from agentnb.core.arguments import require_text
 from agentnb.core.cancellation import unless_cancelled
 from agentnb.core.json_text import extract_json_from_str
 from agentnb.exceptions import ModelResponseInvalid, UserError
@@ -150,8 +151,7 @@ class MissionKeeper(TeamAround):
     ) -> None:
         if not isinstance(team, Team):
             raise TypeError(f"MissionKeeper keeps a team, not {type(team).__name__}; put an agent into a team of one.")
-        if not isinstance(charter, str):
-            raise TypeError(f"The charter is {charter!r:.80}; it must be a text.")
+        require_text("The charter", charter)
         if not charter.strip():
             raise UserError("The charter is empty; say what the team is for and what it must not do.")
         if on_violation not in ("refuse", "stop", "note"):

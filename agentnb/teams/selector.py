@@ -9,6 +9,7 @@ from typing import Any
 
 from agentnb.base import ChatAgent, Team, TerminationCondition, models_of
 from agentnb.core import new_id
+from agentnb.core.arguments import at_least_one, require_function
 from agentnb.exceptions import ModelRequestRefused, ModelResponseInvalid, UserError
 from agentnb.messages import (
     AssistantMessage,
@@ -66,11 +67,9 @@ class Selector:
         streams: bool,
         shows: bool,
     ) -> None:
-        if attempts < 1:
-            raise UserError(f"max_selector_attempts is {attempts}; it must be at least 1.")
         self._client = client
         self._prompt = checked_prompt(prompt)
-        self._attempts = attempts
+        self._attempts: int = at_least_one("max_selector_attempts", attempts)
         self._context = context
         self._streams = streams
         self._shows = streams and shows
@@ -326,10 +325,9 @@ class SelectorGroupChat(BaseGroupChat):
         require_client(model_client, type(self).__name__)
         require_context(model_context, type(self).__name__)
         for argument, function in (("selector_func", selector_func), ("candidate_func", candidate_func)):
-            if function is not None and not callable(function):
-                raise TypeError(
-                    f"The {argument} of {type(self).__name__} is {function!r:.80}, which cannot be called; give a "
-                    "function of the messages so far."
+            if function is not None:
+                require_function(
+                    f"The {argument} of {type(self).__name__}", function, "a function of the messages so far"
                 )
         selector = Selector(
             model_client,

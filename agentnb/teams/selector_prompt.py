@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
+from agentnb.core.arguments import require_text
 from agentnb.exceptions import UserError
 from agentnb.messages import FunctionCall, Image, LLMMessage
 
@@ -29,7 +30,9 @@ def checked_prompt(template: str) -> str:
 
     Raises:
         ValueError: If it cannot be filled in.
+        TypeError: If it is no text.
     """
+    require_text("The selector_prompt", template)
     try:
         template.format(roles="", participants="", history="")
     except (KeyError, IndexError, ValueError, AttributeError) as error:

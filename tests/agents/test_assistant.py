@@ -607,6 +607,10 @@ def test_tools_that_do_not_go_together_are_refused(options: Any, says: str) -> N
         ({"handoffs": "ben"}, r"The handoffs of the agent 'ana' are 'ben'; .* handoffs=\['ben'\]"),
         ({"handoffs": Handoff(target="ben")}, "The handoffs of the agent 'ana' are Handoff.*; give a list of names"),
         ({"model_context": "x"}, "The model_context of the agent 'ana' is 'x'; give one such as Buffered"),
+        ({"system_message": 3}, "The system_message of the agent 'ana' is 3; it must be a text"),
+        ({"description": 3}, "The description of the agent 'ana' is 3; it must be a text"),
+        ({"tool_call_summary_format": 3}, "tool_call_summary_format is 3; it must be a text"),
+        ({"tool_call_summary_formatter": 3}, "The tool_call_summary_formatter of the agent 'ana' is 3, which cannot"),
         ({"output_content_type": int}, "The output_content_type of the agent 'ana' is <class 'int'>; it must be a cl"),
     ],
 )

@@ -104,6 +104,15 @@ def test_an_identifier_of_any_alphabet_is_a_name() -> None:
     assert Echo("größe").name == "größe"
 
 
+async def test_an_answer_that_is_not_awaited_is_named() -> None:
+    class Hasty(Echo):
+        def on_messages(self, messages: Any, cancellation_token: Any) -> Any:
+            return Response(chat_message=TextMessage(content="x", source=self.name))
+
+    with pytest.raises(AgentFailed, match="on_messages of the agent 'echo' returned Response and is no cor"):
+        await Hasty().run(task="hi")
+
+
 async def test_inner_messages_of_a_response_come_before_it() -> None:
     assert names(await turn(Echo(), "hi")) == ["ThoughtEvent", "Response(TextMessage)"]
 

@@ -196,6 +196,8 @@ async def test_only_the_last_messages_are_looked_at() -> None:
     ("options", "problem"),
     [
         ({"times": 1}, "times is 1"),
+        ({"times": "3"}, "times is '3'; it must be a number"),
+        ({"similarity": "much"}, "similarity is 'much'"),
         ({"window": 2}, "window is 2; it must hold at least 3"),
         ({"similarity": 0.0}, r"similarity is 0\.0"),
         ({"similarity": 1.1}, r"similarity is 1\.1"),

@@ -528,6 +528,11 @@ def test_an_invalid_graph_is_refused_when_the_team_is_made() -> None:
         flow(made(("a", "b"), ("b", "a")))
 
 
+def test_what_is_no_graph_is_refused_by_name() -> None:
+    with pytest.raises(TypeError, match="The graph is None; give a DiGraph"):
+        GraphFlow([Speaker("a")], None)  # type: ignore[arg-type]
+
+
 async def test_a_team_is_written_and_made_again() -> None:
     agents = [AssistantAgent(name, ScriptedChatCompletionClient([f"{name} goes left"])) for name in "abcd"]
     condition = MaxMessageTermination(9)

@@ -181,6 +181,11 @@ def test_a_prompt_that_cannot_be_filled_in_is_refused_at_once(prompt: str) -> No
         crew(model("ana"), selector_prompt=prompt)
 
 
+def test_a_prompt_that_is_no_text_is_refused() -> None:
+    with pytest.raises(TypeError, match="The selector_prompt is 3; it must be a text"):
+        crew(model("ana"), selector_prompt=3)
+
+
 async def test_a_prompt_may_hold_braces_written_twice_and_leave_parts_out() -> None:
     client = model("ana")
 
@@ -317,7 +322,7 @@ async def test_after_the_attempts_only_a_candidate_speaks() -> None:
 
 @pytest.mark.parametrize("attempts", [0, -1])
 def test_the_number_of_attempts_must_be_positive(attempts: int) -> None:
-    with pytest.raises(ValueError, match=f"max_selector_attempts is {attempts}; it must be at least 1"):
+    with pytest.raises(ValueError, match=f"max_selector_attempts is {attempts}; it must be a whole number"):
         crew(model("ana"), max_selector_attempts=attempts)
 
 
