@@ -11,6 +11,7 @@ from pydantic_core import from_json
 
 from agentnb.messages import CreateResult
 from agentnb.runlog.events import BODIES, Event, Usage
+from agentnb.runlog.light import fields_of as fields_of_light
 from agentnb.runlog.plain import UNSURE, Field, Types, fields_of
 from agentnb.runlog.unread import Unread, own, read
 
@@ -22,12 +23,15 @@ def glance(event: Event) -> tuple[Any, Any]:
     """Return a fact's body and its usage, or what has their fields.
 
     It is for whoever reads a few fields of the many facts of a long log. Those of a fact that was opened and that
-    nobody has looked at are made of its line as they are asked for, anew each time, and the fact stays as it is.
+    nobody has looked at are made of its line as they are asked for, anew each time, and the fact stays as it is; so
+    does one that was just added.
 
     Raises:
         LogUnreadable: If its line is damaged; where only a field is, by whoever asks for that field.
     """
     values = own(event)
+    if "light" in values:
+        return fields_of_light(values["light"])
     if type(event) is not Unread or "body" in values:
         return event.body, event.usage
     fields = _bodies().get(values["kind"])
@@ -46,12 +50,12 @@ def glance(event: Event) -> tuple[Any, Any]:
 
 def body_of(event: Event) -> Any:
     """Return a fact's body, or what has its fields: see `glance`."""
-    return glance(event)[0] if type(event) is Unread else event.body
+    return event.body if type(event) is Event else glance(event)[0]
 
 
 def usage_of(event: Event) -> Any:
     """Return what a fact cost, or what has the fields of that: see `glance`; None where nothing is said of it."""
-    return glance(event)[1] if type(event) is Unread else event.usage
+    return event.usage if type(event) is Event else glance(event)[1]
 
 
 class _Fields:

@@ -39,8 +39,8 @@ class Heads:
         return self._column("took")
 
     @cached_property
-    def times(self) -> list[datetime | str]:
-        """Where nobody had asked a fact for it, the text that its line has."""
+    def times(self) -> list[datetime | str | int]:
+        """Where nobody had asked a fact for it, the text that its line has, or the `stamp` it was added with."""
         return self._column("at")
 
     @cached_property

@@ -6,8 +6,10 @@ A turn leaves six facts, and few are looked at while the run goes on. A tuple of
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -69,13 +71,13 @@ _USAGE = tuple(Usage.model_fields)
 
 
 def head_of(run_id: str, seq: int, light: Light) -> dict[str, Any]:
-    """Return the fields of an `Event`, but for what happened and what it cost."""
+    """Return the fields of an `Event`, but for what happened and what it cost; `at` is a `stamp` still."""
     parent, at, took, source, _, _ = light
     return {
         "id": f"{run_id}:{seq}",
         "seq": seq,
-        "parent": f"{run_id}:{parent}" if isinstance(parent, int) else parent,
-        "at": moment(at),
+        "parent": f"{run_id}:{parent}" if type(parent) is int else parent,
+        "at": at,
         "took": took,
         "source": source,
     }
@@ -90,7 +92,21 @@ def content_of(light: Light) -> tuple[BaseModel, Usage | None]:
     return unchecked(cls, dict(zip(names, light[5], strict=True))), usage
 
 
+@cache
+def _named(name: str, fields: tuple[str, ...]) -> Any:
+    return namedtuple(name, fields)
+
+
+def fields_of(light: Light) -> tuple[Any, Any]:
+    """Return what has the fields of what happened and of what it cost, at a fraction of the price of these."""
+    usage = light[4]
+    cls, names = _SHAPES[light[5][0]]
+    spent = _named("Usage", _USAGE)._make(usage) if type(usage) is tuple else usage
+    return _named(cls.__name__, names)._make(light[5]), spent
+
+
 def event_of(run_id: str, seq: int, light: Light) -> Event:
     """Return a fact as those see it who look."""
     body, usage = content_of(light)
-    return unchecked(Event, {**head_of(run_id, seq, light), "usage": usage, "body": body})
+    head = head_of(run_id, seq, light)
+    return unchecked(Event, {**head, "at": moment(light[1]), "usage": usage, "body": body})

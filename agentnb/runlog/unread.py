@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
+from agentnb.core.clock import moment
 from agentnb.exceptions import LogUnreadable
 from agentnb.messages.unchecked import set_extra, set_names, set_private, set_values
 from agentnb.runlog.events import BODIES, Event, Usage, read_body
@@ -103,7 +104,10 @@ def unread(line: bytes, data: dict[str, Any], run_id: str | None, resolver: Reso
 def unseen(run_id: str, seq: int, light: Light) -> Event:
     """Make a fact of what was added to a log."""
     made = _new(Unseen)
-    set_values(made, {**head_of(run_id, seq, light), "kind": light[5][0], "light": light})
+    values = head_of(run_id, seq, light)
+    values["kind"] = light[5][0]
+    values["light"] = light
+    set_values(made, values)
     return made
 
 
@@ -188,7 +192,9 @@ def _body(event: Event) -> Any:
 def _at(event: Event) -> Any:
     values = own(event)
     at = values["at"]
-    if type(at) is str:
+    if type(at) is int:
+        at = values["at"] = moment(at)
+    elif type(at) is str:
         try:
             at = values["at"] = plain_time(at)
         except ValueError:

@@ -192,7 +192,7 @@ def stamps(events: Sequence[Event], scan: Scan) -> list[int]:
     with suppress(ValueError):  # one is no time: the fact itself says so
         if are_plain_times(times):
             return np.array([at[:-1] for at in times], dtype="datetime64[us]").view("int64").tolist()  # type: ignore[no-any-return]
-    return [_since(event.at) for event in events]
+    return [at // 1000 if type(at) is int else _since(event.at) for event, at in zip(events, times, strict=True)]
 
 
 def _integer(_: Column, values: Any) -> Any:

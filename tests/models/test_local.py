@@ -245,7 +245,7 @@ class TestEngine:
         with pytest.raises(asyncio.CancelledError):
             await anext(stream)
 
-        assert perf_counter() - began < 0.5
+        assert perf_counter() - began < 5  # the story takes minutes
         assert (await client.create(user("Hi"), extra_create_args={"max_tokens": 2})).content
 
     async def test_leaving_a_stream_ends_the_answer(self, client: LocalChatCompletionClient) -> None:

@@ -15,4 +15,4 @@ def test_the_quick_form_prints_a_row_for_every_table_and_for_opened_logs(capsys:
     printed = capsys.readouterr().out
     for kind in FRAMES:
         assert f"| {kind} of " in printed
-    assert printed.count("opened from its file") == len(OPENED)
+    assert printed.count("opened from its file") == printed.count("just made") == len(OPENED)

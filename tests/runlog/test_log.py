@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import sys
 import threading
@@ -501,6 +502,7 @@ def test_a_ctrl_c_at_any_call_within_an_append_leaves_a_file_that_holds_the_fact
                 sys.setprofile(None)
                 raise KeyboardInterrupt
 
+        gc.disable()  # what it would call is not of the append
         try:
             sys.setprofile(tick)
             log.append(Noted(text=text))
@@ -508,6 +510,7 @@ def test_a_ctrl_c_at_any_call_within_an_append_leaves_a_file_that_holds_the_fact
             return True
         finally:
             sys.setprofile(None)
+            gc.enable()
         return False
 
     places, call = [], 1
