@@ -74,10 +74,13 @@ def copied(value: Any) -> Any:
 def apart(value: Any) -> Any:
     """Return JSON data in dicts and lists of its own; messages that were saved here are apart as they are."""
     if type(value) is dict:
-        return {key: apart(one) for key, one in value.items()}
+        return {key: apart(one) if type(one) in _NESTING else one for key, one in value.items()}
     if type(value) is list:
-        return [apart(one) for one in value]
+        return [apart(one) if type(one) in _NESTING else one for one in value]
     return value
+
+
+_NESTING = (dict, list)
 
 
 def as_given(saved: Sequence[Any]) -> Iterator[Any]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from functools import cache
 from types import NoneType
 from typing import Any
 
-from pydantic_core import SchemaSerializer, core_schema
+from pydantic_core import to_jsonable_python
 
 from agentnb.core import well_formed
 from agentnb.messages.chat import BaseAgentEvent, BaseChatMessage, BaseMessage, TextMessage
@@ -107,7 +106,7 @@ def write_said(messages: Sequence[BaseMessage]) -> list[Form]:
     """Return what each message dumps; the data must not be changed."""
     forms = [message.__dict__.copy() if type(message) is TextMessage else dict(message.dump()) for message in messages]
     texts = [form for form, message in zip(forms, messages, strict=True) if type(message) is TextMessage]
-    times = _times().to_python([form["created_at"] for form in texts], mode="json")
+    times = to_jsonable_python([form["created_at"] for form in texts])
     for form, at in zip(texts, times, strict=True):
         form["created_at"] = at
         form["metadata"] = form["metadata"].copy() if form["metadata"] else _NOTHING
@@ -120,11 +119,6 @@ def write_said(messages: Sequence[BaseMessage]) -> list[Form]:
 
 _NOTHING: dict[str, str] = {}
 """Every empty metadata of a form."""
-
-
-@cache
-def _times() -> SchemaSerializer:
-    return SchemaSerializer(core_schema.list_schema(core_schema.datetime_schema()))
 
 
 Said = BaseAgentEvent | BaseChatMessage
@@ -146,9 +140,10 @@ def load_said(saved: Iterable[Any], read: Callable[[Any, int], Said]) -> Loaded[
             try:
                 id, source, content, at = form["id"], form["source"], form["content"], form["created_at"]
                 usage, metadata = form["models_usage"], form["metadata"]
-                prompt, completion = (
-                    (None, None) if usage is None else (usage["prompt_tokens"], usage["completion_tokens"])
-                )
+                if usage is None:
+                    prompt = completion = None
+                else:
+                    prompt, completion = usage["prompt_tokens"], usage["completion_tokens"]
                 if (
                     form["type"] == "TextMessage"
                     and type(id) is type(source) is type(content) is str
@@ -180,17 +175,18 @@ def load_said(saved: Iterable[Any], read: Callable[[Any, int], Said]) -> Loaded[
 def _as_dumped(times: list[Any]) -> bool:
     """Tell whether each time is one just as it is dumped; `fromisoformat` reads more, such as weeks."""
     try:
-        shapes = {*"\n".join(times).translate(_DIGITS).split("\n")}
+        shapes = "\n".join([*times, ""]).translate(_DIGITS)
         deque(map(datetime.fromisoformat, times), maxlen=0)
     except (TypeError, ValueError):
         return False
-    return not times or shapes <= _DUMPED
+    # None of these is the end of another, so that there is nothing else where together they are as long as it all.
+    return sum([len(shape) * shapes.count(shape) for shape in _DUMPED]) == len(shapes)
 
 
 _SOME_TIME = "1970-01-01T00:00:00Z"
 _SOME_TEXT = ("", "", None, None, _NOTHING, _SOME_TIME, "")
 _DIGITS = str.maketrans("123456789", "000000000")
-_DUMPED = {"0000-00-00T00:00:00Z", "0000-00-00T00:00:00.000000Z"}
+_DUMPED = ("0000-00-00T00:00:00Z\n", "0000-00-00T00:00:00.000000Z\n")
 
 
 def _made_said(*columns: list[Any]) -> list[Said]:

@@ -18,7 +18,7 @@ from agentnb.teams.base import Item, RememberingPolicy, SpeakerPolicy
 from agentnb.teams.conversation import Conversation
 from agentnb.teams.resume import BrokenRun, Restoring
 from agentnb.teams.seat import Seat
-from agentnb.teams.state import VERSION, container_state, taken_apart, taken_over
+from agentnb.teams.state import VERSION, container_state, take_over, taken_apart
 from agentnb.teams.thread import Thread
 
 # Conditions of runs that go on, by identity, with the name of their team.
@@ -418,9 +418,11 @@ class BaseGroupChat(Team):
             "last_speakers": list(self._last_speakers),
         }
 
-    async def _load_policy_state(self, state: Mapping[str, Any]) -> None:
+    async def _load_policy_state(self, state: Mapping[str, Any], turns: int) -> int:
+        turns = self._turns_of(state, turns)
         if isinstance(self._policy, RememberingPolicy):
             await self._policy.load_state(state)
+        return turns
 
     def _turns_of(self, state: Mapping[str, Any], turns: int) -> int:
         """Return the count of rounds a saved state stands for; `turns` is 0 where it was saved by AutoGen."""
@@ -434,9 +436,7 @@ class BaseGroupChat(Team):
         """
         self._not_running("load a state")
         parts = taken_apart(state, self._names, self.manager_name, self._factory)
-        async with taken_over(self._seats, parts, self._condition):
-            turns = self._turns_of(parts.manager, parts.turns)
-            await self._load_policy_state(parts.manager)
+        turns = await take_over(self._seats, parts, self._condition, self._load_policy_state)
         self._thread.load(parts.said, parts.unheard)
         self._last_run = self._restored = self._broken = None
         self._turns, self._last_speakers = turns, parts.last_speakers

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
@@ -90,46 +89,62 @@ def _short(value: Any) -> str:
     return f"{value!r:.60}"
 
 
-@asynccontextmanager
-async def taken_over(
-    seats: Mapping[str, Seat], state: TeamState, condition: TerminationCondition | None
-) -> AsyncIterator[None]:
-    """Load the states of the participants and of the condition; put all back if one of them, or the block, fails.
+async def take_over(
+    seats: Mapping[str, Seat],
+    state: TeamState,
+    condition: TerminationCondition | None,
+    load_policy: Callable[[Mapping[str, Any], int], Awaitable[int]],
+) -> int:
+    """Load the states of the condition, the participants and the policy; put all back if one of them fails.
+
+    Args:
+        seats: The participants.
+        state: The saved state.
+        condition: What ends a run.
+        load_policy: Loads the state of who chooses the speakers, given the rounds that the state tells, and returns
+            the rounds there were; comes last, so that there is nothing to put back.
+
+    Returns:
+        What `load_policy` returned.
 
     Raises:
         ValueError: If one cannot be read; the message says whose.
     """
     counted = None if condition is None or state.condition is None else condition.save_state()
     begun: list[tuple[Seat, dict[str, Any]]] = []
+    whose = ""
     try:
         if condition is not None and state.condition is not None:
-            with _reading("the termination condition"):
-                condition._check_state(state.condition)
-                condition.load_state(state.condition)
+            whose = "the termination condition"
+            condition._check_state(state.condition)
+            condition.load_state(state.condition)
         for name, seat in seats.items():
+            whose = ""  # what fails in saving is not the state's fault
             begun.append((seat, await seat.save_state()))
-            with _reading(repr(name)):
-                await seat.load_state(state.agents[name])
-        with _reading("who chooses the speakers"):
-            yield
+            whose = repr(name)
+            await seat.load_state(state.agents[name])
+        whose = "who chooses the speakers"
+        return await load_policy(state.manager, state.turns)
     except BaseException as error:
+        told = _unreadable(whose, error) if whose else error
         if condition is not None and counted is not None:
             condition.load_state(counted)
         for seat, before in reversed(begun):
             try:
                 await seat.load_state(before)
             except Exception as failed:
-                error.add_note(f"{seat.agent.name!r} could not be put back: {type(failed).__name__}: {failed}")
-        raise
+                told.add_note(f"{seat.agent.name!r} could not be put back: {type(failed).__name__}: {failed}")
+        if told is error:
+            raise
+        raise told from error
 
 
-@contextmanager
-def _reading(whose: str) -> Iterator[None]:
-    try:
-        yield
-    except UserError:
-        raise
-    except ValidationError as error:
-        raise UserError(f"The state of {whose} cannot be read: {problem_of(error)}") from error
-    except (LookupError, TypeError, AttributeError, ValueError) as error:
-        raise UserError(f"The state of {whose} cannot be read: {type(error).__name__}: {error}") from error
+def _unreadable(whose: str, error: BaseException) -> BaseException:
+    """Return what to raise where a state could not be read: anything but what is wrong with its data stays as it is."""
+    if isinstance(error, UserError):
+        return error
+    if isinstance(error, ValidationError):
+        return UserError(f"The state of {whose} cannot be read: {problem_of(error)}")
+    if isinstance(error, LookupError | TypeError | AttributeError | ValueError):
+        return UserError(f"The state of {whose} cannot be read: {type(error).__name__}: {error}")
+    return error
