@@ -77,19 +77,11 @@ _THOUGHTS = (NoneType, str)
 def _made_messages(contents: list[str], sources: list[str], thoughts: list[Any]) -> list[LLMMessage]:
     if not all(map(str.isascii, contents)):
         contents = [well_formed(content) for content in contents]
+    thoughts = [well_formed(thought) if type(thought) is str else thought for thought in thoughts]
+    # The form of a message that is nothing but text is its values, as in `write_messages`.
     return [
-        unchecked(UserMessage, {"content": content, "source": source, "type": "UserMessage"})
-        if thought is _USER
-        else unchecked(
-            AssistantMessage,
-            {
-                "content": content,
-                "thought": thought and well_formed(thought),
-                "source": source,
-                "type": "AssistantMessage",
-            },
-        )
-        for content, source, thought in zip(contents, sources, thoughts, strict=True)
+        unchecked(UserMessage, form) if form["type"] == "UserMessage" else unchecked(AssistantMessage, form)
+        for form in _message_forms(contents, sources, thoughts)
     ]
 
 
@@ -164,7 +156,7 @@ def load_said(saved: Iterable[Any], read: Callable[[Any, int], Said]) -> Loaded[
             others.append(place)
             for column, value in zip(columns, _SOME_TEXT, strict=True):
                 column.append(value)
-        if not _as_dumped(times):
+        if times and not _as_dumped(times):
             odd = [place for place, at in enumerate(times) if not _as_dumped([at])]
             others = sorted({*others, *odd})
             for place in odd:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from agentnb.messages import (
     AssistantMessage,
@@ -103,6 +104,35 @@ def test_what_a_text_is_in_any_script_is_read_as_the_validator_reads_it(text: st
     loaded = MessageFactory().look_through([form], "of the test")
 
     assert loaded.made(0, 1) == [TextMessage.model_validate(form)]
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "2026-01-01 00:00:00Z",
+        "2026-01-01\n00:00:00Z",
+        "2026-01-01T00:00:00.5Z",
+        "2026-01-01T00:00:00,500000Z",
+        "2026-01-01T00:00:00+00:00",
+        "20260101T000000Z",
+        "2026-W01-1T00:00:00Z",
+        "2026-02-30T00:00:00Z",
+        "12026-01-01T00:00:00Z",
+        "2026-01-01T00:00:00Z\n2026-01-01T00:00:00Z",
+        "",
+    ],
+)
+def test_a_time_that_is_not_as_we_dump_it_is_what_the_validator_says(time: str) -> None:
+    saved = write_said([TextMessage(content=str(n), source="s") for n in range(3)])
+    saved[1] |= {"created_at": time}
+
+    try:
+        expected = write_said([TextMessage.model_validate(form) for form in saved])
+    except ValidationError:
+        with pytest.raises(ValueError, match="Message 2 of the test"):
+            MessageFactory().look_through(saved, "of the test")
+    else:
+        assert MessageFactory().look_through(saved, "of the test").forms(write_said) == expected
 
 
 def test_a_text_written_otherwise_comes_back_as_the_validator_reads_it_between_others() -> None:
