@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Self
 
 from pydantic import BaseModel, Field
@@ -13,9 +14,11 @@ from pydantic import BaseModel, Field
 from agentnb.agents.base import BaseChatAgent, check_state
 from agentnb.agents.heard import Heard, Listener
 from agentnb.agents.model import Model
+from agentnb.agents.stream import streamed
 from agentnb.agents.tool_calls import ToolCalls
 from agentnb.agents.tool_loop import ToolLoop
 from agentnb.base import Handoff, Response, TaskRunner
+from agentnb.base.agent import Show
 from agentnb.core import CancellationToken, Component, ComponentModel
 from agentnb.core.arguments import at_least_one, require_function, require_model_class, require_text
 from agentnb.core.component import as_shown, described
@@ -215,7 +218,14 @@ class AssistantAgent(Listener, BaseChatAgent, Component[AssistantAgentConfig]):
     def on_messages_stream(
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
     ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
-        return self._loop.turn(messages, cancellation_token)
+        return streamed(partial(self._loop.turn, messages, cancellation_token))
+
+    def _show_turn(
+        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken, show: Show
+    ) -> Coroutine[Any, Any, None]:
+        if getattr(self.on_messages_stream, "__func__", None) is not AssistantAgent.on_messages_stream:
+            return super()._show_turn(messages, cancellation_token, show)
+        return self._loop.turn(messages, cancellation_token, show)
 
     async def on_reset(self, cancellation_token: CancellationToken) -> None:
         await self._context.clear()

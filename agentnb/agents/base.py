@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
 
+from agentnb.agents.stream import streamed
 from agentnb.base import BrokenOff, ChatAgent, Response, take_turn
-from agentnb.base.agent import warn_of_two
+from agentnb.base.agent import Show, warn_of_two
 from agentnb.base.restoring import Told, remind, said_below, taken_up
 from agentnb.core import CancellationToken, EventId
 from agentnb.core.arguments import require_text
@@ -74,9 +75,22 @@ class BaseChatAgent(ChatAgent, ABC):
     async def on_messages(self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken) -> Response:
         """Answer new messages."""
 
-    async def on_messages_stream(
+    def on_messages_stream(
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
     ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
+        return streamed(partial(self._show_answer, messages, cancellation_token))
+
+    def _show_turn(
+        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken, show: Show
+    ) -> Coroutine[Any, Any, None]:
+        if getattr(self.on_messages_stream, "__func__", None) is not BaseChatAgent.on_messages_stream:
+            return super()._show_turn(messages, cancellation_token, show)
+        return self._show_answer(messages, cancellation_token, show)
+
+    async def _show_answer(
+        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken, show: Show
+    ) -> None:
+        """Show what `on_messages` returns."""
         answering: Any = self.on_messages(messages, cancellation_token)
         if not hasattr(answering, "__await__"):
             raise AgentFailed(
@@ -90,8 +104,8 @@ class BaseChatAgent(ChatAgent, ABC):
                 "Response(chat_message=…)."
             )
         for message in response.inner_messages or ():
-            yield message
-        yield response
+            await show(message)
+        await show(response)
 
     async def _answer_streamed(
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
@@ -121,11 +135,11 @@ class BaseChatAgent(ChatAgent, ABC):
             return  # it broke off between the end of its turn and its own
         told = task if broken is None else broken.task
         again = broken.again() if broken is not None else None
-        ask = None
+        speak = None
         if not run.is_streamed and _answers_by_itself(type(self)):
             # As AutoGen's `run`, which a subclass changes by its `on_messages`; a stream and a team do not ask it.
-            ask = partial(BaseChatAgent.on_messages_stream, self)
-        turn = take_turn(self, told, run, cancellation_token or CancellationToken(), again=again, ask=ask)
+            speak = self._show_answer
+        turn = take_turn(self, told, run, cancellation_token or CancellationToken(), again=again, speak=speak)
         await unless_cancelled(turn, cancellation_token)
 
     _broken: BrokenTurn | None = None

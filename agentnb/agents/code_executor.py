@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from agentnb.agents.approval import ApprovalFuncType, approve_all, ask_person
@@ -14,7 +15,9 @@ from agentnb.agents.fences import code_blocks
 from agentnb.agents.heard import Heard, Listener
 from agentnb.agents.import_path import imported, keep_path
 from agentnb.agents.model import Model
+from agentnb.agents.stream import streamed
 from agentnb.base import Response
+from agentnb.base.agent import Show
 from agentnb.code_executors.base import CodeExecutor
 from agentnb.core import CancellationToken, ComponentModel
 from agentnb.core.arguments import require_function
@@ -132,7 +135,7 @@ class CodeExecutorAgent(Listener, BaseChatAgent):
         if model_client is not None:
             system = [SystemMessage(content=system_message)] if system_message is not None else []
             model = Model(name, model_client, system, self._context, stream=model_client_stream)
-            self._writer = CodeWriter(model, system, self._runner, retries=max_retries_on_error)
+            self._writer = CodeWriter(self._heard, model, system, self._runner, retries=max_retries_on_error)
 
     @property
     def produced_message_types(self) -> Sequence[type[BaseChatMessage]]:
@@ -171,7 +174,15 @@ class CodeExecutorAgent(Listener, BaseChatAgent):
     ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
         if self._writer is None:
             return super().on_messages_stream(messages, cancellation_token)
-        return self._heard.turn(messages, self._writer.steps(cancellation_token))
+        return streamed(partial(self._writer.turn, messages, cancellation_token))
+
+    def _show_turn(
+        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken, show: Show
+    ) -> Coroutine[Any, Any, None]:
+        ours = getattr(self.on_messages_stream, "__func__", None) is CodeExecutorAgent.on_messages_stream
+        if self._writer is None or not ours:
+            return super()._show_turn(messages, cancellation_token, show)
+        return self._writer.turn(messages, cancellation_token, show)
 
     async def _run_theirs(self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken) -> Response:
         blocks = [

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import Sequence
 
 from pydantic import BaseModel, ValidationError
 
 from agentnb.agents.code_runner import CodeRunner, told
 from agentnb.agents.fences import code_blocks
-from agentnb.agents.heard import Step
+from agentnb.agents.heard import Heard
 from agentnb.agents.model import Answer, Model, Turn
 from agentnb.base import Response
+from agentnb.base.agent import Show
 from agentnb.core import CancellationToken, extract_json_from_str
 from agentnb.exceptions import ModelResponseInvalid
 from agentnb.messages import (
+    BaseChatMessage,
     CodeExecutionEvent,
     CodeGenerationEvent,
-    ModelClientStreamingChunkEvent,
     RequestUsage,
     SystemMessage,
     TextMessage,
-    ThoughtEvent,
     UserMessage,
 )
 from agentnb.model_context import UnboundedChatCompletionContext
@@ -47,39 +46,45 @@ _DECISIONS = 2
 class CodeWriter:
     """The steps of one turn."""
 
-    def __init__(self, model: Model, system: list[SystemMessage], runner: CodeRunner, *, retries: int) -> None:
+    def __init__(
+        self, heard: Heard, model: Model, system: list[SystemMessage], runner: CodeRunner, *, retries: int
+    ) -> None:
+        self._heard = heard
         self._model = model
         self._system = system
         self._runner = runner
         self._retries = retries
 
-    async def steps(self, cancellation_token: CancellationToken) -> AsyncGenerator[Step, None]:
-        """Yield what happens, then the `Response`, without its inner messages."""
+    async def turn(
+        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken, show: Show
+    ) -> None:
+        """Take in what is new, then show what happens, and the `Response`."""
+        await self._heard.take(messages)
         context, agent = self._model.context, self._runner.agent
-        turn = Turn(cancellation_token)
+        turn = Turn(cancellation_token, show)
         for attempt in range(self._retries + 1):
             written = Answer(agent)
-            async with aclosing(self._ask(written, turn)) as pieces:
-                async for piece in pieces:
-                    yield piece
+            await self._ask(written, turn)
             text = str(written.result.content)
             blocks = code_blocks(text, self._runner.languages)
             if not blocks:
-                yield self._said(written)
+                await show(self._said(turn, written))
                 return
-            yield CodeGenerationEvent(
-                id=written.id,
-                retry_attempt=attempt,
-                content=text,
-                code_blocks=blocks,
-                source=agent,
-                models_usage=written.result.usage,
+            await turn.shows(
+                CodeGenerationEvent(
+                    id=written.id,
+                    retry_attempt=attempt,
+                    content=text,
+                    code_blocks=blocks,
+                    source=agent,
+                    models_usage=written.result.usage,
+                )
             )
             verdict = await self._runner.judge(blocks, await context.get_messages(), cancellation_token)
             if verdict.edited:
-                yield self._runner.edit_event(verdict, attempt)
+                await turn.shows(self._runner.edit_event(verdict, attempt))
             outcome = await self._runner.run(verdict, cancellation_token)
-            yield CodeExecutionEvent(retry_attempt=attempt, result=outcome, source=agent)
+            await turn.shows(CodeExecutionEvent(retry_attempt=attempt, result=outcome, source=agent))
             await context.add_message(UserMessage(content=told(verdict, outcome), source=agent))
             if outcome.exit_code == 0 or attempt == self._retries:
                 break
@@ -87,32 +92,27 @@ class CodeWriter:
             if not decision.retry:
                 break
             correction = CORRECTION.format(reason=decision.reason)
-            yield CodeGenerationEvent(
-                retry_attempt=attempt, content=correction, code_blocks=[], source=agent, models_usage=usage
+            await turn.shows(
+                CodeGenerationEvent(
+                    retry_attempt=attempt, content=correction, code_blocks=[], source=agent, models_usage=usage
+                )
             )
             await context.add_message(UserMessage(content=correction, source=agent))
         reflection = Answer(agent)
-        async with aclosing(self._ask(reflection, turn)) as pieces:
-            async for piece in pieces:
-                yield piece
-        yield self._said(reflection)
+        await self._ask(reflection, turn)
+        await show(self._said(turn, reflection))
 
-    async def _ask(
-        self, answer: Answer, turn: Turn
-    ) -> AsyncGenerator[ModelClientStreamingChunkEvent | ThoughtEvent, None]:
-        """Get an answer, which is a text, and keep it in the context; yield its pieces and its thought."""
-        async with aclosing(self._model.ask(answer, turn)) as pieces:
-            async for piece in pieces:
-                yield piece
+    async def _ask(self, answer: Answer, turn: Turn) -> None:
+        """Get an answer, which is a text, and keep it in the context; show its pieces and its thought."""
+        await self._model.ask(answer, turn, {})
         if not isinstance(answer.result.content, str):
             raise ModelResponseInvalid(
                 f"{name_of(self._model.client)} was asked by the agent {self._runner.agent!r} for code or words "
                 f"and called tools: {', '.join(call.name for call in answer.result.content)}."
             )
         await self._model.keep(answer.result)
-        thought = answer.thought()
-        if thought:
-            yield thought
+        if answer.result.thought:
+            await turn.shows(answer.thought())
 
     async def _decide(self, turn: Turn) -> tuple[RetryDecision, RequestUsage]:
         """Ask the model whether to try again, beside the conversation; an answer of another form is asked for anew."""
@@ -123,8 +123,7 @@ class CodeWriter:
         usage, content = RequestUsage(0, 0), ""
         for _ in range(_DECISIONS):
             answer = Answer(agent)
-            async for _ in asker.ask(answer, turn, json_output=RetryDecision):
-                pass  # pieces of a form are for nobody
+            await asker.get(answer, turn, {"json_output": RetryDecision})
             content = str(answer.result.content)
             usage.prompt_tokens += answer.result.usage.prompt_tokens
             usage.completion_tokens += answer.result.usage.completion_tokens
@@ -140,14 +139,15 @@ class CodeWriter:
             partial=content,
         )
 
-    def _said(self, answer: Answer) -> Response:
+    def _said(self, turn: Turn, answer: Answer) -> Response:
         said = TextMessage(
             id=answer.id,
             content=str(answer.result.content),
             source=self._runner.agent,
             models_usage=answer.result.usage,
         )
-        return Response(chat_message=said)
+        self._heard.clear()
+        return Response(chat_message=said, inner_messages=turn.inner)
 
 
 def _decision(content: str) -> RetryDecision:

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from agentnb.base import ChatAgent, Response
-from agentnb.messages import (
-    BaseAgentEvent,
-    BaseChatMessage,
-    HandoffMessage,
-    LLMMessage,
-    ModelClientStreamingChunkEvent,
-)
+from agentnb.base import ChatAgent
+from agentnb.messages import BaseChatMessage, HandoffMessage, LLMMessage, TextMessage
 from agentnb.model_context import ChatCompletionContext
-
-Step = BaseAgentEvent | BaseChatMessage | Response
 
 
 class Heard:
@@ -33,6 +24,7 @@ class Heard:
     def __init__(self, context: ChatCompletionContext) -> None:
         self._context = context
         self._is_plain = _is_plain(type(context))
+        self._adds_plainly = context._adds_plainly()
         self._unanswered: dict[str, LLMMessage | None] = {}
 
     @property
@@ -46,11 +38,14 @@ class Heard:
             key = message.id
             if key in self._unanswered:
                 continue
-            if _brings_context(type(message)):
+            if type(message) is not TextMessage and _brings_context(type(message)):
                 for before in message.context:  # type: ignore[attr-defined]
                     await self._context.add_message(before)
             entry = self._unanswered[key] = message.to_model_message()
-            await self._context.add_message(entry)
+            if self._adds_plainly:
+                self._context._append(entry)
+            else:
+                await self._context.add_message(entry)
 
     @property
     def kept(self) -> Sequence[LLMMessage] | None:
@@ -66,36 +61,6 @@ class Heard:
     def clear(self) -> None:
         """Take note that the turn has ended with an answer, or that the context was emptied."""
         self._unanswered.clear()
-
-    async def turn(
-        self,
-        messages: Sequence[BaseChatMessage],
-        steps: AsyncGenerator[Step, None],
-    ) -> AsyncGenerator[Step, None]:
-        """Take in what is new, then yield the steps of a turn; its answer, the last, tells what led to it.
-
-        Args:
-            messages: What the agent is told.
-            steps: What it does then, not yet begun.
-        """
-        await self.take(messages)
-        inner: list[BaseAgentEvent | BaseChatMessage] = []
-        answer: Response | None = None
-        async with aclosing(steps):
-            # To their end, which is cheaper than to close them.
-            async for step in steps:
-                if type(step) is ModelClientStreamingChunkEvent:  # of these there are many
-                    yield step
-                elif isinstance(step, Response):
-                    answer = step
-                else:
-                    if not isinstance(step, ModelClientStreamingChunkEvent):
-                        inner.append(step)
-                    yield step
-        if answer is not None:
-            answer.inner_messages = inner
-            self.clear()
-            yield answer
 
     def save_state(self) -> dict[str, Any]:
         """Return what a saved state needs besides the context; nothing where every turn was answered."""

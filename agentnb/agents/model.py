@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
 from contextlib import aclosing
-from typing import Any, TypeVar
+from typing import Any
 
 from agentnb.agents.recollection import Recollection
+from agentnb.base.agent import Show, Step
 from agentnb.core import CancellationToken, new_id, now, well_formed
 from agentnb.exceptions import ModelError, ModelResponseInvalid
 from agentnb.messages import (
@@ -26,7 +27,9 @@ from agentnb.model_context import ChatCompletionContext
 from agentnb.models.base import ChatCompletionClient, name_of
 from agentnb.models.reliable import Abort
 
-M = TypeVar("M", bound=BaseAgentEvent | BaseChatMessage)
+
+async def _nobody_looks(step: Step) -> None:
+    """Show it to nobody."""
 
 
 class Turn:
@@ -36,21 +39,23 @@ class Turn:
         token: Ends it.
         abort: Ends its waiting.
         recollection: What memories said in it.
+        show: Is awaited with each step.
         inner: What was shown of it so far, without pieces of messages.
     """
 
-    __slots__ = ("abort", "inner", "recollection", "token")
+    __slots__ = ("abort", "inner", "recollection", "show", "token")
 
-    def __init__(self, token: CancellationToken) -> None:
+    def __init__(self, token: CancellationToken, show: Show = _nobody_looks) -> None:
         self.token = token
         self.abort = Abort(token)
         self.recollection: Recollection | None = None
+        self.show = show
         self.inner: list[BaseAgentEvent | BaseChatMessage] = []
 
-    def shows(self, step: M) -> M:
-        """Take note of what is shown next, and return it."""
+    def shows(self, step: BaseAgentEvent | BaseChatMessage) -> Awaitable[None]:
+        """Show a step, and take note of it."""
         self.inner.append(step)
-        return step
+        return self.show(step)
 
 
 class Answer:
@@ -105,12 +110,9 @@ class Answer:
             self._thinks = False
         return message_id
 
-    def thought(self) -> ThoughtEvent | None:
-        """Return the reasoning that came with the answer."""
-        thought = self.result.thought
-        if not thought:
-            return None
-        return ThoughtEvent(id=self._thought_id or new_id(), content=thought, source=self._agent)
+    def thought(self) -> ThoughtEvent:
+        """Return the reasoning that came with the answer, where there is some."""
+        return ThoughtEvent(id=self._thought_id or new_id(), content=self.result.thought or "", source=self._agent)
 
 
 class Model:
@@ -132,8 +134,9 @@ class Model:
         self._system = system
         self._plain = Prefix()  # messages without a picture
         self._gives_away = _gives_away(type(context))
+        self._adds_plainly = context._adds_plainly()
 
-    async def get(self, answer: Answer, turn: Turn, **options: Any) -> None:
+    async def get(self, answer: Answer, turn: Turn, options: dict[str, Any]) -> None:
         """Get an answer whole, of an agent that does not stream."""
         messages = self._shown(await self.context.get_messages(), turn)
         try:
@@ -142,15 +145,19 @@ class Model:
             _name_asker(error, self.agent, name_of(self.client))
             raise
 
-    async def ask(
-        self, answer: Answer, turn: Turn, **options: Any
-    ) -> AsyncGenerator[ModelClientStreamingChunkEvent, None]:
-        """Get an answer; yield its pieces, if the agent streams."""
-        if not self.streams:
-            await self.get(answer, turn, **options)
-            return
+    def ask(self, answer: Answer, turn: Turn, options: dict[str, Any]) -> Coroutine[Any, Any, None]:
+        """Get an answer; show its pieces, if the agent streams.
+
+        Args:
+            answer: Takes it.
+            turn: The turn it belongs to.
+            options: What else the client is told, by keyword.
+        """
+        return (self._get_in_pieces if self.streams else self.get)(answer, turn, options)
+
+    async def _get_in_pieces(self, answer: Answer, turn: Turn, options: dict[str, Any]) -> None:
         messages = self._shown(await self.context.get_messages(), turn)
-        wait, made_of, held = turn.abort.wait, answer.piece, answer.held
+        wait, show, made_of, held = turn.abort.wait, turn.show, answer.piece, answer.held
         answered = False
         try:
             streaming = self.client.create_stream(messages, cancellation_token=turn.token, **options)
@@ -166,7 +173,7 @@ class Model:
                     elif held is not None:
                         held.append(made_of(piece))
                     else:
-                        yield made_of(piece)
+                        await show(made_of(piece))
         except Exception as error:
             _name_asker(error, self.agent, name_of(self.client))
             raise
@@ -203,7 +210,11 @@ class Model:
             "source": self.agent,
             "type": "AssistantMessage",
         }
-        await self.context.add_message(unchecked(AssistantMessage, values))
+        message = unchecked(AssistantMessage, values)
+        if self._adds_plainly:
+            self.context._append(message)
+        else:
+            await self.context.add_message(message)
 
 
 def _gives_away(context: type[ChatCompletionContext]) -> bool:

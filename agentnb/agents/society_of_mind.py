@@ -168,7 +168,7 @@ class SocietyOfMindAgent(Listener, BaseChatAgent):
             ]
         )
         model, answer = Model(self.name, self._client, [], shown, stream=False), Answer(self.name)
-        await model.get(answer, Turn(cancellation_token))
+        await model.get(answer, Turn(cancellation_token), {})
         result = answer.result
         if not isinstance(result.content, str):
             raise ModelResponseInvalid(

@@ -9,9 +9,16 @@ from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Seque
 from contextlib import aclosing
 from typing import Any, NamedTuple, cast
 
+from agentnb.agents.model import Turn
 from agentnb.core import CancellationToken, well_formed
 from agentnb.exceptions import ToolError
-from agentnb.messages import BaseAgentEvent, BaseChatMessage, FunctionCall, FunctionExecutionResult
+from agentnb.messages import (
+    BaseAgentEvent,
+    BaseChatMessage,
+    FunctionCall,
+    FunctionExecutionResult,
+    ModelClientStreamingChunkEvent,
+)
 from agentnb.messages.unchecked import unchecked
 from agentnb.models.answers import read_json
 from agentnb.models.base import ToolSchema
@@ -58,7 +65,8 @@ class ToolCalls:
         self._workbenches = [*workbenches, *([handoffs] if handoffs else [])]
         self._handoffs = handoffs
         self._still = frozenset(still)
-        self._known: Offer | None = None
+        self.known: Offer | None = None
+        """What is offered each time, where it is always the same."""
 
     async def offer(self, abort: Abort) -> Offer:
         """List the tools there are now.
@@ -66,8 +74,6 @@ class ToolCalls:
         Raises:
             ToolError: If a workbench cannot list its own.
         """
-        if self._known is not None:
-            return self._known
         schemas: dict[str, ToolSchema] = {}
         home: dict[str, Workbench] = {}
         for workbench in self._workbenches:
@@ -84,7 +90,7 @@ class ToolCalls:
         shows = [name for name, workbench in home.items() if isinstance(workbench, StreamWorkbench)]
         offer = Offer(list(schemas.values()), home, frozenset(shows) - self._still)
         if all(workbench._lists_the_same() for workbench in self._workbenches):
-            self._known = offer
+            self.known = offer
         return offer
 
     async def answer(
@@ -127,21 +133,15 @@ class ToolCalls:
             return _failed(call, error_lines(error))
 
     async def carry_out(
-        self,
-        calls: Sequence[FunctionCall],
-        offer: Offer,
-        results: dict[int, FunctionExecutionResult],
-        abort: Abort,
-        token: CancellationToken,
-    ) -> AsyncGenerator[Shown, None]:
-        """Carry out the calls of one answer at the same time, and yield what tools show as they show it.
+        self, calls: Sequence[FunctionCall], offer: Offer, results: dict[int, FunctionExecutionResult], turn: Turn
+    ) -> None:
+        """Carry out the calls of one answer at the same time, and show what tools show as they show it.
 
         Args:
             calls: The calls.
             offer: What may be called.
             results: Takes the results by the place of their call, each when it is there.
-            abort: Ends the waiting.
-            token: Is handed to the tools.
+            turn: The turn they belong to.
         """
         shown: deque[Shown] = deque()
         arrived = asyncio.Event()
@@ -152,16 +152,20 @@ class ToolCalls:
 
         async def work(place: int) -> None:
             try:
-                results[place] = await self.answer(calls[place], offer, Abort(None), token, show)
-            finally:
+                results[place] = await self.answer(calls[place], offer, Abort(None), turn.token, show)
+            except BaseException:
+                arrived.set()  # it ends the others
+                raise
+            if len(results) == len(calls):
                 arrived.set()
 
         working = [asyncio.ensure_future(work(place)) for place in range(len(calls))]
         try:
             while shown or not all(task.done() for task in working):
                 while shown:
-                    yield shown.popleft()
-                # One that fails ends the others.
+                    item = shown.popleft()
+                    is_piece = isinstance(item, ModelClientStreamingChunkEvent)
+                    await (turn.show(item) if is_piece else turn.shows(item))
                 for task in working:
                     if task.done():
                         task.result()
@@ -169,7 +173,7 @@ class ToolCalls:
                 if len(results) == len(calls):
                     await asyncio.wait(working)
                 else:
-                    await abort.wait(arrived.wait())
+                    await turn.abort.wait(arrived.wait())
         finally:
             ended = [task for task in working if not task.done() and task.cancel()]
             if ended:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from agentnb.agents.heard import Heard, Step
+from agentnb.agents.heard import Heard
 from agentnb.agents.model import Answer, Model, Turn
 from agentnb.agents.recollection import Recollection
 from agentnb.agents.tool_calls import ToolCalls, stopped
 from agentnb.base import Handoff, Response
+from agentnb.base.agent import Show
 from agentnb.core import CancellationToken, extract_json_from_str, new_id, now, well_formed
 from agentnb.exceptions import AnswerUnfit, ModelResponseInvalid
 from agentnb.memory import Memory
@@ -26,7 +27,6 @@ from agentnb.messages import (
     HandoffMessage,
     LLMMessage,
     MemoryQueryEvent,
-    ModelClientStreamingChunkEvent,
     RequestUsage,
     StructuredMessageFactory,
     TextMessage,
@@ -92,74 +92,59 @@ class ToolLoop:
         self._metadata = metadata
 
     async def turn(
-        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
-    ) -> AsyncGenerator[Step, None]:
-        """Take in what is new, then yield what happens, and the `Response`."""
+        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken, show: Show
+    ) -> None:
+        """Take in what is new, then show what happens, and the `Response`."""
         await self._heard.take(messages)
-        turn = Turn(cancellation_token)
+        turn = Turn(cancellation_token, show)
         if self._memories:
             for event in await self._recalled(turn):
-                yield turn.shows(event)
-        offer = await self._calls.offer(turn.abort)
+                await turn.shows(event)
+        offer = self._calls.known or await self._calls.offer(turn.abort)
         # Many servers let a model either call tools or be bound to a form, so it is bound when it has no tools. With
         # tools it may hit the form by itself; where it does not, it is asked again.
         form = self._answers.ContentModel if self._answers and not offer.schemas else None
         draft = bool(self._answers and offer.schemas)
         for iteration in range(1, self._iterations + 1):
             answer = Answer(self._agent, draft=draft)
-            if self._model.streams:
-                asking = self._model.ask(answer, turn, tools=[*offer.schemas], json_output=form)
-                async with aclosing(asking) as pieces:
-                    async for piece in pieces:
-                        yield piece
-            else:
-                await self._model.get(answer, turn, tools=[*offer.schemas], json_output=form)
-            calls = answer.result.content
+            await self._model.ask(answer, turn, {"tools": [*offer.schemas], "json_output": form})
+            result = answer.result
+            calls, thought = result.content, result.thought
             if isinstance(calls, str) and answer.held is not None and not self._fits(calls):
-                async with aclosing(self._last_word(turn, spent=answer.result.usage)) as steps:
-                    async for step in steps:
-                        yield step
+                await self._last_word(turn, spent=result.usage)
                 return
             for piece in answer.held or ():
-                yield piece
-            await self._model.keep(answer.result)
+                await show(piece)
+            await self._model.keep(result)
             if isinstance(calls, str):
-                thought = answer.thought()
                 if thought:
-                    yield turn.shows(thought)
-                yield self._said(turn, answer)
+                    await turn.shows(answer.thought())
+                await show(self._said(turn, answer))
                 return
             done: dict[int, FunctionExecutionResult] = {}
             try:
-                thought = answer.thought()
                 if thought:
-                    yield turn.shows(thought)
-                yield turn.shows(_event(ToolCallRequestEvent, self._agent, [*calls], answer.result.usage))
+                    await turn.shows(answer.thought())
+                await turn.shows(_event(ToolCallRequestEvent, self._agent, [*calls], result.usage))
                 if offer.is_quiet(calls):
                     done[0] = await self._calls.answer(calls[0], offer, turn.abort, turn.token)
                 else:
-                    async with aclosing(self._calls.carry_out(calls, offer, done, turn.abort, turn.token)) as shown:
-                        async for item in shown:
-                            if not isinstance(item, ModelClientStreamingChunkEvent):
-                                turn.inner.append(item)
-                            yield item
+                    await self._calls.carry_out(calls, offer, done, turn)
             finally:
                 # Also where the turn ends here: calls without results would spoil every later request.
                 results = [done.get(place) or stopped(call) for place, call in enumerate(calls)]
                 values = {"content": [*results], "type": "FunctionExecutionResultMessage"}
                 await self._model.context.add_message(unchecked(FunctionExecutionResultMessage, values))
-            yield turn.shows(_event(ToolCallExecutionEvent, self._agent, [*results]))
+            await turn.shows(_event(ToolCallExecutionEvent, self._agent, [*results]))
             if self._handoffs and any(call.name in self._handoffs for call in calls):
-                yield self._handed_over(turn, answer.result.thought, calls, results)
+                await show(self._handed_over(turn, thought, calls, results))
                 return
             if iteration < self._iterations:
                 continue
             if not self._reflect:
-                yield self._summary(turn, calls, results)
+                await show(self._summary(turn, calls, results))
                 return
-            async with aclosing(self._last_word(turn)) as steps:
-                async for step in steps:
-                    yield step
+            await self._last_word(turn)
 
     async def _recalled(self, turn: Turn) -> list[MemoryQueryEvent]:
         """Let the memories speak."""
@@ -175,7 +160,7 @@ class ToolLoop:
         self._heard.clear()
         return Response(chat_message=message, inner_messages=turn.inner)
 
-    async def _last_word(self, turn: Turn, *, spent: RequestUsage | None = None) -> AsyncGenerator[Step, None]:
+    async def _last_word(self, turn: Turn, *, spent: RequestUsage | None = None) -> None:
         """Ask for an answer in words, without tools.
 
         Args:
@@ -184,9 +169,7 @@ class ToolLoop:
         """
         answer = Answer(self._agent)
         form = self._answers.ContentModel if self._answers else None
-        async with aclosing(self._model.ask(answer, turn, tool_choice="none", json_output=form)) as pieces:
-            async for piece in pieces:
-                yield piece
+        await self._model.ask(answer, turn, {"tool_choice": "none", "json_output": form})
         result = answer.result
         if not isinstance(result.content, str):
             raise ModelResponseInvalid(
@@ -194,10 +177,9 @@ class ToolLoop:
                 f"without tools, but called tools again: {', '.join(call.name for call in result.content)}."
             )
         await self._model.keep(result)
-        thought = answer.thought()
-        if thought:
-            yield turn.shows(thought)
-        yield self._said(turn, answer, spent)
+        if result.thought:
+            await turn.shows(answer.thought())
+        await turn.show(self._said(turn, answer, spent))
 
     def _said(self, turn: Turn, answer: Answer, spent: RequestUsage | None = None) -> Response:
         result = answer.result

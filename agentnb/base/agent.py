@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
 from agentnb.base.restoring import BrokenOff
@@ -55,6 +53,12 @@ class ChatAgent(Component, TaskRunner):
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
     ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
         """Yield what happens on the way to the answer, then the `Response`."""
+
+    def _show_turn(
+        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken, show: Show
+    ) -> Coroutine[Any, Any, None]:
+        """Return what shows the items of `on_messages_stream`, not yet begun; agents of ours need no stream for it."""
+        return _shown(self.on_messages_stream(messages, cancellation_token), show)
 
     @abstractmethod
     async def on_reset(self, cancellation_token: CancellationToken) -> None:
@@ -137,18 +141,26 @@ class ChatAgent(Component, TaskRunner):
         """Release what the agent holds."""
 
 
-Items = AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]
-Ask = Callable[[Sequence[BaseChatMessage], CancellationToken], Items]
+Step = BaseAgentEvent | BaseChatMessage | Response
+Show = Callable[[Step], Awaitable[None]]
+"""Takes what an agent yields."""
+Speak = Callable[[Sequence[BaseChatMessage], CancellationToken, Show], Coroutine[Any, Any, None]]
+
+_sorts: dict[type[object], Literal["chunk", "event", "chat message", "neither"]] = {}
 
 
-@lru_cache(maxsize=256)
 def _sort(cls: type[object]) -> Literal["chunk", "event", "chat message", "neither"]:
     # Asked for every piece of a stream, and `issubclass` of pydantic models takes longer than the rest of its way.
-    if issubclass(cls, ModelClientStreamingChunkEvent):
-        return "chunk"
-    if issubclass(cls, BaseChatMessage):
-        return "chat message"
-    return "event" if issubclass(cls, BaseAgentEvent) else "neither"
+    known = _sorts.get(cls)
+    if known is None:
+        if issubclass(cls, ModelClientStreamingChunkEvent):
+            known = "chunk"
+        elif issubclass(cls, BaseChatMessage):
+            known = "chat message"
+        else:
+            known = "event" if issubclass(cls, BaseAgentEvent) else "neither"
+        _sorts[cls] = known
+    return known
 
 
 def warn_of_two(agent: ChatAgent) -> None:
@@ -161,12 +173,12 @@ def warn_of_two(agent: ChatAgent) -> None:
     )
 
 
-async def _given_again(items: Items, again: BrokenOff) -> Items:
-    """Yield what a turn yields that is taken up; what was done in it is not done again."""
-    with replaying(again.recording):
-        async with aclosing(items):
-            async for item in items:
-                yield item
+async def _shown(items: AsyncGenerator[Step, None], show: Show) -> None:
+    try:
+        async for item in items:
+            await show(item)
+    finally:
+        await items.aclose()
 
 
 async def take_turn(
@@ -176,7 +188,7 @@ async def take_turn(
     cancellation_token: CancellationToken,
     *,
     again: BrokenOff | None = None,
-    ask: Ask | None = None,
+    speak: Speak | None = None,
 ) -> list[BaseAgentEvent | BaseChatMessage]:
     """Let an agent answer new messages, and say through `run` what it yields.
 
@@ -188,7 +200,7 @@ async def take_turn(
         run: Where it is said.
         cancellation_token: Ends the turn.
         again: The turn that broke off and is taken up: what was done in it is not done again.
-        ask: What answers; default: its `on_messages_stream`.
+        speak: What answers; default: its `on_messages_stream`.
 
     Returns:
         What it said, its answer last.
@@ -198,36 +210,37 @@ async def take_turn(
     """
     said: list[BaseAgentEvent | BaseChatMessage] = []
     answer: BaseChatMessage | None = None
+
+    async def show(item: Step) -> None:
+        nonlocal answer
+        if type(item) is ModelClientStreamingChunkEvent:  # of these there are many
+            run.chunk(item)
+            return
+        if isinstance(item, Response):
+            if answer is not None:
+                warn_of_two(agent)
+            item = answer = item.chat_message
+            if _sort(type(answer)) != "chat message":
+                raise AgentFailed(
+                    f"The agent {agent.name!r} gave a Response whose chat_message is {answer!r:.80}; "
+                    "it must be a chat message such as TextMessage(content=…, source=…)."
+                )
+        elif (sort := _sort(type(item))) == "chunk":
+            run.chunk(item)
+            return
+        elif sort == "neither":
+            raise AgentFailed(f"The agent {agent.name!r} yielded {item!r}; it may yield messages and a Response.")
+        run.say(item)
+        said.append(item)
+
     keeps = agent._keeps()
     with run.turn(agent.name, keeps=keeps, again=again and again.seq):
-        items = (ask or agent.on_messages_stream)(messages, cancellation_token)
-        if again is not None:
-            items = _given_again(items, again)
-        try:
-            async for item in items:
-                if type(item) is ModelClientStreamingChunkEvent:  # of these there are many
-                    run.chunk(item)
-                    continue
-                if isinstance(item, Response):
-                    if answer is not None:
-                        warn_of_two(agent)
-                    item = answer = item.chat_message
-                    if _sort(type(answer)) != "chat message":
-                        raise AgentFailed(
-                            f"The agent {agent.name!r} gave a Response whose chat_message is {answer!r:.80}; "
-                            "it must be a chat message such as TextMessage(content=…, source=…)."
-                        )
-                elif (sort := _sort(type(item))) == "chunk":
-                    run.chunk(item)
-                    continue
-                elif sort == "neither":
-                    raise AgentFailed(
-                        f"The agent {agent.name!r} yielded {item!r}; it may yield messages and a Response."
-                    )
-                run.say(item)
-                said.append(item)
-        finally:
-            await items.aclose()
+        speaking = (speak or agent._show_turn)(messages, cancellation_token, show)
+        if again is None:
+            await speaking
+        else:
+            with replaying(again.recording):  # what was done in it is not done again
+                await speaking
         if answer is None:
             raise AgentFailed(f"The agent {agent.name!r} ended its turn without a Response.")
         if said[-1] is not answer:

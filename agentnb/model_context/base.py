@@ -68,8 +68,16 @@ class ChatCompletionContext(Component, ABC):
         Raises:
             ValueError: If it is no message of a model's.
         """
+        self._append(message)
+
+    def _append(self, message: LLMMessage) -> None:
         # Not always by `isinstance`: of a pydantic model it is ten times as slow.
         self._kept.append(message if type(message) in _MESSAGES else a_message(message))
+
+    @classmethod
+    def _adds_plainly(cls) -> bool:
+        """Tell whether `_append` is all that `add_message` does, so that it need not be awaited."""
+        return cls.add_message is ChatCompletionContext.add_message
 
     @abstractmethod
     async def get_messages(self) -> list[LLMMessage]:

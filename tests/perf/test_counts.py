@@ -156,6 +156,19 @@ async def test_a_turn_makes_no_task_and_writes_no_json_where_nobody_listens(kind
 
 
 @pytest.mark.parametrize("kind", ["says", "asks a model"])
+async def test_turns_of_our_agents_make_no_generators(kind: str) -> None:
+    team, begun = _team(kind, 10), list[str]()
+    before = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(firstiter=lambda generator: begun.append(getattr(generator, "__qualname__", "")))
+    try:
+        await team.run(task="go", log=RunLog())
+    finally:
+        sys.set_asyncgen_hooks(*before)
+
+    assert [name for name in begun if name != "open_run"] == []
+
+
+@pytest.mark.parametrize("kind", ["says", "asks a model"])
 async def test_with_a_file_each_fact_is_written_once_and_nothing_else(kind: str, tmp_path: Path) -> None:
     counts, facts = await per_turn(kind, lambda: RunLog.create("counts", folder=tmp_path))
 
