@@ -12,7 +12,7 @@ from typing import Any
 
 from agentnb.core import EventId, monotonic
 from agentnb.exceptions import ActRefused, ModelResponseInvalid
-from agentnb.messages import CreateResult, LLMMessage
+from agentnb.messages import CreateResult, LLMMessage, RequestUsage
 from agentnb.runlog import log as runlog
 from agentnb.runlog.contexts import contexts_of
 from agentnb.runlog.events import (
@@ -26,12 +26,16 @@ from agentnb.runlog.events import (
 from agentnb.runlog.guards import Act, guarded, judged
 from agentnb.runlog.light import model_finished, model_started
 from agentnb.runlog.log import Entered, Scope
-from agentnb.runlog.replaying import INTERRUPTED, Effect, replayed
-from agentnb.runlog.scopes import _scope
+from agentnb.runlog.replaying import INTERRUPTED, Effect, Recording, replayed
+from agentnb.runlog.scopes import _scope, as_scope, leave
+
+
+def _inside(here: Scope, started: EventId, recorder: object) -> Scope:
+    return as_scope((here.log, started, here.source, (*here.recorders, id(recorder))))
 
 
 def _within(here: Scope, started: EventId, recorder: object) -> Entered:
-    return Entered(Scope(here.log, started, here.source, (*here.recorders, id(recorder))))
+    return Entered(_inside(here, started, recorder))
 
 
 def _recording(owner: object) -> Scope | None:
@@ -59,7 +63,7 @@ def error_text(error: BaseException) -> str:
 
 
 def _names(tools: Sequence[Any]) -> tuple[str, ...]:
-    return tuple(tool["name"] if isinstance(tool, Mapping) else tool.name for tool in tools)
+    return tuple([tool["name"] if isinstance(tool, Mapping) else tool.name for tool in tools])
 
 
 def _asked(
@@ -78,7 +82,7 @@ def _asked(
             added=added,
             tools=_names(tools) if tools else (),
             tool_choice=choice if isinstance(choice, str) else _names([choice])[0],
-            output="json" if wanted is True else getattr(wanted, "__name__", "text"),
+            output="text" if wanted is None else "json" if wanted is True else getattr(wanted, "__name__", "text"),
             options=_plain(extra) if extra else {},
             streaming=streaming,
         ),
@@ -96,7 +100,7 @@ def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def _usage(here: Scope, started: int, client: Any, result: CreateResult) -> Usage | tuple[Any, ...] | None:
     # A client that wraps another reports the same tokens again: they count once, at the innermost call.
-    if len(here.log) > started:
+    if len(here.log._facts) > started:
         within = {here.log.id_of(started)}
         for event in here.log.since(started):
             if event.parent in within:
@@ -111,13 +115,14 @@ def _usage(here: Scope, started: int, client: Any, result: CreateResult) -> Usag
 
 
 def _answered(here: Scope, started: int, began: float, model: str, client: Any, result: CreateResult) -> None:
+    spent = result.usage
+    if type(spent) is RequestUsage:  # which says no more than the tokens
+        finished = model_finished(model=model, result=result)
+    else:
+        served_by, fingerprint = getattr(spent, "served_by", None), getattr(spent, "fingerprint", None)
+        finished = model_finished(model=model, result=result, returned_model=served_by, fingerprint=fingerprint)
     here.log.add(
-        model_finished(
-            model=model,
-            result=result,
-            returned_model=getattr(result.usage, "served_by", None),
-            fingerprint=getattr(result.usage, "fingerprint", None),
-        ),
+        finished,
         source=here.source,
         parent=started,
         took=monotonic() - began,
@@ -137,10 +142,9 @@ def _failed(here: Scope, started: int, began: float, model: str, error: BaseExce
     )
 
 
-def _given(here: Scope, messages: Sequence[LLMMessage]) -> CreateResult | None:
+def _given(here: Scope, recording: Recording, messages: Sequence[LLMMessage]) -> CreateResult | None:
     """Return what the model answered before the turn was broken off, if it was asked the same then."""
-    recording = replayed()
-    finished = None if recording is None else recording.model(here.source, messages)
+    finished = recording.model(here.source, messages)
     return None if finished is None else finished.body.result.model_copy()  # type: ignore[attr-defined]
 
 
@@ -158,14 +162,18 @@ def model_create(method: Callable[..., Awaitable[CreateResult]]) -> Callable[...
         here = _recording(self)
         if here is None:
             return _result(self, await method(self, messages, **options))
-        given = _given(here, messages)
+        recording = replayed()
+        given = _given(here, recording, messages) if recording is not None else None
         if given is not None:
             return given
         started, model = _asked(here, self, messages, options, streaming=False)
         began = monotonic()
         try:
-            with _within(here, here.log.id_of(started), self):
+            outer = _scope.set(_inside(here, here.log.id_of(started), self))
+            try:
                 result = _result(self, await method(self, messages, **options))
+            finally:
+                leave(outer)
         except BaseException as error:
             _failed(here, started, began, model, error, "")
             raise
@@ -185,7 +193,8 @@ def model_stream(
         self: Any, messages: Sequence[LLMMessage], **options: Any
     ) -> AsyncGenerator[str | CreateResult, None]:
         here = _recording(self)
-        given = _given(here, messages) if here is not None else None
+        recording = replayed()
+        given = None if here is None or recording is None else _given(here, recording, messages)
         if given is not None:
             if isinstance(given.content, str) and given.content:
                 yield given.content
@@ -196,9 +205,7 @@ def model_stream(
         began = monotonic()
         partial: list[str] = []
         result: CreateResult | None = None
-        inside = here
-        if here is not None:
-            inside = Scope(here.log, here.log.id_of(started), here.source, (*here.recorders, id(self)))
+        inside = None if here is None else _inside(here, here.log.id_of(started), self)
         try:
             while True:
                 # The scope holds only while the client works: what a generator sets would else leak to its consumer.
@@ -208,10 +215,7 @@ def model_stream(
                 except StopAsyncIteration:
                     break
                 finally:
-                    try:
-                        _scope.reset(token)
-                    except ValueError:
-                        pass  # a stream that is thrown away is closed in whatever context collects it
+                    leave(token)
                 if result is not None:
                     raise ModelResponseInvalid(f"{self.model_name} streamed {item!r:.80} after its result.")
                 if isinstance(item, str):

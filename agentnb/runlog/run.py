@@ -6,7 +6,6 @@ import asyncio
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
-from functools import lru_cache
 from types import TracebackType
 from typing import Any
 
@@ -30,13 +29,20 @@ from agentnb.runlog.gate import Gate
 from agentnb.runlog.light import said, turn_finished, turn_started
 from agentnb.runlog.log import RunLog
 from agentnb.runlog.observers import announce
+from agentnb.runlog.scopes import _scope, as_scope, leave
 
 Sink = Callable[[Any], None]
 
 
-@lru_cache(maxsize=256)
-def _is_message(cls: type[object]) -> bool:
-    return issubclass(cls, BaseMessage)
+_messages: set[type[Any]] = set()
+"""Classes that were found to be messages'."""
+
+
+def _check_message(message: Any) -> None:
+    if isinstance(message, BaseMessage):
+        _messages.add(type(message))
+    else:
+        Said(message=message)  # which refuses what is none
 
 
 class Run:
@@ -78,8 +84,8 @@ class Run:
             # Not where the scope is: it may be that of the run within, which tells this one of each message.
             self.log.append(Relayed(said=known), source=self.started.source, parent=self.started.id)
         else:
-            if not _is_message(type(message)):
-                Said(message=message)  # which refuses what is none
+            if type(message) not in _messages:
+                _check_message(message)
             fact = said(message=message, left_out=None if show else True, heard=None if heard else False)
             seq = self.log.add(fact)
             if self._nested:
@@ -137,7 +143,7 @@ class Run:
 
 class _Turn:
     # A class, not a generator: a third of what a turn costs would be entering and leaving it.
-    __slots__ = ("_again", "_agent", "_began", "_keeps", "_number", "_run", "_scope", "_started")
+    __slots__ = ("_again", "_agent", "_began", "_keeps", "_number", "_outer", "_run", "_started")
 
     def __init__(self, run: Run, agent: str, keeps: Sequence[LLMMessage] | None, again: int | None) -> None:
         self._run = run
@@ -153,8 +159,7 @@ class _Turn:
         fact = turn_started(agent=agent, turn=self._number, again=self._again)
         self._started = run.log.add(fact, source=agent, parent=run.started.id)
         self._began = monotonic()
-        self._scope = runlog.scope(run.log, run.log.id_of(self._started), agent)
-        self._scope.__enter__()
+        self._outer = _scope.set(as_scope((run.log, run.log.id_of(self._started), agent, ())))
         return self._number
 
     def __exit__(
@@ -164,13 +169,15 @@ class _Turn:
         keep = added = None
         if kind is None and self._keeps is not None:
             keep, added = contexts_of(log).kept(log, self._keeps, self._agent)
-        self._scope.__exit__(kind, error, where)
-        stopped = kind is not None and issubclass(kind, asyncio.CancelledError | GeneratorExit)
+        leave(self._outer)
+        outcome = "done"
+        if kind is not None:
+            outcome = "stopped" if issubclass(kind, asyncio.CancelledError | GeneratorExit) else "failed"
         log.add(
             turn_finished(
                 agent=self._agent,
                 turn=self._number,
-                outcome="done" if kind is None else "stopped" if stopped else "failed",
+                outcome=outcome,
                 keep=keep,
                 added=added,
             ),

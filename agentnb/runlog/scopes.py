@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agentnb.core import EventId
@@ -22,6 +24,10 @@ class Scope(NamedTuple):
     """The objects whose recorded method runs now, by identity: what a class leaves to its base is one call, not two."""
 
 
+as_scope: Callable[[tuple[RunLog, EventId | None, str, tuple[int, ...]]], Scope] = partial(tuple.__new__, Scope)
+"""Makes a scope of its values, at half the price of `Scope`."""
+
+
 def name_of(source: str) -> str:
     """Return the name of who a fact's source stands for, as in `team/agent`."""
     return source.rpartition("/")[2]
@@ -35,10 +41,18 @@ def current() -> Scope | None:
     return _scope.get()
 
 
+def leave(token: Token[Scope | None]) -> None:
+    """Go back to the scope before that one of which `_scope.set` gave the token."""
+    try:
+        _scope.reset(token)
+    except ValueError:
+        pass  # a coroutine that is thrown away is closed in whatever context collects it
+
+
 class Entered:
     """Lets facts of the code in a block belong somewhere; may be entered again."""
 
-    # A class, not a generator: every turn and every effect enters a scope, a streaming one for each piece.
+    # A class, not a generator, and for what comes with every turn neither: that sets `_scope` and `leave`s.
     __slots__ = ("_here", "_token")
 
     def __init__(self, here: Scope) -> None:
@@ -48,10 +62,7 @@ class Entered:
         self._token = _scope.set(self._here)
 
     def __exit__(self, *_: object) -> None:
-        try:
-            _scope.reset(self._token)
-        except ValueError:
-            pass  # a coroutine that is thrown away is closed in whatever context collects it
+        leave(self._token)
 
 
 def scope(log: RunLog, parent: EventId | None, source: str) -> AbstractContextManager[None]:
