@@ -17,10 +17,11 @@ from agentnb.exceptions import ActRefused
 from agentnb.runlog.events import Event, ToolFinished, ToolStarted
 from agentnb.runlog.guards import Act, guarded, judged
 from agentnb.runlog.light import tool_finished, tool_started
-from agentnb.runlog.log import Entered, RunLog, Scope, current
+from agentnb.runlog.log import RunLog, Scope, current
 from agentnb.runlog.observers import announce, observed
 from agentnb.runlog.recorded import error_text
 from agentnb.runlog.replaying import INTERRUPTED, Recording, replayed
+from agentnb.runlog.scopes import _scope, as_scope, leave
 
 
 class _Running:
@@ -63,7 +64,7 @@ _running: ContextVar[_Running | None] = ContextVar("agentnb_running", default=No
 class _Call(_Running):
     """One call, as two facts; the block is its work."""
 
-    __slots__ = ("_began", "_here", "_scope")
+    __slots__ = ("_began", "_here", "_outer")
 
     def __init__(
         self,
@@ -79,15 +80,14 @@ class _Call(_Running):
         self.owner, self.way = id(owner), way
         self.name, self.call_id = name, call_id
         self._here = here
-        self._scope = Entered(Scope(here.log, self.call, here.source))
         self._began = monotonic()
 
     def __enter__(self) -> None:
         self._token = _running.set(self)
-        self._scope.__enter__()
+        self._outer = _scope.set(as_scope((self._here.log, self.call, self._here.source, ())))
 
     def __exit__(self, *error: object) -> None:
-        self._scope.__exit__()
+        leave(self._outer)
         self._leave()
 
     def returned(self, tool: Any, value: Any) -> None:
