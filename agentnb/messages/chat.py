@@ -84,10 +84,11 @@ class BaseTextChatMessage(BaseChatMessage, ABC):
         return self.content
 
     def to_model_message(self) -> UserMessage:
-        content, source = self.content, self.source
+        fields = self.__dict__  # one look: each attribute of a pydantic object costs as much as a call
+        content, source = fields.get("content"), fields.get("source")
         if type(content) is str and type(source) is str:  # a field may have been set to anything
             return unchecked(UserMessage, {"content": well_formed(content), "source": source, "type": "UserMessage"})
-        return UserMessage(content=content, source=source)
+        return UserMessage(content=self.content, source=self.source)
 
 
 class BaseAgentEvent(_Said, ABC):
