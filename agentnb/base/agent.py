@@ -58,7 +58,15 @@ class ChatAgent(Component, TaskRunner):
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken, show: Show
     ) -> Coroutine[Any, Any, None]:
         """Return what shows the items of `on_messages_stream`, not yet begun; agents of ours need no stream for it."""
-        return _shown(self.on_messages_stream(messages, cancellation_token), show)
+        items: Any = self.on_messages_stream(messages, cancellation_token)
+        if not hasattr(items, "aclose"):
+            if isinstance(items, Coroutine):
+                items.close()
+            raise AgentFailed(
+                f"on_messages_stream of the agent {self.name!r} returned a {type(items).__name__}; it must be an "
+                "asynchronous generator: write it with `async def` and `yield`."
+            )
+        return _shown(items, show)
 
     @abstractmethod
     async def on_reset(self, cancellation_token: CancellationToken) -> None:

@@ -181,6 +181,8 @@ class TaskRunner(Restorable, ABC):
         begun: Callable[[Run], None] | None = None,
         logged: bool = False,
     ) -> TaskResult:
+        if token is not None and not isinstance(token, CancellationToken):
+            raise UserError(f"The cancellation_token is {token!r:.80}; give a CancellationToken(), or None.")
         messages = task_messages(task)
         going_on = self._going_on(log, new=bool(messages)) if not logged else None
         start = self._run_started()

@@ -113,6 +113,26 @@ async def test_an_answer_that_is_not_awaited_is_named() -> None:
         await Hasty().run(task="hi")
 
 
+async def test_a_stream_that_is_none_is_named() -> None:
+    class Awaited(Echo):
+        async def on_messages_stream(self, messages: Any, cancellation_token: Any) -> Any:  # type: ignore[override]
+            return Response(chat_message=TextMessage(content="x", source=self.name))
+
+    class Plain(Echo):
+        def on_messages_stream(self, messages: Any, cancellation_token: Any) -> Any:
+            yield Response(chat_message=TextMessage(content="x", source=self.name))
+
+    with pytest.raises(AgentFailed, match="on_messages_stream of the agent 'echo' returned a coroutine; it must be an"):
+        await Awaited().run(task="hi")
+    with pytest.raises(AgentFailed, match="on_messages_stream of the agent 'echo' returned a generator; it must be an"):
+        await Plain().run(task="hi")
+
+
+async def test_what_is_no_token_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match=r"The cancellation_token is 5; give a CancellationToken\(\), or None"):
+        await Echo().run(task="hi", cancellation_token=5)  # type: ignore[arg-type]
+
+
 async def test_inner_messages_of_a_response_come_before_it() -> None:
     assert names(await turn(Echo(), "hi")) == ["ThoughtEvent", "Response(TextMessage)"]
 

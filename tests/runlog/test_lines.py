@@ -108,6 +108,7 @@ told_of = st.fixed_dictionaries(
 FACTS = st.tuples(st.one_of(told_of, told_of, facts), STAMPS)
 
 
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(told=st.lists(FACTS, min_size=1, max_size=4), inline=st.booleans())
 @example(
