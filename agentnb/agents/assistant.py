@@ -18,7 +18,7 @@ from agentnb.agents.stream import streamed
 from agentnb.agents.tool_calls import ToolCalls
 from agentnb.agents.tool_loop import ToolLoop
 from agentnb.base import Handoff, Response, TaskRunner
-from agentnb.base.agent import Show
+from agentnb.base.agent import Show, Tell
 from agentnb.core import CancellationToken, Component, ComponentModel
 from agentnb.core.arguments import at_least_one, require_function, require_model_class, require_text
 from agentnb.core.component import as_shown, described
@@ -221,11 +221,15 @@ class AssistantAgent(Listener, BaseChatAgent, Component[AssistantAgentConfig]):
         return streamed(partial(self._loop.turn, messages, cancellation_token))
 
     def _show_turn(
-        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken, show: Show
+        self,
+        messages: Sequence[BaseChatMessage],
+        cancellation_token: CancellationToken,
+        show: Show,
+        tell: Tell | None = None,
     ) -> Coroutine[Any, Any, None]:
         if getattr(self.on_messages_stream, "__func__", None) is not AssistantAgent.on_messages_stream:
-            return super()._show_turn(messages, cancellation_token, show)
-        return self._loop.turn(messages, cancellation_token, show)
+            return super()._show_turn(messages, cancellation_token, show, tell)
+        return self._loop.turn(messages, cancellation_token, show, tell)
 
     async def on_reset(self, cancellation_token: CancellationToken) -> None:
         await self._context.clear()

@@ -11,7 +11,7 @@ from typing import Any
 
 from agentnb.agents.stream import streamed
 from agentnb.base import BrokenOff, ChatAgent, Response, take_turn
-from agentnb.base.agent import Show, warn_of_two
+from agentnb.base.agent import Show, Tell, warn_of_two
 from agentnb.base.restoring import Told, remind, said_below, taken_up
 from agentnb.core import CancellationToken, EventId
 from agentnb.core.arguments import require_text
@@ -81,10 +81,14 @@ class BaseChatAgent(ChatAgent, ABC):
         return streamed(partial(self._show_answer, messages, cancellation_token))
 
     def _show_turn(
-        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken, show: Show
+        self,
+        messages: Sequence[BaseChatMessage],
+        cancellation_token: CancellationToken,
+        show: Show,
+        tell: Tell | None = None,
     ) -> Coroutine[Any, Any, None]:
         if getattr(self.on_messages_stream, "__func__", None) is not BaseChatAgent.on_messages_stream:
-            return super()._show_turn(messages, cancellation_token, show)
+            return super()._show_turn(messages, cancellation_token, show, tell)
         return self._show_answer(messages, cancellation_token, show)
 
     async def _show_answer(

@@ -17,7 +17,7 @@ from agentnb.agents.import_path import imported, keep_path
 from agentnb.agents.model import Model
 from agentnb.agents.stream import streamed
 from agentnb.base import Response
-from agentnb.base.agent import Show
+from agentnb.base.agent import Show, Tell
 from agentnb.code_executors.base import CodeExecutor
 from agentnb.core import CancellationToken, ComponentModel
 from agentnb.core.arguments import require_function
@@ -177,12 +177,16 @@ class CodeExecutorAgent(Listener, BaseChatAgent):
         return streamed(partial(self._writer.turn, messages, cancellation_token))
 
     def _show_turn(
-        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken, show: Show
+        self,
+        messages: Sequence[BaseChatMessage],
+        cancellation_token: CancellationToken,
+        show: Show,
+        tell: Tell | None = None,
     ) -> Coroutine[Any, Any, None]:
         ours = getattr(self.on_messages_stream, "__func__", None) is CodeExecutorAgent.on_messages_stream
         if self._writer is None or not ours:
-            return super()._show_turn(messages, cancellation_token, show)
-        return self._writer.turn(messages, cancellation_token, show)
+            return super()._show_turn(messages, cancellation_token, show, tell)
+        return self._writer.turn(messages, cancellation_token, show, tell)
 
     async def _run_theirs(self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken) -> Response:
         blocks = [

@@ -11,7 +11,7 @@ from agentnb.agents.fences import code_blocks
 from agentnb.agents.heard import Heard
 from agentnb.agents.model import Answer, Model, Turn
 from agentnb.base import Response
-from agentnb.base.agent import Show
+from agentnb.base.agent import Show, Tell
 from agentnb.core import CancellationToken, extract_json_from_str
 from agentnb.exceptions import ModelResponseInvalid
 from agentnb.messages import (
@@ -56,12 +56,16 @@ class CodeWriter:
         self._retries = retries
 
     async def turn(
-        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken, show: Show
+        self,
+        messages: Sequence[BaseChatMessage],
+        cancellation_token: CancellationToken,
+        show: Show,
+        tell: Tell | None = None,
     ) -> None:
-        """Take in what is new, then show what happens, and the `Response`."""
+        """Take in what is new, then show what happens, and the `Response`; pieces of answers to `tell`, if given."""
         await self._heard.take(messages)
         context, agent = self._model.context, self._runner.agent
-        turn = Turn(cancellation_token, show)
+        turn = Turn(cancellation_token, show, tell)
         for attempt in range(self._retries + 1):
             written = Answer(agent)
             await self._ask(written, turn)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Coroutine, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from typing import Any
 
 from agentnb.agents.recollection import Recollection
-from agentnb.base.agent import Show, Step
+from agentnb.base.agent import Show, Step, Tell
 from agentnb.core import CancellationToken, new_id, now, well_formed
 from agentnb.exceptions import ModelError, ModelResponseInvalid
 from agentnb.messages import (
@@ -22,10 +23,13 @@ from agentnb.messages import (
     remove_images,
 )
 from agentnb.messages.llm import Prefix
-from agentnb.messages.unchecked import unchecked
+from agentnb.messages.unchecked import set_extra, set_names, set_private, set_values, unchecked
 from agentnb.model_context import ChatCompletionContext
 from agentnb.models.base import ChatCompletionClient, name_of
 from agentnb.models.reliable import Abort
+
+_new = object.__new__
+_NAMES = set(ModelClientStreamingChunkEvent.model_fields)
 
 
 async def _nobody_looks(step: Step) -> None:
@@ -40,16 +44,18 @@ class Turn:
         abort: Ends its waiting.
         recollection: What memories said in it.
         show: Is awaited with each step.
+        tell: Is given the pieces of answers, at once; None where they are shown like other steps.
         inner: What was shown of it so far, without pieces of messages.
     """
 
-    __slots__ = ("abort", "inner", "recollection", "show", "token")
+    __slots__ = ("abort", "inner", "recollection", "show", "tell", "token")
 
-    def __init__(self, token: CancellationToken, show: Show = _nobody_looks) -> None:
+    def __init__(self, token: CancellationToken, show: Show = _nobody_looks, tell: Tell | None = None) -> None:
         self.token = token
         self.abort = Abort(token)
         self.recollection: Recollection | None = None
         self.show = show
+        self.tell = tell
         self.inner: list[BaseAgentEvent | BaseChatMessage] = []
 
     def shows(self, step: BaseAgentEvent | BaseChatMessage) -> Awaitable[None]:
@@ -67,13 +73,14 @@ class Answer:
         result: What the model said, once it is there.
     """
 
-    __slots__ = ("_agent", "_thinks", "_thought_id", "held", "id", "result")
+    __slots__ = ("_agent", "_alike", "_thinks", "_thought_id", "held", "id", "result")
 
     def __init__(self, agent: str, *, draft: bool = False) -> None:
         self.id = new_id()
         self.held: list[ModelClientStreamingChunkEvent] | None = [] if draft else None
         self.result: CreateResult
         self._agent = agent
+        self._alike: dict[str, Any] | None = None  # what all pieces have in common
         self._thought_id: str | None = None
         self._thinks: bool | None = None
 
@@ -82,22 +89,37 @@ class Answer:
         # No calls at all are an answer without words: servers refuse a conversation with an empty list of calls.
         self.result = result if result.content else result.model_copy(update={"content": ""})
 
-    def piece(self, text: str) -> ModelClientStreamingChunkEvent:
-        """Announce a piece, with the id of the message that it will be part of."""
-        message_id = self.id if self._thinks is False else self._part_of(text)
-        return unchecked(
-            ModelClientStreamingChunkEvent,
-            {
-                "id": new_id(),
+    def pieces(self, texts: Sequence[str]) -> list[ModelClientStreamingChunkEvent]:
+        """Announce pieces that came together, each with the id of the message that it will be part of."""
+        alike = self._alike
+        if alike is None:
+            alike = self._alike = {
+                "id": "",
                 "source": self._agent,
                 "models_usage": None,
                 "metadata": {},
-                "created_at": now(),
-                "content": well_formed(text),
-                "full_message_id": message_id,
+                "created_at": None,
+                "content": "",
+                "full_message_id": self.id,
                 "type": "ModelClientStreamingChunkEvent",
-            },
-        )
+            }
+        alike["created_at"] = now()
+        pieces = []
+        for text in texts:
+            values = alike.copy()
+            values["id"] = new_id()
+            values["metadata"] = {}
+            values["content"] = text if text.isascii() else well_formed(text)
+            if self._thinks is not False:
+                values["full_message_id"] = self._part_of(text)
+            # As `unchecked` does: there are many of them, and a call is a tenth of the price of one.
+            piece = _new(ModelClientStreamingChunkEvent)
+            set_values(piece, values)
+            set_names(piece, _NAMES)
+            set_extra(piece, None)
+            set_private(piece, None)
+            pieces.append(piece)
+        return pieces
 
     def _part_of(self, text: str) -> str | None:
         """Return the id of the message that a piece of reasoning, or the first piece of an answer, belongs to."""
@@ -157,26 +179,36 @@ class Model:
 
     async def _get_in_pieces(self, answer: Answer, turn: Turn, options: dict[str, Any]) -> None:
         messages = self._shown(await self.context.get_messages(), turn)
-        wait, show, made_of, held = turn.abort.wait, turn.show, answer.piece, answer.held
-        answered = False
+        told = None if turn.tell is None else getattr(self.client.create_stream, "told", None)
         try:
-            streaming = self.client.create_stream(messages, cancellation_token=turn.token, **options)
-            async with aclosing(streaming) as pieces:
-                while True:
-                    try:
-                        piece = await wait(anext(pieces))
-                    except StopAsyncIteration:
-                        break
-                    if not isinstance(piece, str):
-                        answer.take(piece)
-                        answered = True
-                    elif held is not None:
-                        held.append(made_of(piece))
-                    else:
-                        await show(made_of(piece))
+            if told is None:
+                await self._iterated(answer, turn, messages, options)
+            else:
+                answering = told(self.client, messages, _teller(answer, turn), cancellation_token=turn.token, **options)
+                answer.take(await turn.abort.wait(answering))
         except Exception as error:
             _name_asker(error, self.agent, name_of(self.client))
             raise
+
+    async def _iterated(self, answer: Answer, turn: Turn, messages: list[LLMMessage], options: dict[str, Any]) -> None:
+        """Get an answer of who reads the stream step by step, or of what only looks like a client."""
+        wait, show, held = turn.abort.wait, turn.show, answer.held
+        answered = False
+        async with aclosing(self.client.create_stream(messages, cancellation_token=turn.token, **options)) as items:
+            while True:
+                try:
+                    item = await wait(anext(items))
+                except StopAsyncIteration:
+                    break
+                if not isinstance(item, str):
+                    answer.take(item)
+                    answered = True
+                    continue
+                (piece,) = answer.pieces((item,))
+                if held is not None:
+                    held.append(piece)
+                else:
+                    await show(piece)
         if not answered:
             raise ModelResponseInvalid(f"The agent {self.agent!r} was given no answer by its model.")
 
@@ -215,6 +247,21 @@ class Model:
             self.context._append(message)
         else:
             await self.context.add_message(message)
+
+
+def _teller(answer: Answer, turn: Turn) -> Callable[[Sequence[str]], None]:
+    """Return what takes the pieces of an answer as they come."""
+    token, tell, held = turn.token, turn.tell, answer.held
+    take = held.append if held is not None else tell
+    assert take is not None
+
+    def tells(texts: Sequence[str]) -> None:
+        for piece in answer.pieces(texts):
+            take(piece)
+        if token._cancelled:  # a client that never waits is not ended otherwise
+            raise asyncio.CancelledError("The cancellation token was cancelled.")
+
+    return tells
 
 
 def _gives_away(context: type[ChatCompletionContext]) -> bool:

@@ -14,7 +14,7 @@ from agentnb.agents.model import Answer, Model, Turn
 from agentnb.agents.recollection import Recollection
 from agentnb.agents.tool_calls import ToolCalls, stopped
 from agentnb.base import Handoff, Response
-from agentnb.base.agent import Show
+from agentnb.base.agent import Show, Tell
 from agentnb.core import CancellationToken, extract_json_from_str, new_id, now, well_formed
 from agentnb.exceptions import AnswerUnfit, ModelResponseInvalid
 from agentnb.memory import Memory
@@ -92,11 +92,15 @@ class ToolLoop:
         self._metadata = metadata
 
     async def turn(
-        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken, show: Show
+        self,
+        messages: Sequence[BaseChatMessage],
+        cancellation_token: CancellationToken,
+        show: Show,
+        tell: Tell | None = None,
     ) -> None:
-        """Take in what is new, then show what happens, and the `Response`."""
+        """Take in what is new, then show what happens, and the `Response`; pieces of answers to `tell`, if given."""
         await self._heard.take(messages)
-        turn = Turn(cancellation_token, show)
+        turn = Turn(cancellation_token, show, tell)
         if self._memories:
             for event in await self._recalled(turn):
                 await turn.shows(event)

@@ -55,9 +55,20 @@ class ChatAgent(Component, TaskRunner):
         """Yield what happens on the way to the answer, then the `Response`."""
 
     def _show_turn(
-        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken, show: Show
+        self,
+        messages: Sequence[BaseChatMessage],
+        cancellation_token: CancellationToken,
+        show: Show,
+        tell: Tell | None = None,
     ) -> Coroutine[Any, Any, None]:
-        """Return what shows the items of `on_messages_stream`, not yet begun; agents of ours need no stream for it."""
+        """Return what shows the items of `on_messages_stream`, not yet begun; agents of ours need no stream for it.
+
+        Args:
+            messages: What is new.
+            cancellation_token: Ends the turn.
+            show: Is awaited with each item.
+            tell: May be given the pieces of answers instead, at once.
+        """
         items: Any = self.on_messages_stream(messages, cancellation_token)
         if not hasattr(items, "aclose"):
             if isinstance(items, Coroutine):
@@ -152,6 +163,8 @@ class ChatAgent(Component, TaskRunner):
 Step = BaseAgentEvent | BaseChatMessage | Response
 Show = Callable[[Step], Awaitable[None]]
 """Takes what an agent yields."""
+Tell = Callable[[ModelClientStreamingChunkEvent], None]
+"""Takes a piece of an answer, at once."""
 Speak = Callable[[Sequence[BaseChatMessage], CancellationToken, Show], Coroutine[Any, Any, None]]
 
 _sorts: dict[type[object], Literal["chunk", "event", "chat message", "neither"]] = {}
@@ -243,7 +256,10 @@ async def take_turn(
 
     keeps = agent._keeps()
     with run.turn(agent.name, keeps=keeps, again=again and again.seq):
-        speaking = (speak or agent._show_turn)(messages, cancellation_token, show)
+        if speak is None:
+            speaking = agent._show_turn(messages, cancellation_token, show, run.chunk)
+        else:
+            speaking = speak(messages, cancellation_token, show)
         if again is None:
             await speaking
         else:

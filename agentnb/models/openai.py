@@ -360,8 +360,7 @@ class OpenAIChatCompletionClient(CountingClient):
                     async with aclosing(self._streamed(request, abort)) as arriving:
                         async for pieces in arriving:
                             said = True
-                            for piece in pieces:
-                                yield piece
+                            yield pieces  # type: ignore[misc]  # the recorder takes lists apart
                     return
                 except ModelError as error:
                     if said:
@@ -369,8 +368,8 @@ class OpenAIChatCompletionClient(CountingClient):
                     await self.retry.pause(error, tried, who=self.model_name, abort=abort)
                 tried += 1
 
-    async def _streamed(self, request: _Request, abort: Abort) -> AsyncGenerator[Sequence[str | CreateResult], None]:
-        """Yield what came together, together: many pieces may come at once."""
+    async def _streamed(self, request: _Request, abort: Abort) -> AsyncGenerator[list[str] | CreateResult, None]:
+        """Yield the pieces that came together as one list, then the result."""
         answer = self._new_answer()
         response = await abort.wait(self._open(request))
         try:
@@ -401,8 +400,8 @@ class OpenAIChatCompletionClient(CountingClient):
                 await _drain(response)
             result = self._finish(answer, request)
             if request.choices is not None and isinstance(result.content, str):
-                yield (result.content,)
-            yield (result,)
+                yield [result.content]
+            yield result
         finally:
             await response.close()
 

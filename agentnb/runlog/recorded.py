@@ -5,10 +5,11 @@ Outside of a run the wrapped methods behave exactly as written.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, NoReturn
 
 from agentnb.core import EventId, monotonic
 from agentnb.exceptions import ActRefused, ModelResponseInvalid
@@ -183,10 +184,64 @@ def model_create(method: Callable[..., Awaitable[CreateResult]]) -> Callable[...
     return create
 
 
+_BREATH = 64
+"""After so many pieces others in the event loop have their turn."""
+
+
+class _Stream:
+    """What is noted of an answer that comes in pieces."""
+
+    __slots__ = ("_began", "_client", "_here", "_model", "_started", "inside", "partial", "result")
+
+    def __init__(
+        self, client: Any, here: Scope | None, messages: Sequence[LLMMessage], options: Mapping[str, Any]
+    ) -> None:
+        self._client, self._here = client, here
+        self._started, self._model = (
+            (0, "") if here is None else _asked(here, client, messages, options, streaming=True)
+        )
+        self.inside = None if here is None else _inside(here, here.log.id_of(self._started), client)
+        """Where the client works."""
+        self._began = monotonic()
+        self.partial: list[str] = []
+        self.result: CreateResult | None = None
+
+    def take(self, item: Any) -> CreateResult:
+        """Take what is no piece, and return it."""
+        if self.result is not None:
+            self.refuse(item)
+        self.result = result = _result(self._client, item)
+        if self._here is not None:
+            _answered(self._here, self._started, self._began, self._model, self._client, result)
+        return result
+
+    def refuse(self, item: Any) -> NoReturn:
+        """Say that nothing may follow the result."""
+        raise ModelResponseInvalid(f"{self._client.model_name} streamed {item!r:.80} after its result.")
+
+    def end(self) -> CreateResult:
+        """Return the result."""
+        if self.result is None:
+            raise ModelResponseInvalid(
+                f"{self._client.model_name} ended its stream without a result.", partial="".join(self.partial)
+            )
+        return self.result
+
+    def failed(self, error: BaseException) -> None:
+        """Note what ended the stream before its result."""
+        if self._here is not None and self.result is None:
+            _failed(self._here, self._started, self._began, self._model, error, "".join(self.partial))
+
+
 def model_stream(
     method: Callable[..., AsyncGenerator[str | CreateResult, None]],
 ) -> Callable[..., AsyncGenerator[str | CreateResult, None]]:
-    """Record `ChatCompletionClient.create_stream`, and see to it that it ends with its one result."""
+    """Record `ChatCompletionClient.create_stream`, and see to it that it ends with its one result.
+
+    The method may yield pieces that came together as one list, which is taken apart for who reads the stream. What is
+    returned has an attribute `told`: the same as a coroutine, which calls `tell` with the pieces as they come, and
+    returns the result. It costs a generator less for each piece.
+    """
 
     @functools.wraps(method)
     async def create_stream(
@@ -201,41 +256,77 @@ def model_stream(
             yield given
             return
         stream = method(self, messages, **options)
-        started, model = (0, "") if here is None else _asked(here, self, messages, options, streaming=True)
-        began = monotonic()
-        partial: list[str] = []
-        result: CreateResult | None = None
-        inside = None if here is None else _inside(here, here.log.id_of(started), self)
+        noted = _Stream(self, here, messages, options)
+        inside, partial = noted.inside, noted.partial
         try:
             while True:
                 # The scope holds only while the client works: what a generator sets would else leak to its consumer.
                 token = _scope.set(inside)
                 try:
-                    item = await anext(stream)
+                    item: Any = await anext(stream)
                 except StopAsyncIteration:
                     break
                 finally:
                     leave(token)
-                if result is not None:
-                    raise ModelResponseInvalid(f"{self.model_name} streamed {item!r:.80} after its result.")
                 if isinstance(item, str):
-                    partial.append(item)
+                    pieces: Sequence[str] = (item,)
+                elif type(item) is list:
+                    pieces = item
                 else:
-                    result = _result(self, item)
-                    if here and started:
-                        _answered(here, started, began, model, self, result)
-                yield item
-            if result is None:
-                raise ModelResponseInvalid(
-                    f"{self.model_name} ended its stream without a result.", partial="".join(partial)
-                )
+                    yield noted.take(item)
+                    continue
+                if noted.result is not None:
+                    noted.refuse(item)
+                for piece in pieces:
+                    partial.append(piece)
+                    yield piece
+            noted.end()
         except BaseException as error:
-            if here and started and result is None:
-                _failed(here, started, began, model, error, "".join(partial))
+            noted.failed(error)
             raise
         finally:
             await stream.aclose()
 
+    async def told(
+        self: Any, messages: Sequence[LLMMessage], tell: Callable[[Sequence[str]], None], **options: Any
+    ) -> CreateResult:
+        here = _recording(self)
+        recording = replayed()
+        given = None if here is None or recording is None else _given(here, recording, messages)
+        if given is not None:
+            if isinstance(given.content, str) and given.content:
+                tell((given.content,))
+            return given
+        stream = method(self, messages, **options)
+        noted = _Stream(self, here, messages, options)
+        partial, breath = noted.partial, _BREATH
+        try:
+            with nullcontext() if noted.inside is None else Entered(noted.inside):
+                item: Any
+                async for item in stream:
+                    if isinstance(item, str):
+                        pieces: Sequence[str] = (item,)
+                    elif type(item) is list:
+                        pieces = item
+                    else:
+                        noted.take(item)
+                        continue
+                    if noted.result is not None:
+                        noted.refuse(item)
+                    partial += pieces
+                    tell(pieces)
+                    if len(partial) >= breath:
+                        # A client that has its pieces ready never waits: nobody could read them before the last.
+                        breath = len(partial) + _BREATH
+                        await asyncio.sleep(0)
+            return noted.end()
+        except BaseException as error:
+            noted.failed(error)
+            raise
+        finally:
+            await stream.aclose()
+
+    create_stream.told = told  # type: ignore[attr-defined]
     return create_stream
 
 

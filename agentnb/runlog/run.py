@@ -102,7 +102,7 @@ class Run:
             key, within = getattr(piece, "id", ""), log.pieces_within
             known = key in within
             (within.add if self._nested else within.discard)(key)
-        if not known:
+        if log._watchers and not known:
             log.fan_out(piece)
         if self._sink is not None:
             self._sink(piece)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing, nullcontext, suppress
 from typing import Any, TypeVar
 
 import pytest
@@ -205,6 +205,46 @@ async def test_outside_of_a_run_a_client_is_untouched(log: RunLog, stream: bool)
 
     assert result.content == "hi"
     assert len(log) == 0
+
+
+class Together(ScriptedChatCompletionClient):
+    """Yields what came together as one list."""
+
+    async def create_stream(self, messages: Any, **options: Any) -> AsyncGenerator[Any, None]:
+        yield ["a ", "b "]
+        yield "c"
+        yield await super().create(messages)
+
+
+@pytest.mark.parametrize("inside", [True, False], ids=["in a run", "outside of a run"])
+async def test_pieces_that_came_together_are_taken_apart_for_who_reads_a_stream(log: RunLog, inside: bool) -> None:
+    with scope(log, None, "ana") if inside else nullcontext():
+        *pieces, result = await asked(Together(["a b c"]), stream=True)
+
+    assert (pieces, result.content) == (["a ", "b ", "c"], "a b c")
+
+
+@pytest.mark.parametrize(
+    ("client", "told"),
+    [
+        (ScriptedChatCompletionClient(["a b"], repeats=True), [("a ",), ("b",)]),
+        (Together(["a b c"], repeats=True), [["a ", "b "], ("c",)]),
+        (Unfinished(["x"]), [("half ",), ("an answer",)]),
+    ],
+    ids=["single", "together", "unfinished"],
+)
+async def test_a_stream_that_is_told_leaves_the_facts_of_one_that_is_read(client: Any, told: list[Any]) -> None:
+    read, other = RunLog(), RunLog()
+    pieces: list[Sequence[str]] = []
+    with suppress(ModelResponseInvalid), scope(read, None, "ana"):
+        await asked(client, stream=True)
+    with suppress(ModelResponseInvalid), scope(other, None, "ana"):
+        await client.create_stream.told(client, ASK, pieces.append)
+
+    assert [(event.kind, event.body, event.source) for event in other] == [
+        (event.kind, event.body, event.source) for event in read
+    ]
+    assert pieces == told
 
 
 async def test_between_pieces_the_consumer_keeps_its_own_scope(log: RunLog) -> None:
