@@ -50,7 +50,7 @@ def test_ids_are_told_apart_by_their_first_eight_digits() -> None:
 def test_a_clock_that_has_used_up_its_numbers_goes_on_with_others() -> None:
     clock = Clock()
     first = clock.new_id()
-    clock._numbers = iter(()).__next__
+    clock._ids = clock._numbers = iter(()).__next__
 
     second = clock.new_id()
 
