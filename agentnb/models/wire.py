@@ -7,7 +7,7 @@ import json
 import re
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -116,8 +116,8 @@ class MessageWriter:
         self._needs_words = dialect in ("claude", "gemini")
         self._conversations: dict[int, _Conversation] = {}
 
-    def write(self, messages: Sequence[LLMMessage], check: Callable[[Sequence[LLMMessage]], None]) -> bytes:
-        """Return the JSON of a conversation's messages, with commas between them.
+    def write(self, messages: Sequence[LLMMessage], check: Callable[[Sequence[LLMMessage]], None]) -> Sequence[bytes]:
+        """Return the JSON of a conversation's messages; what belongs to this writer is not to be changed.
 
         Args:
             messages: The conversation.
@@ -145,9 +145,9 @@ class MessageWriter:
                 known.loose.append((place, _fingerprint(message)))
             place += 1
         self._conversations[key] = known
-        return b",".join(self._sent(known, messages))
+        return self._sent(known, messages)
 
-    def _sent(self, known: _Conversation, messages: Sequence[LLMMessage]) -> Iterable[bytes]:
+    def _sent(self, known: _Conversation, messages: Sequence[LLMMessage]) -> Sequence[bytes]:
         parts: Sequence[bytes] = known.parts
         if self.merge_system and len(known.systems) > 1:
             first, last = known.systems[0], known.systems[-1]
@@ -155,7 +155,7 @@ class MessageWriter:
         if self.dialect == "claude":
             if isinstance(messages[-1], AssistantMessage):
                 parts = [*parts[:-1], self._part(_trimmed(messages[-1]))]
-            return filter(None, parts)
+            return [*filter(None, parts)]
         return parts
 
     def _part(self, message: LLMMessage) -> bytes:
@@ -243,12 +243,12 @@ class FieldWriter:
     def __init__(self) -> None:
         self._known: deque[_Fields] = deque(maxlen=8)
 
-    def body(self, model: str, messages: bytes, tools: Sequence[Any], fields: Mapping[str, Any]) -> bytes:
+    def body(self, model: str, messages: Sequence[bytes], tools: Sequence[Any], fields: Mapping[str, Any]) -> bytes:
         """Return the JSON of a request.
 
         Args:
             model: The model's name.
-            messages: The JSON of the conversation's messages.
+            messages: The JSON of each of the conversation's messages.
             tools: Tools or their schemas.
             fields: Everything else.
 
@@ -265,7 +265,11 @@ class FieldWriter:
             tail = b"," + tail if len(tail) > 1 else tail
             # Copies, which differ from what may be changed in place later.
             self._known.appendleft(_Fields(copy.deepcopy(schemas), copy.deepcopy(dict(fields)), tail))
-        return b"".join((_text_bytes({"model": model})[:-1], b',"messages":[', messages, b"]", tail))
+        parts = [*messages] or [b""]
+        # Joined with what stands round them: a long conversation is not copied twice.
+        parts[0] = b'%b,"messages":[%b' % (_text_bytes({"model": model})[:-1], parts[0])
+        parts[-1] = b"%b]%b" % (parts[-1], tail)
+        return b",".join(parts)
 
 
 def tool_json(tool: Any) -> dict[str, Any]:
