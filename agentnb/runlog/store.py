@@ -70,7 +70,7 @@ class JsonLinesStore:
         self.format = FORMAT
         self.error: OSError | None = None
         self._own = f"{run_id}:"
-        self._blobs: set[str] = set()
+        self._blobs: dict[str, int] = {}
         self._places: dict[bytes, tuple[str | int, ...]] = {}
         self._shared = None if inline else blobs.Blobs(path.parent / blobs.FOLDER)
         self._waiting: list[bytes] = []
@@ -165,7 +165,7 @@ class JsonLinesStore:
     def _take_back(self, seq: int) -> None:
         """Forget where the texts of a fact stand: it was not written."""
         self._places = {digest: place for digest, place in self._places.items() if place[0] != seq}
-        self._blobs.clear()
+        self._blobs = {name: first for name, first in self._blobs.items() if first != seq}
         self._before.clear()
 
     def flush(self) -> bool:
@@ -306,7 +306,7 @@ class JsonLinesStore:
         if len(raw) > BLOB_BYTES:
             name = blobs.name_of(raw)
             if name not in self._blobs:
-                self._blobs.add(name)
+                self._blobs[name] = seq
                 if self._shared is None or not self._shared.put(name, raw):
                     # A folder that cannot be written must not cost the text: the file may hold it too.
                     lines.append(json.dumps({"blob": name, "value": text}, ensure_ascii=False).encode())
