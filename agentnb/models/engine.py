@@ -41,12 +41,18 @@ def library() -> Any:
     """Import the engine.
 
     Raises:
-        ImportError: If it is not installed.
+        ImportError: If it is not installed, or the system lacks a library that it needs.
     """
     try:
         with _patient_threads():
             import xllamacpp
     except ImportError as error:
+        if not isinstance(error, ModuleNotFoundError):
+            # Its wheel brings no OpenMP, and a slim system image has none.
+            raise MissingExtra(
+                f"The engine xllamacpp is installed, but does not load: {error}. "
+                "If libgomp is missing: apt-get install libgomp1 (Debian, Ubuntu) or dnf install libgomp (Fedora)."
+            ) from error
         raise MissingExtra(
             "A local model needs the engine xllamacpp. Install it: pip install 'agentnb-toolkit[local]'."
         ) from error

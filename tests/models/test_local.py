@@ -107,6 +107,19 @@ async def test_a_missing_engine_names_the_extra(tmp_path: Path, monkeypatch: pyt
         await LocalChatCompletionClient().create(user("Hi"))
 
 
+async def test_an_engine_that_does_not_load_says_what_the_system_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What the dynamic linker says on a slim system image.
+    lacks = "libgomp.so.1: cannot open shared object file: No such file or directory"
+    (tmp_path / "xllamacpp.py").write_text(f"raise ImportError({lacks!r})\n")
+    monkeypatch.delitem(sys.modules, "xllamacpp", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(MissingExtra, match=r"does not load: libgomp.*apt-get install libgomp1"):
+        await LocalChatCompletionClient().create(user("Hi"))
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [(None, "cannot be read"), (b"PK\x03\x04", "is no GGUF file"), (b"GGUF" + b"\0" * 99, "cannot load")],
