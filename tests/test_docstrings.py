@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
 import pytest
@@ -129,6 +129,7 @@ async def test_the_example_of_a_docstring_runs(
     runtime = Echoing()
     runtime.start()
     names |= {
+        "Annotated": Annotated,
         "Answer": Answer,
         "Searcher": Searcher,
         "Place": Place,
