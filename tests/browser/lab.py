@@ -119,9 +119,18 @@ class LabServer:
     def kernels(self, method: str = "GET", kernel: str = "") -> Any:
         """Ask the server about kernels."""
         path = f"http://127.0.0.1:{self.port}/api/kernels{kernel and '/' + kernel}?token={self.token}"
-        with urllib.request.urlopen(urllib.request.Request(path, method=method), timeout=10) as answer:
-            text = answer.read()
-        return json.loads(text) if text else None
+        until = time.monotonic() + 10
+        while True:
+            try:
+                with urllib.request.urlopen(urllib.request.Request(path, method=method), timeout=10) as answer:
+                    text = answer.read()
+                return json.loads(text) if text else None
+            except urllib.error.HTTPError as error:
+                # For a moment of every kernel's start Jupyter's server cannot list the kernels, and answers 500.
+                error.close()
+                if error.code != 500 or time.monotonic() > until:
+                    raise
+            time.sleep(0.1)
 
     def stop_kernels(self) -> None:
         """End every kernel."""
