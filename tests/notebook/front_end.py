@@ -76,7 +76,7 @@ def python_with(version: str) -> str:
     """Return the Python of an environment with this ipykernel, made under `.venvs` if it is missing."""
     if version == INSTALLED:
         return sys.executable
-    folder = ROOT / ".venvs" / f"ipykernel-{version}"
+    folder = ROOT / ".venvs" / f"ipykernel-{version}-python-{sys.version_info.major}.{sys.version_info.minor}"
     python = folder / "bin" / "python"
     ready = folder / "ready"
     if not ready.exists():
