@@ -18,7 +18,7 @@ from agentnb.runtimes.capacity import Mailbox
 from agentnb.runtimes.circles import circle
 from agentnb.runtimes.contexts import Here
 from agentnb.runtimes.contexts import here as here_var
-from agentnb.runtimes.delivery import Envelope, first_step, in_context
+from agentnb.runtimes.delivery import Envelope, begun_later, first_step, in_context
 from agentnb.runtimes.home import Homed
 from agentnb.runtimes.intervention import Dropped, Intervened, InterventionHandler, Interventions
 from agentnb.runtimes.residents import Kind, Resident, Residents
@@ -83,7 +83,7 @@ class Handling(Homed):
         handling.send(None)
         loop = cast(asyncio.AbstractEventLoop, self._home)
         # Named after the agent's type, which costs less than the number it would be named by.
-        task = self._tasks[number] = loop.create_task(handling, name=name, context=envelope.variables.copy())
+        task = self._tasks[number] = begun_later(loop, handling, name=name, context=envelope.variables.copy())
         return task
 
     def _task_over(self, number: int) -> None:

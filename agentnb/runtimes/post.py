@@ -15,7 +15,7 @@ from agentnb.runtimes.base import Delivery
 from agentnb.runtimes.capacity import Mailbox
 from agentnb.runtimes.circles import Wait, at_work_here
 from agentnb.runtimes.contexts import here
-from agentnb.runtimes.delivery import Envelope, finish, first_step
+from agentnb.runtimes.delivery import Envelope, begun_later, finish, first_step
 from agentnb.runtimes.handling import DEPTH, STOPPED, Handling
 from agentnb.runtimes.home import carried
 
@@ -216,7 +216,7 @@ class Post(Handling):
         # An empty context: the pump is nobody's, each message brings the variables of its sender.
         pump = self._pump()
         pump.send(None)
-        self._pumping = cast(asyncio.AbstractEventLoop, self._home).create_task(pump, context=Context())
+        self._pumping = begun_later(cast(asyncio.AbstractEventLoop, self._home), pump, context=Context())
 
     async def _pump(self) -> None:
         try:

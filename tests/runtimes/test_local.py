@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any
 
 import pytest
@@ -35,6 +36,28 @@ async def test_a_cascade_of_publishes_is_over_when_the_runtime_is_idle(
     await settle(runtime)
 
     assert runtime.statistics()[:5] == (0, 0, 21, 0, 0)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="Python 3.11 has no eager tasks")
+async def test_where_tasks_are_eager_messages_come_in_order_and_none_is_lost(
+    runtime: SingleThreadedAgentRuntime,
+) -> None:
+    heard: list[str] = []
+
+    async def hear(actor: Actor, message: Any, ctx: MessageContext) -> None:
+        heard.append(message)
+        await asyncio.sleep(0)
+
+    await place(runtime, "ana", hear, hears="news")
+    asyncio.get_running_loop().set_task_factory(getattr(asyncio, "eager_task_factory"))  # noqa: B009
+    for message in ("one", "two"):
+        await runtime.publish_message(message, NEWS)
+        await settle(runtime)
+        await runtime.publish_message(message + " more", NEWS)
+    await settle(runtime)
+
+    assert heard == ["one", "one more", "two", "two more"]
+    assert runtime.statistics()[:2] == (0, 0)
 
 
 async def test_a_runtime_at_work_is_not_idle(runtime: SingleThreadedAgentRuntime) -> None:
