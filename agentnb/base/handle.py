@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Generator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from agentnb.base.brake import Brake
+from agentnb.core.tasks import begun_later
 from agentnb.messages import BaseAgentEvent, BaseChatMessage
 from agentnb.runlog import Run, RunLog
 from agentnb.runlog.gate import Gate
@@ -45,7 +46,7 @@ class RunHandle:
         self._brake = Brake(runner)
         self._run: Run | None = None
         self._stopped = False
-        self._working = asyncio.get_running_loop().create_task(perform(self._begun, self._brake.gate))
+        self._working = begun_later(asyncio.get_running_loop(), perform(self._begun, self._brake.gate))
         self._working.add_done_callback(_seen)
 
     def _begun(self, run: Run) -> None:

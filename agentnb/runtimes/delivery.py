@@ -17,9 +17,6 @@ from agentnb.runtimes.capacity import Mailbox
 from agentnb.runtimes.circles import Wait
 from agentnb.runtimes.contexts import Here, here
 
-# Shared by every factory of eager tasks; Python 3.11 has none.
-_EAGER = getattr(getattr(asyncio, "eager_task_factory", None), "__code__", object())
-
 # Both catch StopIteration here, within the context: on its way out of `Context.run` it would gather frames.
 
 
@@ -49,19 +46,6 @@ def first_step() -> Generator[None, None, None]:
     A task cancelled before its first step throws its coroutine away unseen; one that has begun gets to clean up.
     """
     yield
-
-
-def begun_later(
-    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None], *, context: Context, name: str | None = None
-) -> asyncio.Task[None]:
-    """Make a task that takes its first step when the loop comes to it, also where the loop's tasks are eager.
-
-    An eager task (Python 3.12) would overtake those that were made before it, and could be over before it is known.
-    """
-    factory = loop.get_task_factory()
-    if factory is not None and getattr(factory, "__code__", None) is _EAGER:
-        return asyncio.Task(coroutine, loop=loop, name=name, context=context)
-    return loop.create_task(coroutine, name=name, context=context)
 
 
 @generator_coroutine

@@ -11,6 +11,7 @@ from contextvars import copy_context
 from typing import Any, cast
 
 from agentnb.core import AgentId, CancellationToken, TopicId
+from agentnb.core.tasks import begun_later
 from agentnb.exceptions import AgentBusy, MessageDroppedException, RuntimeFault, UndeliverableException
 from agentnb.runlog import Event
 from agentnb.runtimes.base import AgentRuntime, Delivery
@@ -18,7 +19,7 @@ from agentnb.runtimes.capacity import Mailbox
 from agentnb.runtimes.circles import circle
 from agentnb.runtimes.contexts import Here
 from agentnb.runtimes.contexts import here as here_var
-from agentnb.runtimes.delivery import Envelope, begun_later, first_step, in_context
+from agentnb.runtimes.delivery import Envelope, first_step, in_context
 from agentnb.runtimes.home import Homed
 from agentnb.runtimes.intervention import Dropped, Intervened, InterventionHandler, Interventions
 from agentnb.runtimes.residents import Kind, Resident, Residents

@@ -10,12 +10,13 @@ from threading import get_ident
 from typing import Any, cast
 
 from agentnb.core import AgentId, CancellationToken, TopicId
+from agentnb.core.tasks import begun_later
 from agentnb.exceptions import AgentBusy, MessageDroppedException, RuntimeFault, UndeliverableException, UserError
 from agentnb.runtimes.base import Delivery
 from agentnb.runtimes.capacity import Mailbox
 from agentnb.runtimes.circles import Wait, at_work_here
 from agentnb.runtimes.contexts import here
-from agentnb.runtimes.delivery import Envelope, begun_later, finish, first_step
+from agentnb.runtimes.delivery import Envelope, finish, first_step
 from agentnb.runtimes.handling import DEPTH, STOPPED, Handling
 from agentnb.runtimes.home import carried
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any
 
 import pytest
@@ -71,6 +72,16 @@ async def test_a_run_stopped_before_its_first_step_gives_an_empty_result() -> No
 
     result = await run
     assert (list(result.messages), result.stop_reason, run.log) == ([], "stopped", None)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="Python 3.11 has no eager tasks")
+async def test_a_run_does_not_begin_before_its_start_is_over_where_tasks_are_eager() -> None:
+    asyncio.get_running_loop().set_task_factory(getattr(asyncio, "eager_task_factory"))  # noqa: B009
+    run = RoundRobinGroupChat([Speaker("ana")], max_turns=1).start(task="go")
+
+    run.stop()
+
+    assert list((await run).messages) == []
 
 
 async def test_a_paused_run_ends_its_turn_and_waits_before_the_next() -> None:
