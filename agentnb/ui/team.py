@@ -217,6 +217,8 @@ def _took(edge: Edge, edges: Sequence[Edge], rounds: Sequence[_Round], at: int) 
     then = next(ran, None)
     if then is None or target not in rounds[then].names or rounds[then].rule == "start":
         return "no"
+    if any(source in rounds[n].answers for n in range(at + 1, then)):
+        return "no"  # which of its answers led there is not known: the last one stands for them
     since = max((n for n in range(then) if target in rounds[n].names), default=0)
     reasons = ((other, n) for other in into for n in range(since, then) if other["source"] in rounds[n].answers)
     doubtful = any(other.get("function") or _took(other, edges, rounds, n) == "yes" for other, n in reasons)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import given, reject, settings
+from hypothesis import example, given, reject, settings
 from hypothesis import strategies as st
 
 from agentnb.messages import BaseChatMessage
@@ -53,7 +53,12 @@ def drawn(draw: Any) -> Drawn:
     return graph
 
 
+TWICE = [("a", "e", "f Y"), ("a", "b", "f X"), ("a", "c", "f X"), ("b", "a", ""), ("d", "e", "")]
+"""What speaks twice before the one it leads to, which waits for all."""
+
+
 @settings(max_examples=150, deadline=None)
+@example(graph=Drawn(TWICE), says=["X", "Y"], kinds=["all"] * 5, rounds=4)
 @given(
     graph=drawn(),
     says=st.lists(st.sampled_from(WORDS), min_size=1, max_size=6),
