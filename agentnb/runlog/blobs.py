@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 from agentnb.core import new_id
@@ -66,6 +67,16 @@ class Blobs:
 
     def _file(self, name: str) -> Path | None:
         return self.folder / name.removeprefix("sha256:") if _NAME.fullmatch(name) else None
+
+
+def beside(run: str | os.PathLike[str]) -> Blobs:
+    """Return the folder of texts beside a run's file."""
+    return _within(os.path.dirname(run))
+
+
+@lru_cache(maxsize=16)
+def _within(folder: str) -> Blobs:
+    return Blobs(Path(folder, FOLDER))
 
 
 def name_of(raw: bytes) -> str:

@@ -49,7 +49,7 @@ class LineReader:
         """Where the last whole line ends, in bytes."""
         self.damage: LogUnreadable | None = None
         """What is wrong with the line there, if it could not be read."""
-        self._shared = blobs.Blobs(path.parent / blobs.FOLDER)
+        self._shared = blobs.beside(path)
         self._inline: dict[str, str] = {}
         self._last = ("", "")
         """The last shared text and its name: one that was said again is not read again."""

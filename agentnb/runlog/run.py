@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 from agentnb.core import monotonic
 from agentnb.exceptions import AgentFailed
@@ -140,6 +140,18 @@ class Run:
         """
         return _Turn(self, agent, keeps, again)
 
+    def close(self, outcome: Literal["done", "stopped", "failed"], *, took: float) -> None:
+        """Log that the run is over."""
+        started = self.started
+        self.log.append(
+            RunFinished(outcome=outcome, stop_reason=self.stop_reason, turns=self.turns, messages=len(self.messages)),
+            source=started.source,
+            parent=started.id,
+            took=took,
+        )
+        if self.log.gate is self.gate and not self._nested:
+            self.log.gate = None  # which knows the log: everything said would else wait for the garbage collector
+
 
 class _Turn:
     # A class, not a generator: a third of what a turn costs would be entering and leaving it.
@@ -187,10 +199,9 @@ class _Turn:
         )
 
 
-@asynccontextmanager
-async def open_run(
+def open_run(
     start: RunStarted, *, log: RunLog | None = None, sink: Sink | None = None, gate: Gate | None = None
-) -> AsyncIterator[Run]:
+) -> AbstractAsyncContextManager[Run]:
     """Open a run; whatever ends the block, `run.finished` is logged.
 
     Args:
@@ -199,40 +210,56 @@ async def open_run(
         sink: Called with each message and chunk as it is said.
         gate: Holds the run between turns; a nested run is given that of the run round it.
     """
-    here = runlog.current()
-    if here is not None and not here.log.kept:
-        here = None  # a runtime's log that only passes facts on: this run's own are to stay
-    nested = log is None and here is not None
-    own = log is None and here is None
-    if log is None:
-        log = here.log if here is not None else RunLog.create(start.runner)
-    log.bind_loop()
-    announce(log)
-    opened = log.append(start, source=start.runner)
-    run = Run(log, opened, sink, gate)
-    began = monotonic()
-    outcome: Any = "failed"
-    try:
-        with runlog.scope(log, opened.id, f"{here.source}/{start.runner}" if nested and here else start.runner):
-            yield run
-        outcome = "done"
-    except (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt):
-        outcome = "stopped"
-        run.stop_reason = run.stop_reason or "stopped"
-        raise
-    except BaseException as error:
-        # Other errors say themselves what is wrong; their causes are for the traceback.
-        cause = (isinstance(error, AgentFailed) and error.__cause__) or error
-        run.stop_reason = f"{type(cause).__name__}: {cause}"
-        text = "".join(traceback.format_exception(error))
-        log.append(ErrorRaised(type=type(cause).__name__, message=str(cause), traceback=text), parent=opened.id)
-        raise
-    finally:
-        log.append(
-            RunFinished(outcome=outcome, stop_reason=run.stop_reason, turns=run.turns, messages=len(run.messages)),
-            source=start.runner,
-            parent=opened.id,
-            took=monotonic() - began,
-        )
-        if own:
-            log.close()
+    return _Opened(start, log, sink, gate)
+
+
+class _Opened:
+    # A class, not a generator: an error that ends the run passes through fewer hands.
+    def __init__(self, start: RunStarted, log: RunLog | None, sink: Sink | None, gate: Gate | None) -> None:
+        self._start = start
+        self._log = log
+        self._sink = sink
+        self._gate = gate
+
+    async def __aenter__(self) -> Run:
+        log, start = self._log, self._start
+        source = start.runner
+        self._own: RunLog | None = None
+        if log is None:
+            here = runlog.current()
+            if here is not None and here.log.kept:
+                log, source = here.log, f"{here.source}/{source}"
+            else:  # no run, or a runtime's log that only passes facts on: this run's own are to stay
+                log = self._own = RunLog.create(source)
+        log.bind_loop()
+        announce(log)
+        opened = log.append(start, source=start.runner)
+        self._run = run = Run(log, opened, self._sink, self._gate)
+        self._began = monotonic()
+        self._scope = runlog.scope(log, opened.id, source)
+        self._scope.__enter__()
+        return run
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        run = self._run
+        log = run.log
+        self._scope.__exit__(kind, error, where)
+        outcome: Any = "done"
+        try:
+            if isinstance(error, asyncio.CancelledError | GeneratorExit | KeyboardInterrupt):
+                outcome = "stopped"
+                run.stop_reason = run.stop_reason or "stopped"
+            elif error is not None:
+                outcome = "failed"
+                # Other errors say themselves what is wrong; their causes are for the traceback.
+                cause = (isinstance(error, AgentFailed) and error.__cause__) or error
+                run.stop_reason = f"{type(cause).__name__}: {cause}"
+                text = "".join(traceback.format_exception(error))
+                failed = ErrorRaised(type=type(cause).__name__, message=str(cause), traceback=text)
+                log.append(failed, parent=run.started.id)
+        finally:
+            run.close(outcome, took=monotonic() - self._began)
+            if self._own is not None:
+                self._own.close()

@@ -72,7 +72,7 @@ class JsonLinesStore:
         self._own = f"{run_id}:"
         self._blobs: dict[str, int] = {}
         self._places: dict[bytes, tuple[str | int, ...]] = {}
-        self._shared = None if inline else blobs.Blobs(path.parent / blobs.FOLDER)
+        self._shared = None if inline else blobs.beside(path)
         self._waiting: list[bytes] = []
         self._file: int | None = None
         self._process = os.getpid()
@@ -82,12 +82,12 @@ class JsonLinesStore:
         """The last fact of whose texts one was kept while it was written by hand."""
         self._before: list[bytes] = []
         """Lines of blobs that a fact that is being written refers to, where they have no folder."""
-        header: dict[str, Any] = {"agentnb": FORMAT, "run": run_id}
+        header = f'{{"agentnb": {FORMAT}, "run": {json.dumps(run_id)}'
         if origin:
-            header["origin"] = origin
+            header += f', "origin": {json.dumps(origin)}'
         if gaps:
-            header["gaps"] = True
-        self._header = json.dumps(header).encode() + b"\n"
+            header += ', "gaps": true'
+        self._header = f"{header}}}\n".encode()
         self._again = again
         if not again:
             self._waiting.append(self._header)

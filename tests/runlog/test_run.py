@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 import pytest
 
@@ -209,6 +211,25 @@ async def test_a_run_within_a_run_of_the_same_name_does_not_end_it_in_the_totals
     assert seen == ["running"]
     assert result.log is not None
     assert totals(result.log).state == "done"
+
+
+async def test_what_a_run_said_is_let_go_with_its_result() -> None:
+    """And not when the garbage collector comes by, whom a process of many runs would keep busy."""
+
+    async def nest(run: Run) -> None:
+        await Worker(say_hello, name="inner").run(task="go")
+
+    gc.collect()
+    gc.disable()
+    try:
+        result = await Worker(nest, name="outer").run(task="go")
+        log = ref(result.log)
+        await asyncio.sleep(0)
+        del result
+
+        assert log() is None
+    finally:
+        gc.enable()
 
 
 async def test_a_run_that_is_given_a_log_writes_there_and_leaves_it_open(runs: Path) -> None:
