@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import nullcontext
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
@@ -88,7 +89,14 @@ def task_messages(task: Task) -> list[BaseChatMessage]:
 
 def models_of(names: Iterable[str]) -> str:
     """Return models in one text, each once; a name may itself be such a text."""
-    return ", ".join(sorted({model for name in names for model in name.split(", ") if model}))
+    named = {name for name in names if name}
+    return ", ".join(sorted({model for name in named for model in name.split(", ") if model})) if named else ""
+
+
+@lru_cache(maxsize=1024)
+def taking_part(name: str, description: str, role: str) -> Participant:
+    """Return one who takes part in a run; of those that take part in many there is one."""
+    return Participant(name=name, description=description, role=role)
 
 
 class TaskRunner(Restorable, ABC):
@@ -124,7 +132,7 @@ class TaskRunner(Restorable, ABC):
         )
 
     def _run_participants(self) -> Sequence[Participant]:
-        return (Participant(name=self.name, description=self.description, role=type(self).__name__),)
+        return (taking_part(self.name, self.description, type(self).__name__),)
 
     def _run_model(self) -> str:
         return ""

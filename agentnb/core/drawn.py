@@ -64,6 +64,7 @@ class Constructor:
         else:
             signature = inspect.signature(cls)
         self.signature = signature
+        self.parameters = signature.parameters
         self.rest = next((p.name for p in signature.parameters.values() if p.kind is p.VAR_KEYWORD), None)
         self.several = next((p.name for p in signature.parameters.values() if p.kind is p.VAR_POSITIONAL), None)
         self._names = [p.name for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
@@ -98,6 +99,8 @@ class Constructor:
     def named(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments of a call that succeeded, by name: parameters in their order, then all others."""
         names = self._names
+        if not kwargs and self.several is None:
+            return dict(zip(names, args, strict=False))
         if self.several is not None:
             names = names[: names.index(self.several)]
             given = {**dict(zip(names, args, strict=False)), **kwargs}
@@ -171,7 +174,7 @@ def draw(drawn: Any, *, component: Nested, strict: bool) -> dict[str, Any]:
     given = arguments_of(drawn)
     if not given:
         return {}
-    parameters = Constructor.of(cls).signature.parameters
+    parameters = Constructor.of(cls).parameters
     config = {}
     for name, value in given.items():
         if value is None and (name not in parameters or parameters[name].default is None):

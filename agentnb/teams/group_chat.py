@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Never, overload
 
 from agentnb.base import ChatAgent, Task, TaskResult, TaskRunner, Team, TerminationCondition, models_of
 from agentnb.base.restoring import Told
+from agentnb.base.runner import taking_part
 from agentnb.core import AgentId, CancellationToken, new_id, well_formed
 from agentnb.core.arguments import at_least_one
 from agentnb.exceptions import AgentFailed, RuntimeFault, UserError
@@ -159,13 +160,10 @@ class BaseGroupChat(Team):
         return any(agent.asks_person for agent in self.participants)
 
     def _run_participants(self) -> Sequence[Participant]:
-        return [
-            Participant(name=agent.name, description=agent.description, role=type(agent).__name__)
-            for agent in self.participants
-        ]
+        return [taking_part(agent.name, agent.description, type(agent).__name__) for agent in self.participants]
 
     def _run_model(self) -> str:
-        return models_of(agent._run_model() for agent in self.participants)
+        return models_of([agent._run_model() for agent in self.participants])
 
     async def share(self, variables: Mapping[str, Any]) -> list[str]:
         takers: list[str] = []
