@@ -9,7 +9,7 @@ from agentnb.base import ChatAgent, Task, TaskResult, TaskRunner, Team, Terminat
 from agentnb.base.restoring import Told
 from agentnb.base.runner import taking_part
 from agentnb.core import AgentId, CancellationToken, new_id, well_formed
-from agentnb.core.arguments import at_least_one
+from agentnb.core.arguments import at_least_one, require_text
 from agentnb.exceptions import AgentFailed, RuntimeFault, UserError
 from agentnb.messages import BaseChatMessage, MessageFactory, SelectorEvent, StructuredMessage
 from agentnb.runlog import Participant, Run
@@ -85,6 +85,8 @@ class BaseGroupChat(Team):
             raise UserError(f"No participant may be named {self.manager_name!r}: that is who chooses the speakers.")
         at_least_one("max_turns", max_turns, none="no limit")
         self._name = well_formed(name or type(self).__name__)
+        if description is not None:
+            require_text("The description of the team", description)
         self._description = description or f"A team of {', '.join(names)}."
         self._policy = policy
         self._condition = termination_condition
