@@ -39,9 +39,10 @@ Light = tuple[EventId | int | None, int | datetime, float | None, str, Usage | t
 
 
 def _values(cls: type[BaseModel]) -> Callable[..., Values]:
-    """Return a function that takes the fields of a body by name, known to be right, and gives its `Values`.
+    """Return a function that takes the fields of a body, known to be right, and gives its `Values`.
 
-    A field with a fresh default each time has to be given.
+    They are given by name, or in their order: those first that have to be given, which are those without a default and
+    those with a fresh one each time.
     """
     fields = cls.model_fields
     defaults = {
@@ -49,9 +50,12 @@ def _values(cls: type[BaseModel]) -> Callable[..., Values]:
         for name, field in fields.items()
         if not field.is_required() and field.default_factory is None
     }
-    taken = ", ".join(f"{name}=defaults[{name!r}]" if name in defaults else name for name in fields)
+    kind = defaults.pop("kind")
+    needed = [name for name in fields if name not in defaults and name != "kind"]
+    taken = ", ".join([*needed, *(f"{name}=defaults[{name!r}]" for name in defaults)])
+    values = ", ".join(repr(kind) if name == "kind" else name for name in fields)
     # As `dataclass` makes its `__init__`: of names of ours.
-    function: Callable[..., Values] = eval(f"lambda *, {taken}: ({', '.join(fields)})", {"defaults": defaults})
+    function: Callable[..., Values] = eval(f"lambda {taken}: ({values})", {"defaults": defaults})
     return function
 
 

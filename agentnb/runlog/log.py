@@ -360,7 +360,7 @@ class RunLog(Facts, Questions):
         if parent is None or source is None:
             here = current()
             if here is not None and here.log is self:
-                parent = parent or here.parent
+                parent = parent or here.cause
                 source = source if source is not None else here.source
         facts, store = self._facts, self.store
         fact = (parent, clock.stamp(), took, source or "", usage, values)

@@ -31,11 +31,11 @@ from agentnb.runlog.replaying import INTERRUPTED, Effect, Recording, replayed
 from agentnb.runlog.scopes import _scope, as_scope, leave
 
 
-def _inside(here: Scope, started: EventId, recorder: object) -> Scope:
+def _inside(here: Scope, started: EventId | int, recorder: object) -> Scope:
     return as_scope((here.log, started, here.source, (*here.recorders, id(recorder))))
 
 
-def _within(here: Scope, started: EventId, recorder: object) -> Entered:
+def _within(here: Scope, started: EventId | int, recorder: object) -> Entered:
     return Entered(_inside(here, started, recorder))
 
 
@@ -77,17 +77,17 @@ def _asked(
     wanted, extra = options.get("json_output"), options.get("extra_create_args")
     started = here.log.add(
         model_started(
-            model=model,
-            base=base,
-            keep=keep,
-            added=added,
+            model,
+            _plain(extra) if extra else {},
+            base,
+            keep,
+            added,
             tools=_names(tools) if tools else (),
             tool_choice=choice if isinstance(choice, str) else _names([choice])[0],
             output="text" if wanted is None else "json" if wanted is True else getattr(wanted, "__name__", "text"),
-            options=_plain(extra) if extra else {},
             streaming=streaming,
         ),
-        parent=here.parent,
+        parent=here.cause,
         source=here.source,
     )
     contexts.called(here.source, started)
@@ -118,7 +118,7 @@ def _usage(here: Scope, started: int, client: Any, result: CreateResult) -> Usag
 def _answered(here: Scope, started: int, began: float, model: str, client: Any, result: CreateResult) -> None:
     spent = result.usage
     if type(spent) is RequestUsage:  # which says no more than the tokens
-        finished = model_finished(model=model, result=result)
+        finished = model_finished(model, result)
     else:
         served_by, fingerprint = getattr(spent, "served_by", None), getattr(spent, "fingerprint", None)
         finished = model_finished(model=model, result=result, returned_model=served_by, fingerprint=fingerprint)
@@ -170,7 +170,7 @@ def model_create(method: Callable[..., Awaitable[CreateResult]]) -> Callable[...
         started, model = _asked(here, self, messages, options, streaming=False)
         began = monotonic()
         try:
-            outer = _scope.set(_inside(here, here.log.id_of(started), self))
+            outer = _scope.set(_inside(here, started, self))
             try:
                 result = _result(self, await method(self, messages, **options))
             finally:
@@ -200,7 +200,7 @@ class _Stream:
         self._started, self._model = (
             (0, "") if here is None else _asked(here, client, messages, options, streaming=True)
         )
-        self.inside = None if here is None else _inside(here, here.log.id_of(self._started), client)
+        self.inside = None if here is None else _inside(here, self._started, client)
         """Where the client works."""
         self._began = monotonic()
         self.partial: list[str] = []

@@ -86,7 +86,7 @@ class Run:
         else:
             if type(message) not in _messages:
                 _check_message(message)
-            fact = said(message=message, left_out=None if show else True, heard=None if heard else False)
+            fact = said(message, None if show else True, None if heard else False)
             seq = self.log.add(fact)
             if self._nested:
                 within[message.id] = seq  # type: ignore[attr-defined]
@@ -168,10 +168,10 @@ class _Turn:
         run.turns += 1
         self._number = run.turns
         # Said here: on a runtime with a log of its own, the scope is that log's.
-        fact = turn_started(agent=agent, turn=self._number, again=self._again)
+        fact = turn_started(agent, self._number, self._again)
         self._started = run.log.add(fact, source=agent, parent=run.started.id)
         self._began = monotonic()
-        self._outer = _scope.set(as_scope((run.log, run.log.id_of(self._started), agent, ())))
+        self._outer = _scope.set(as_scope((run.log, self._started, agent, ())))
         return self._number
 
     def __exit__(
@@ -186,13 +186,7 @@ class _Turn:
         if kind is not None:
             outcome = "stopped" if issubclass(kind, asyncio.CancelledError | GeneratorExit) else "failed"
         log.add(
-            turn_finished(
-                agent=self._agent,
-                turn=self._number,
-                outcome=outcome,
-                keep=keep,
-                added=added,
-            ),
+            turn_finished(self._agent, self._number, outcome, keep, added),
             source=self._agent,
             parent=self._started,
             took=monotonic() - self._began,

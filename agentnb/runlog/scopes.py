@@ -18,13 +18,19 @@ class Scope(NamedTuple):
     """Where the facts of the code that runs now belong."""
 
     log: RunLog
-    parent: EventId | None
+    cause: EventId | int | None
+    """What causes them; of a fact of this log, its number will do."""
     source: str
     recorders: tuple[int, ...] = ()
     """The objects whose recorded method runs now, by identity: what a class leaves to its base is one call, not two."""
 
+    @property
+    def parent(self) -> EventId | None:
+        """The id of what causes them."""
+        return self.log.id_of(self.cause) if isinstance(self.cause, int) else self.cause
 
-as_scope: Callable[[tuple[RunLog, EventId | None, str, tuple[int, ...]]], Scope] = partial(tuple.__new__, Scope)
+
+as_scope: Callable[[tuple[RunLog, EventId | int | None, str, tuple[int, ...]]], Scope] = partial(tuple.__new__, Scope)
 """Makes a scope of its values, at half the price of `Scope`."""
 
 

@@ -272,13 +272,13 @@ class Conversation:
     def _log_choice(self, choice: Choice) -> None:
         self._run.log.add(
             speaker_chosen(
-                names=choice.names,
-                why=choice.why or None,
-                rule=choice.rule or None,
-                candidates=choice.candidates or None,
-                answer=choice.answer or None,
-                attempts=choice.attempts or None,
-                asked=self._asked or None,
+                choice.names,
+                choice.why or None,
+                choice.rule or None,
+                choice.candidates or None,
+                choice.answer or None,
+                choice.attempts or None,
+                self._asked or None,
             )
         )
         if self._team._emit:
