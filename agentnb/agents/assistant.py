@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Self
 
@@ -18,7 +18,7 @@ from agentnb.agents.stream import streamed
 from agentnb.agents.tool_calls import ToolCalls
 from agentnb.agents.tool_loop import ToolLoop
 from agentnb.base import Handoff, Response, TaskRunner
-from agentnb.base.agent import Show, Tell
+from agentnb.base.agent import shown_by
 from agentnb.core import CancellationToken, Component, ComponentModel
 from agentnb.core.arguments import at_least_one, require_function, require_model_class, require_text
 from agentnb.core.component import as_shown, described
@@ -215,21 +215,11 @@ class AssistantAgent(Listener, BaseChatAgent, Component[AssistantAgentConfig]):
     async def on_messages(self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken) -> Response:
         return await self._answer_streamed(messages, cancellation_token)
 
+    @shown_by(lambda agent: agent._loop.turn)
     def on_messages_stream(
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
     ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
         return streamed(partial(self._loop.turn, messages, cancellation_token))
-
-    def _show_turn(
-        self,
-        messages: Sequence[BaseChatMessage],
-        cancellation_token: CancellationToken,
-        show: Show,
-        tell: Tell | None = None,
-    ) -> Coroutine[Any, Any, None]:
-        if getattr(self.on_messages_stream, "__func__", None) is not AssistantAgent.on_messages_stream:
-            return super()._show_turn(messages, cancellation_token, show, tell)
-        return self._loop.turn(messages, cancellation_token, show, tell)
 
     async def on_reset(self, cancellation_token: CancellationToken) -> None:
         await self._context.clear()

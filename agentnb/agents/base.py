@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -11,7 +11,7 @@ from typing import Any
 
 from agentnb.agents.stream import streamed
 from agentnb.base import BrokenOff, ChatAgent, Response, take_turn
-from agentnb.base.agent import Show, Tell, warn_of_two
+from agentnb.base.agent import Show, Tell, shown_by, warn_of_two
 from agentnb.base.restoring import Told, remind, said_below, taken_up
 from agentnb.core import CancellationToken, EventId
 from agentnb.core.arguments import require_text
@@ -75,24 +75,18 @@ class BaseChatAgent(ChatAgent, ABC):
     async def on_messages(self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken) -> Response:
         """Answer new messages."""
 
+    @shown_by(lambda agent: agent._show_answer)
     def on_messages_stream(
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
     ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
         return streamed(partial(self._show_answer, messages, cancellation_token))
 
-    def _show_turn(
+    async def _show_answer(
         self,
         messages: Sequence[BaseChatMessage],
         cancellation_token: CancellationToken,
         show: Show,
         tell: Tell | None = None,
-    ) -> Coroutine[Any, Any, None]:
-        if getattr(self.on_messages_stream, "__func__", None) is not BaseChatAgent.on_messages_stream:
-            return super()._show_turn(messages, cancellation_token, show, tell)
-        return self._show_answer(messages, cancellation_token, show)
-
-    async def _show_answer(
-        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken, show: Show
     ) -> None:
         """Show what `on_messages` returns."""
         answering: Any = self.on_messages(messages, cancellation_token)

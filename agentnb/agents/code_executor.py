@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -17,7 +17,7 @@ from agentnb.agents.import_path import imported, keep_path
 from agentnb.agents.model import Model
 from agentnb.agents.stream import streamed
 from agentnb.base import Response
-from agentnb.base.agent import Show, Tell
+from agentnb.base.agent import shown_by
 from agentnb.code_executors.base import CodeExecutor
 from agentnb.core import CancellationToken, ComponentModel
 from agentnb.core.arguments import require_function
@@ -169,24 +169,13 @@ class CodeExecutorAgent(Listener, BaseChatAgent):
             return await self._run_theirs(messages, cancellation_token)
         return await self._answer_streamed(messages, cancellation_token)
 
+    @shown_by(lambda agent: agent._show_answer if agent._writer is None else agent._writer.turn)
     def on_messages_stream(
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
     ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
         if self._writer is None:
             return super().on_messages_stream(messages, cancellation_token)
         return streamed(partial(self._writer.turn, messages, cancellation_token))
-
-    def _show_turn(
-        self,
-        messages: Sequence[BaseChatMessage],
-        cancellation_token: CancellationToken,
-        show: Show,
-        tell: Tell | None = None,
-    ) -> Coroutine[Any, Any, None]:
-        ours = getattr(self.on_messages_stream, "__func__", None) is CodeExecutorAgent.on_messages_stream
-        if self._writer is None or not ours:
-            return super()._show_turn(messages, cancellation_token, show, tell)
-        return self._writer.turn(messages, cancellation_token, show, tell)
 
     async def _run_theirs(self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken) -> Response:
         blocks = [

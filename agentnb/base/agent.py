@@ -6,7 +6,7 @@ import warnings
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 from agentnb.base.restoring import BrokenOff
 from agentnb.base.runner import Task, TaskResult, TaskRunner
@@ -61,7 +61,7 @@ class ChatAgent(Component, TaskRunner):
         show: Show,
         tell: Tell | None = None,
     ) -> Coroutine[Any, Any, None]:
-        """Return what shows the items of `on_messages_stream`, not yet begun; agents of ours need no stream for it.
+        """Return what shows the items of `on_messages_stream`, not yet begun; one that is `shown_by` is not needed.
 
         Args:
             messages: What is new.
@@ -69,7 +69,12 @@ class ChatAgent(Component, TaskRunner):
             show: Is awaited with each item.
             tell: May be given the pieces of answers instead, at once.
         """
-        items: Any = self.on_messages_stream(messages, cancellation_token)
+        stream: Any = self.on_messages_stream
+        marked = getattr(stream, "shown_by", None)
+        # One that somebody put in its place, and be it with `functools.wraps`, is the one that is heard.
+        if marked is not None and getattr(stream, "__func__", None) is marked[0]:
+            return marked[1](self)(messages, cancellation_token, show, tell)  # type: ignore[no-any-return]
+        items: Any = stream(messages, cancellation_token)
         if not hasattr(items, "aclose"):
             if isinstance(items, Coroutine):
                 items.close()
@@ -165,7 +170,23 @@ Show = Callable[[Step], Awaitable[None]]
 """Takes what an agent yields."""
 Tell = Callable[[ModelClientStreamingChunkEvent], None]
 """Takes a piece of an answer, at once."""
+S = TypeVar("S", bound=Callable[..., Any])
 Speak = Callable[[Sequence[BaseChatMessage], CancellationToken, Show], Coroutine[Any, Any, None]]
+
+
+def shown_by(work: Callable[[Any], Callable[..., Coroutine[Any, Any, None]]]) -> Callable[[S], S]:
+    """Mark an agent's `on_messages_stream` as one that only iterates what a coroutine shows, which runs then await.
+
+    Args:
+        work: Given the agent, returns the function that makes the coroutine, of the arguments of `_show_turn`.
+    """
+
+    def mark(stream: S) -> S:
+        stream.shown_by = stream, work  # type: ignore[attr-defined]
+        return stream
+
+    return mark
+
 
 _sorts: dict[type[object], Literal["chunk", "event", "chat message", "neither"]] = {}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from functools import wraps
 from typing import Any
 
 import pytest
@@ -185,3 +186,18 @@ async def test_so_is_one_that_is_put_in_its_place_on_the_agent(monkeypatch: pyte
     result = await agent.run(task="go")
 
     assert [message.to_text() for message in result.messages] == ["go", "other"]
+
+
+async def test_so_is_one_that_says_it_wraps_that_of_the_class() -> None:
+    stream: Any = AssistantAgent.on_messages_stream
+
+    @wraps(stream)
+    async def doubting(self: AssistantAgent, *given: Any) -> AsyncGenerator[Any, None]:
+        yield ThoughtEvent(content="Is it?", source=self.name)
+        async for item in stream(self, *given):
+            yield item
+
+    doubts: Any = type("Doubts", (AssistantAgent,), {"on_messages_stream": doubting})
+    result = await doubts("ana", ScriptedChatCompletionClient(["It is."])).run(task="go")
+
+    assert [message.to_text() for message in result.messages] == ["go", "Is it?", "It is."]
