@@ -23,7 +23,7 @@ from agentnb.messages import (
 )
 from agentnb.messages.chat import said_edits
 from agentnb.messages.llm import edits, read_message
-from agentnb.messages.saved import Kept, Loaded, SavedMessages
+from agentnb.messages.saved import Kept, Loaded, SavedMessages, Uncollected
 from agentnb.messages.texts import load_messages, write_messages, write_said
 from tests.strategies import names, numbers, texts
 
@@ -406,3 +406,31 @@ def test_a_saved_list_is_a_list_to_every_reader() -> None:
     assert {"a": 1} in state
     assert json.dumps(state) == json.dumps(state, indent=None) == '[{"a": 1}]'
     assert json.loads(json.dumps(state, indent=1)) == [{"a": 1}]
+
+
+def among_the_old(made: list[Any]) -> int:
+    old = {id(one) for one in gc.get_objects(generation=2)}
+    return sum(id(one) in old for one in made)
+
+
+@pytest.mark.parametrize(("many", "old"), [(20_000, 20_000), (500, 0)])
+def test_only_what_was_made_by_the_thousand_is_not_walked_through_by_the_collector(many: int, old: int) -> None:
+    gc.collect()
+    with Uncollected():
+        made: list[Any] = [[] for _ in range(many)]
+
+    assert among_the_old(made) == old
+    assert gc.isenabled()
+
+
+def test_what_somebody_froze_stays_frozen() -> None:
+    gc.collect()
+    gc.freeze()
+    try:
+        before = gc.get_freeze_count()
+        with Uncollected():
+            made: list[Any] = [[] for _ in range(20_000)]
+        assert gc.get_freeze_count() == before
+        assert among_the_old(made) == 0
+    finally:
+        gc.unfreeze()
