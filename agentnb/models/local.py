@@ -285,6 +285,8 @@ class LocalChatCompletionClient(CountingClient):
         reading = _Reading()
         async with aclosing(chunks_of(engine, request, token)) as chunks:
             async for chunk in chunks:
+                if token is not None and token.is_cancelled():
+                    raise asyncio.CancelledError  # not after the pieces that are waiting already
                 if "error" in chunk:
                     raise self._refusal(chunk["error"], reading.text)
                 if piece := reading.take(chunk):
