@@ -18,8 +18,6 @@ from agentnb.models.base import ModelInfo, tool_schema
 __all__ = [
     "ALIASES",
     "ENDPOINTS",
-    "REQUEST_ARGUMENTS",
-    "SDK_ARGUMENTS",
     "UNKNOWN_WINDOW",
     "Endpoint",
     "assumed_info",
@@ -109,61 +107,6 @@ Llama-3.3-70B-Instruct                                                          
 Llama-4-Scout-17B-16E-Instruct-FP8                                              | llama-4-scout    | vfjsm | 128000
 Llama-4-Maverick-17B-128E-Instruct-FP8                                          | llama-4-maverick | vfjsm | 128000
 """
-
-
-REQUEST_ARGUMENTS = frozenset(
-    {
-        "audio",
-        "extra_body",
-        "extra_headers",
-        "extra_query",
-        "frequency_penalty",
-        "logit_bias",
-        "logprobs",
-        "max_completion_tokens",
-        "max_tokens",
-        "metadata",
-        "modalities",
-        "moderation",
-        "parallel_tool_calls",
-        "prediction",
-        "presence_penalty",
-        "prompt_cache_key",
-        "prompt_cache_options",
-        "prompt_cache_retention",
-        "reasoning_effort",
-        "response_format",
-        "safety_identifier",
-        "seed",
-        "service_tier",
-        "stop",
-        "store",
-        "stream_options",
-        "temperature",
-        "timeout",
-        "top_logprobs",
-        "top_p",
-        "user",
-        "verbosity",
-        "web_search_options",
-    }
-)
-"""What a chat request may carry, as OpenAI's SDK 3 names it, besides what the client sets itself."""
-
-SDK_ARGUMENTS = frozenset(
-    {
-        "admin_api_key",
-        "data_residency",
-        "default_query",
-        "http_client",
-        "project",
-        "provider",
-        "webhook_secret",
-        "websocket_base_url",
-        "workload_identity",
-    }
-)
-"""What the SDK's client takes, besides the arguments of our own."""
 
 
 class _Entry(NamedTuple):

@@ -6,7 +6,6 @@ import asyncio
 import difflib
 import importlib
 import os
-import re
 import sys
 import warnings
 import weakref
@@ -21,6 +20,16 @@ from agentnb.exceptions import AgentnbError, ModelError, ModelNotConfigured, Mod
 from agentnb.messages import CreateResult, LLMMessage
 from agentnb.models import catalog, wire
 from agentnb.models.answers import Answer, EventLines, read_json
+from agentnb.models.arguments import (
+    check_extra,
+    check_given,
+    fields_of,
+    info_given,
+    of_requests,
+    of_sdk,
+    stream_options,
+    without_secrets,
+)
 from agentnb.models.base import (
     CountingClient,
     ModelInfo,
@@ -28,7 +37,6 @@ from agentnb.models.base import (
     UsageCounter,
     check_request,
     refuse_images,
-    validate_model_info,
 )
 from agentnb.models.faults import Faults, without_login
 from agentnb.models.reliable import Abort, Retry
@@ -40,12 +48,6 @@ __all__ = ["OpenAIChatCompletionClient"]
 _HOME = catalog.Endpoint("", "https://api.openai.com/v1", "OPENAI_API_KEY")
 
 _MAKERS = frozenset(endpoint.url.rstrip("/") for endpoint in (_HOME, *catalog.ENDPOINTS))
-
-_OURS = frozenset(("stream", "messages", "function_call", "functions", "n"))
-_CAPABILITIES = frozenset(("grammar", "choices", "json_schema"))
-_ARGUMENTS_AND_CAPABILITIES = catalog.REQUEST_ARGUMENTS | _CAPABILITIES
-
-_SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
 
 
 class _Request(NamedTuple):
@@ -110,18 +112,18 @@ class OpenAIChatCompletionClient(CountingClient):
         self._model = model
         self._key = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
         self._base_url = base_url
-        self._assumed = False
-        self._info = self._read_info(model_info, model_capabilities)
+        info = info_given(model, model_info, model_capabilities) or catalog.info_of(model)
+        self._assumed = info is None
+        self._info = info or catalog.assumed_info()
         self._headers = {k: v for k, v in (default_headers or {}).items() if not isinstance(v, Mapping)}
-        _check_arguments(arguments)
-        self._arguments_of_requests = {k: v for k, v in arguments.items() if k in catalog.REQUEST_ARGUMENTS}
-        given = {"organization": organization, "timeout": timeout, "default_headers": self._headers}
-        self._arguments_of_sdk = {
-            k: v for k, v in {**arguments, **given}.items() if k not in catalog.REQUEST_ARGUMENTS and v
-        }
-        if timeout is not None:
-            self._arguments_of_sdk["timeout"] = timeout
-        self._hide_secrets()
+        check_given(arguments)
+        self._arguments_of_requests = of_requests(arguments)
+        self._arguments_of_sdk = of_sdk(
+            arguments, timeout=timeout, organization=organization, default_headers=self._headers
+        )
+        # A subclass may take other arguments: only what it was given is replaced.
+        init, args, kwargs = self.__dict__["_arguments"]
+        self.__dict__["_arguments"] = (init, args, without_secrets(kwargs, self._headers))
         self.retry = Retry(max_retries)
         """How failed requests are made again."""
         self._writer = wire.MessageWriter(
@@ -133,43 +135,6 @@ class OpenAIChatCompletionClient(CountingClient):
         self._written_fields = wire.FieldWriter()
         self._usage = UsageCounter()
         self._senders: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Sender] = weakref.WeakKeyDictionary()
-
-    def _read_info(self, info: ModelInfo | None, old: Mapping[str, Any] | None) -> ModelInfo:
-        if info is not None and old is not None:
-            raise UserError("model_capabilities is the old name of model_info; give model_info alone.")
-        if old is not None:
-            warnings.warn("model_capabilities is now called model_info.", DeprecationWarning, stacklevel=3)
-            info = ModelInfo(
-                vision=bool(old.get("vision")),
-                function_calling=bool(old.get("function_calling")),
-                json_output=bool(old.get("json_output")),
-                family="unknown",
-                structured_output=False,
-            )
-        if info is None:
-            known = catalog.info_of(self._model)
-            self._assumed = known is None
-            return known or catalog.assumed_info()
-        validate_model_info(info)
-        bound = info.get("structured_output", False)
-        family = info["family"] if info["family"] != "unknown" else catalog.family_of(self._model)
-        return ModelInfo(**{"json_schema": bound, "choices": bound, **info, "family": family})
-
-    def _hide_secrets(self) -> None:
-        """Keep secrets out of what `dump_component` and the run's log write."""
-        init, args, kwargs = self.__dict__["_arguments"]
-        hidden = dict(kwargs)  # a subclass may take other arguments: only what it was given is replaced
-        if "default_headers" in hidden:
-            hidden["default_headers"] = {
-                name: SecretStr(str(value)) if _SECRET_HEADER.search(name) else value
-                for name, value in self._headers.items()
-            }
-        if hidden.get("base_url"):
-            hidden["base_url"] = without_login(hidden["base_url"])
-        for name in ("admin_api_key", "webhook_secret"):
-            if name in hidden:
-                hidden[name] = SecretStr(str(hidden[name]))
-        self.__dict__["_arguments"] = (init, args, hidden)
 
     def __repr__(self) -> str:
         return f"OpenAIChatCompletionClient(model={self._model!r}, base_url={without_login(self._endpoint.url)!r})"
@@ -256,32 +221,13 @@ class OpenAIChatCompletionClient(CountingClient):
         )
         given = self._arguments_of_requests
         if extra:
-            _check_arguments(extra, allowed=_ARGUMENTS_AND_CAPABILITIES)
+            check_extra(extra)
             given = {**given, **extra}
-        fields, options = _fields_and_options(given) if given else ({}, {})
-        form = fields.get("response_format")
-        if isinstance(form, type):
-            if isinstance(json_output, type):
-                raise UserError("response_format and json_output both name a class; give json_output alone.")
-            json_output = form
-            del fields["response_format"]
-        if given or json_output is not None:
-            bound = wire.response_format(json_output, given.get("json_schema"), given.get("choices"))
-            if bound is not None:
-                fields["response_format"] = bound
-        if tools:
-            fields["tool_choice"] = wire.tool_choice_json(tool_choice)
-        else:
-            fields.pop("parallel_tool_calls", None)
-        if stream:
-            fields["stream"] = True
-        else:
-            fields.pop("stream_options", None)
-        fields.update(given.get("extra_body") or {})
-        model = fields.pop("model", self._model)
+        fields = fields_of(given, json_output=json_output, tool_choice=tool_choice if tools else None, stream=stream)
+        model = fields.body.pop("model", self._model)
         written = self._writer.write(messages, lambda new: refuse_images(self.model_name, self._info, new))
-        body = self._written_fields.body(model, written, tools, fields)
-        return _Request(body, options, given.get("choices"))
+        body = self._written_fields.body(model, written, tools, fields.body)
+        return _Request(body, fields.options, given.get("choices"))
 
     async def create(
         self,
@@ -335,21 +281,14 @@ class OpenAIChatCompletionClient(CountingClient):
         Args:
             include_usage: False leaves out `stream_options`, for servers that refuse it; tokens then count 0.
         """
-        stream_options = {
-            **(self._arguments_of_requests.get("stream_options") or {}),
-            **(extra_create_args.get("stream_options") or {}),
-        }
-        if include_usage is not None and stream_options.get("include_usage", include_usage) != include_usage:
-            raise UserError("include_usage and stream_options['include_usage'] say different things; give one.")
-        if include_usage is not False and stream_options.get("include_usage") is not False:
-            stream_options["include_usage"] = True
+        options = stream_options([self._arguments_of_requests, extra_create_args], include_usage)
         request = self._request(
             messages,
             stream=True,
             tools=tools,
             tool_choice=tool_choice,
             json_output=json_output,
-            extra={**extra_create_args, "stream_options": stream_options if include_usage is not False else None},
+            extra={**extra_create_args, "stream_options": options},
         )
         self._say_what_is_assumed()
         with Abort(cancellation_token) as abort:
@@ -492,35 +431,6 @@ class OpenAIChatCompletionClient(CountingClient):
         """Estimate what is left of the window; 32,768 tokens are taken for a model that is not listed."""
         window = catalog.window_of(self._model) or catalog.UNKNOWN_WINDOW
         return window - self.count_tokens(messages, tools=tools)
-
-
-def _check_arguments(given: Mapping[str, Any], *, allowed: frozenset[str] | None = None) -> None:
-    known = allowed or catalog.REQUEST_ARGUMENTS | catalog.SDK_ARGUMENTS
-    for name in given:
-        if name in _OURS:
-            raise UserError(f"{name!r} is set by OpenAIChatCompletionClient itself and cannot be given.")
-        if name not in known:
-            near = difflib.get_close_matches(name, sorted(known), n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise UserError(
-                f"OpenAIChatCompletionClient knows no argument {name!r}.{hint} "
-                "What a server takes beyond OpenAI's arguments goes into extra_body={...}."
-            )
-
-
-def _fields_and_options(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what arguments say in the body of a request, but for what binds its answer, and what beside it."""
-    given = dict(given)
-    headers, query = given.pop("extra_headers", None), given.pop("extra_query", None)
-    options: dict[str, Any] = {"headers": headers} if headers else {}
-    if query:
-        options["params"] = dict(query)
-    if "timeout" in given:
-        options["timeout"] = given.pop("timeout")
-    fields = {k: v for k, v in given.items() if k not in _CAPABILITIES and k != "extra_body" and v is not None}
-    if "grammar" in given:
-        fields["grammar"] = given["grammar"]
-    return fields, options
 
 
 async def _drain(answer: Sent) -> None:

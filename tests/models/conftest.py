@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.models.clients import Sleeps, make
 from tests.models.server import OpenAIServer
+
+__all__ = ["make"]
 
 
 @pytest.fixture
@@ -16,13 +19,6 @@ def openai_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
         monkeypatch.delenv(name, raising=False)
     with OpenAIServer() as server:
         yield server
-
-
-class Sleeps(list[float]):
-    """A stand-in for `asyncio.sleep` that notes the seconds and does not wait."""
-
-    async def __call__(self, seconds: float) -> None:
-        self.append(seconds)
 
 
 @pytest.fixture

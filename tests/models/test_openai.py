@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import pickle
 import threading
-from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
-import openai
 import pytest
 from pydantic import BaseModel
 
@@ -32,83 +29,17 @@ from agentnb.exceptions import (
 )
 from agentnb.messages import (
     AssistantMessage,
-    CreateResult,
     FunctionCall,
     FunctionExecutionResult,
     FunctionExecutionResultMessage,
-    LLMMessage,
     SystemMessage,
     UserMessage,
 )
-from agentnb.models.base import ModelInfo
 from agentnb.models.openai import OpenAIChatCompletionClient
 from agentnb.models.reliable import Retry
-from agentnb.models.sender import Sender
 from agentnb.runlog import ModelFinished, ModelStarted, RunLog, scope
-from tests.models.conftest import Sleeps
-from tests.models.server import HOLD, PRACTICE, OpenAIServer, calls, delta, error, events, text, usage_chunk
-
-KEY = "sk-a-secret-of-the-tests-0123456789"
-HELLO: list[LLMMessage] = [UserMessage(content="Hello", source="user")]
-INFO = ModelInfo(
-    vision=True,
-    function_calling=True,
-    json_output=True,
-    family="unknown",
-    structured_output=True,
-    multiple_system_messages=True,
-)
-TOOL = {
-    "name": "weather",
-    "description": "Tell the weather",
-    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
-    "strict": True,
-}
-
-Make = Callable[..., OpenAIChatCompletionClient]
-
-
-class PractisedClient(OpenAIChatCompletionClient):
-    """A client whose every sender knows the head of its requests."""
-
-    async def _sender(self) -> Sender:
-        fresh = asyncio.get_running_loop() not in self._senders
-        sender = await super()._sender()
-        with contextlib.suppress(openai.APIConnectionError):
-            for _ in range(2 * fresh):
-                answer = await sender.post(PRACTICE, {})
-                await answer.read()
-                await answer.close()
-        return sender
-
-
-@pytest.fixture(params=[OpenAIChatCompletionClient, PractisedClient], ids=["fresh", "practised"])
-async def make(openai_server: OpenAIServer, sleeps: Sleeps, request: pytest.FixtureRequest) -> AsyncIterator[Make]:
-    """Make clients of the server whose retries do not wait; all are closed at the end.
-
-    The first requests are made by the SDK, later ones with the head it gave those: clients behave alike with both.
-    """
-    made: list[OpenAIChatCompletionClient] = []
-
-    def client(**arguments: Any) -> OpenAIChatCompletionClient:
-        given = {"model": "gpt-4o-mini", "base_url": openai_server.base_url, "api_key": KEY, **arguments}
-        made.append(request.param(**given))
-        made[-1].retry = Retry(made[-1].retry.max_retries, sleep=sleeps, chance=lambda: 0.0)
-        return made[-1]
-
-    yield client
-    for one in made:
-        await one.close()
-
-
-async def collect(client: OpenAIChatCompletionClient, **options: Any) -> tuple[list[str], CreateResult]:
-    """Return the pieces of a stream and its result."""
-    items = [item async for item in client.create_stream(options.pop("messages", HELLO), **options)]
-    *pieces, last = items
-    assert isinstance(last, CreateResult)
-    assert all(isinstance(piece, str) for piece in pieces)
-    return [str(piece) for piece in pieces], last
-
+from tests.models.clients import HELLO, INFO, KEY, TOOL, Make, Sleeps, collect
+from tests.models.server import HOLD, OpenAIServer, calls, delta, error, events, text, usage_chunk
 
 # What is sent
 
@@ -240,37 +171,6 @@ async def test_a_class_is_made_strict_exactly_as_the_sdk_makes_it(make: Make, op
         return [without_references(item) for item in node] if isinstance(node, list) else node
 
     assert sent == without_references(theirs)
-
-
-async def test_fixed_and_extra_arguments_are_merged_and_the_later_wins(make: Make, openai_server: OpenAIServer) -> None:
-    openai_server.say("ok")
-    client = make(temperature=0.5, seed=1, extra_body={"cache_prompt": True}, default_headers={"X-A": "1"})
-
-    await client.create(
-        HELLO, extra_create_args={"temperature": 0, "extra_headers": {"X-B": "2"}, "extra_query": {"v": "3"}}
-    )
-
-    body = openai_server.request.body
-    assert (body["temperature"], body["seed"], body["cache_prompt"]) == (0, 1, True)
-    assert openai_server.request.headers["x-a"] == "1"
-    assert openai_server.request.headers["x-b"] == "2"
-    assert openai_server.request.path == "/v1/chat/completions?v=3"
-
-
-@pytest.mark.parametrize("name", ["stream", "messages", "functions", "function_call", "n", "temprature"])
-def test_arguments_that_cannot_be_given_are_refused_by_name(name: str) -> None:
-    arguments: dict[str, Any] = {name: 1}
-
-    with pytest.raises(ValueError, match=name):
-        OpenAIChatCompletionClient(model="gpt-4o", **arguments)
-
-
-async def test_an_unknown_extra_argument_is_refused_before_anything_is_sent(
-    make: Make, openai_server: OpenAIServer
-) -> None:
-    with pytest.raises(ValueError, match=r"temprature.*Did you mean 'temperature'"):
-        await make().create(HELLO, extra_create_args={"temprature": 1})
-    assert openai_server.requests == []
 
 
 async def test_sources_and_tool_names_are_checked_before_anything_is_sent(
@@ -411,17 +311,6 @@ async def test_usage_is_asked_for_in_streams_and_summed(make: Make, openai_serve
     assert pieces == ["a", " b"]
     assert openai_server.request.body["stream_options"] == {"include_usage": True}
     assert (client.total_usage().prompt_tokens, client.total_usage().completion_tokens) == (6, 4)
-
-
-async def test_a_server_that_refuses_stream_options_can_be_spared_them(make: Make, openai_server: OpenAIServer) -> None:
-    openai_server.say("a")
-
-    _, result = await collect(make(), include_usage=False)
-
-    assert "stream_options" not in openai_server.request.body
-    assert result.usage.prompt_tokens == 0
-    with pytest.raises(ValueError, match="include_usage"):
-        await collect(make(stream_options={"include_usage": True}), include_usage=False)
 
 
 async def test_a_stream_without_usage_counts_nothing(make: Make, openai_server: OpenAIServer) -> None:
@@ -592,22 +481,6 @@ async def test_an_answer_that_is_no_choice_is_an_error(make: Make, openai_server
     assert caught.value.partial == "Caro!"
     with pytest.raises(ValueError, match="empty"):
         await make().create(HELLO, extra_create_args={"choices": []})
-
-
-async def test_a_schema_is_passed_on_and_a_grammar_only_where_it_is_declared(
-    make: Make, openai_server: OpenAIServer
-) -> None:
-    openai_server.say("{}")
-    schema = {"title": "Point", "type": "object"}
-
-    await make().create(HELLO, extra_create_args={"json_schema": schema})
-    sent = openai_server.request.body
-    await make(model_info={**INFO, "grammar": True}).create(HELLO, extra_create_args={"grammar": 'root ::= "a"'})
-
-    assert sent["response_format"]["json_schema"] == {"name": "Point", "strict": True, "schema": schema}
-    assert openai_server.request.body["grammar"] == 'root ::= "a"'
-    with pytest.raises(ValueError, match="grammar"):
-        await make().create(HELLO, extra_create_args={"grammar": "root"})
 
 
 # What goes wrong
@@ -1004,18 +877,6 @@ async def test_an_unlisted_model_works_and_one_note_says_what_is_assumed(
         await make(model="my-other-7b").create(HELLO)
 
 
-def test_what_a_model_can_do_may_be_said_once_only() -> None:
-    old = {"vision": True, "function_calling": True, "json_output": True}
-    with pytest.raises(ValueError, match="model_info alone"):
-        OpenAIChatCompletionClient(model="m", model_info=INFO, model_capabilities=old)
-    with pytest.raises(ValueError, match="family"):
-        OpenAIChatCompletionClient(model="m", model_info={"vision": True})  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="needs a model"):
-        OpenAIChatCompletionClient()
-    with pytest.deprecated_call():
-        assert OpenAIChatCompletionClient(model="m", model_capabilities=old).model_info["vision"]
-
-
 async def test_what_a_model_cannot_do_is_refused_before_anything_is_sent(
     make: Make, openai_server: OpenAIServer
 ) -> None:
@@ -1026,31 +887,6 @@ async def test_what_a_model_cannot_do_is_refused_before_anything_is_sent(
     with pytest.raises(UserError, match="City"):
         await client.create(HELLO, json_output=City)
     assert openai_server.requests == []
-
-
-def test_the_key_is_in_no_form_a_person_sees(monkeypatch: pytest.MonkeyPatch) -> None:
-    client = OpenAIChatCompletionClient(
-        model="gpt-4o", api_key=KEY, temperature=0.5, default_headers={"Authorization": KEY, "X-Team": "a"}
-    )
-
-    dumped = client.dump_component()
-
-    assert KEY not in repr(client) + dumped.model_dump_json() + client.describe_component().model_dump_json()
-    assert dumped.config["api_key"] == {"env": "OPENAI_API_KEY"}
-    loaded = OpenAIChatCompletionClient.load_component(dumped)
-    assert loaded.dump_component().config["temperature"] == 0.5
-    assert loaded._headers == {"X-Team": "a"}
-
-
-class OurServer(OpenAIChatCompletionClient):
-    """A client with a constructor of its own."""
-
-    def __init__(self, port: int) -> None:
-        super().__init__(model="m", base_url=f"http://127.0.0.1:{port}/v1", default_headers={"X-Key": KEY})
-
-
-def test_a_subclass_with_its_own_arguments_is_written_with_those() -> None:
-    assert OurServer(8000).dump_component().config == {"port": 8000}
 
 
 def test_autogens_description_of_a_client_is_understood() -> None:

@@ -19,7 +19,7 @@ from agentnb.exceptions import (
 )
 from agentnb.models.reliable import Abort, Retry
 from agentnb.runlog import RunLog, scope
-from tests.models.conftest import Sleeps
+from tests.models.clients import Sleeps
 
 
 def failing(*errors: ModelError) -> tuple[list[int], object]:

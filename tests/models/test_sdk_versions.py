@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+TESTS = ("tests/models/test_openai.py", "tests/models/test_arguments.py")
 NEEDED = ("pydantic>=2.10", "pytest>=8.3", "pytest-asyncio>=0.25", "pytest-timeout>=2.3")
 
 
@@ -34,7 +35,7 @@ def test_the_client_s_tests_pass_with_an_older_sdk(version: str, tmp_path: Path)
     run(*pip, "--no-deps", "--editable", str(ROOT), cwd=tmp_path)
 
     installed = run(python, "-c", "import openai; print(openai.__version__)", cwd=tmp_path)
-    said = run(python, "-m", "pytest", "tests/models/test_openai.py", "-q", "-p", "no:cacheprovider", cwd=ROOT)
+    said = run(python, "-m", "pytest", *TESTS, "-q", "-p", "no:cacheprovider", cwd=ROOT)
 
     assert installed.startswith(version.rstrip("*"))
     assert " passed" in said
