@@ -248,8 +248,8 @@ class OpenAIChatCompletionClient(CountingClient):
             extra=extra_create_args,
         )
         self._say_what_is_assumed()
-        with Abort(cancellation_token) as abort:
-            return await self.retry.call(lambda: abort.wait(self._whole(request)), who=self.model_name, abort=abort)
+        abort = Abort(cancellation_token)
+        return await self.retry.call(lambda: abort.wait(self._whole(request)), who=self.model_name, abort=abort)
 
     async def _whole(self, request: _Request) -> CreateResult:
         answer = self._new_answer()
@@ -291,21 +291,21 @@ class OpenAIChatCompletionClient(CountingClient):
             extra={**extra_create_args, "stream_options": options},
         )
         self._say_what_is_assumed()
-        with Abort(cancellation_token) as abort:
-            tried = 0
-            while True:
-                said = False
-                try:
-                    async with aclosing(self._streamed(request, abort)) as arriving:
-                        async for pieces in arriving:
-                            said = True
-                            yield pieces  # type: ignore[misc]  # the recorder takes lists apart
-                    return
-                except ModelError as error:
-                    if said:
-                        raise
-                    await self.retry.pause(error, tried, who=self.model_name, abort=abort)
-                tried += 1
+        abort = Abort(cancellation_token)
+        tried = 0
+        while True:
+            said = False
+            try:
+                async with aclosing(self._streamed(request, abort)) as arriving:
+                    async for pieces in arriving:
+                        said = True
+                        yield pieces  # type: ignore[misc]  # the recorder takes lists apart
+                return
+            except ModelError as error:
+                if said:
+                    raise
+                await self.retry.pause(error, tried, who=self.model_name, abort=abort)
+            tried += 1
 
     async def _streamed(self, request: _Request, abort: Abort) -> AsyncGenerator[list[str] | CreateResult, None]:
         """Yield the pieces that came together as one list, then the result."""

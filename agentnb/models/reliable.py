@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from agentnb.core import CancellationToken
 from agentnb.exceptions import ModelError, ModelRateLimited, ModelTimeout, ModelUnreachable
@@ -20,8 +20,7 @@ class Abort:
     """Ends what a task awaits when a token is cancelled.
 
     ```python
-    with Abort(token) as abort:
-        answer = await abort.wait(connection.read())
+    answer = await Abort(token).wait(connection.read())
     ```
 
     A stream waits once per piece, so no task is made for a wait: the waiting task itself is cancelled, and the
@@ -35,12 +34,6 @@ class Abort:
         self._token = token
         self._task: asyncio.Task[object] | None = None  # that waits now
         self._fired = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Nothing is held beyond a wait."""
 
     def end(self) -> None:
         """End what is awaited now, if there is something; as the token does, from any thread."""

@@ -122,8 +122,7 @@ class ScriptedChatCompletionClient(CountingClient):
         options = {"tool_choice": tool_choice, "json_output": json_output, "extra": extra_create_args}
         check_request(self._name, self._info, messages, tools=tools, **options)
         answer = self._next(messages, tools)
-        with Abort(cancellation_token) as abort:
-            await abort.wait(asyncio.sleep(self._delay))
+        await Abort(cancellation_token).wait(asyncio.sleep(self._delay))
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -142,10 +141,10 @@ class ScriptedChatCompletionClient(CountingClient):
         check_request(self._name, self._info, messages, tools=tools, **options)
         answer = self._next(messages, tools)
         text = getattr(answer, "partial", "") if isinstance(answer, Exception) else answer.content
-        with Abort(cancellation_token) as abort:
-            for piece in word_pieces(text) if isinstance(text, str) else []:
-                await abort.wait(asyncio.sleep(self._delay))
-                yield piece
+        abort = Abort(cancellation_token)
+        for piece in word_pieces(text) if isinstance(text, str) else []:
+            await abort.wait(asyncio.sleep(self._delay))
+            yield piece
         if isinstance(answer, Exception):
             raise answer
         yield answer

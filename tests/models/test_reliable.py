@@ -37,8 +37,7 @@ def failing(*errors: ModelError) -> tuple[list[int], object]:
 
 
 async def call(retry: Retry, attempt: object) -> str:
-    with Abort(None) as abort:
-        return await retry.call(attempt, who="m", abort=abort)  # type: ignore[arg-type]
+    return await retry.call(attempt, who="m", abort=Abort(None))  # type: ignore[arg-type]
 
 
 async def test_waits_double_and_are_cut_at_random(sleeps: Sleeps) -> None:
@@ -115,14 +114,13 @@ async def test_a_token_ends_a_wait_and_leaves_no_cancellation_behind() -> None:
     token, reached = CancellationToken(), asyncio.Event()
 
     async def wait() -> str:
-        with Abort(token) as abort:
-            reached.set()
-            try:
-                await abort.wait(asyncio.Event().wait())
-            except asyncio.CancelledError:
-                task = asyncio.current_task()
-                assert task is not None
-                return f"stopped, {task.cancelling()}"
+        reached.set()
+        try:
+            await Abort(token).wait(asyncio.Event().wait())
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            assert task is not None
+            return f"stopped, {task.cancelling()}"
         return "not stopped"
 
     task = asyncio.create_task(wait())
@@ -141,17 +139,15 @@ async def test_a_wait_within_another_of_the_same_token_is_ended_by_that_one_and_
         await asyncio.Event().wait()
 
     async def inner() -> None:
-        with Abort(token) as abort:
-            await abort.wait(waited())
+        await Abort(token).wait(waited())
 
     async def outer() -> int:
-        with Abort(token) as abort:
-            try:
-                await abort.wait(inner())
-            except asyncio.CancelledError:
-                task = asyncio.current_task()
-                assert task is not None
-                return task.cancelling()
+        try:
+            await Abort(token).wait(inner())
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            assert task is not None
+            return task.cancelling()
         return -1
 
     task = asyncio.create_task(outer())
@@ -163,13 +159,12 @@ async def test_a_wait_within_another_of_the_same_token_is_ended_by_that_one_and_
     assert listening == [1]
 
 
-async def test_waits_are_ended_again_after_their_block_was_left_and_entered_anew() -> None:
+async def test_a_later_wait_is_ended_as_the_first_one_would_have_been() -> None:
     token = CancellationToken()
     abort = Abort(token)
-    with abort:
-        await abort.wait(asyncio.sleep(0))
+    await abort.wait(asyncio.sleep(0))
     asyncio.get_running_loop().call_soon(token.cancel)
-    with abort, pytest.raises(asyncio.CancelledError):
+    with pytest.raises(asyncio.CancelledError):
         await abort.wait(asyncio.Event().wait())
 
     assert not token._waits
@@ -183,13 +178,12 @@ async def test_a_wait_in_a_task_of_its_own_is_ended_there() -> None:
         await asyncio.Event().wait()
 
     async def inner() -> None:
-        with Abort(token) as abort:
-            await abort.wait(waited())
+        await Abort(token).wait(waited())
 
     async def outer() -> bool:
         task = asyncio.create_task(inner())
-        with Abort(token) as abort, contextlib.suppress(asyncio.CancelledError):
-            await abort.wait(asyncio.Event().wait())
+        with contextlib.suppress(asyncio.CancelledError):
+            await Abort(token).wait(asyncio.Event().wait())
         await asyncio.wait([task])
         return task.cancelled()
 
@@ -202,21 +196,20 @@ async def test_a_wait_in_a_task_of_its_own_is_ended_there() -> None:
 
 async def test_a_token_does_not_touch_a_task_that_is_not_waiting() -> None:
     token = CancellationToken()
-    with Abort(token) as abort:
+    abort = Abort(token)
+    await abort.wait(asyncio.sleep(0))
+    token.cancel()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
         await abort.wait(asyncio.sleep(0))
-        token.cancel()
-        for _ in range(5):
-            await asyncio.sleep(0)
-        with pytest.raises(asyncio.CancelledError):
-            await abort.wait(asyncio.sleep(0))
 
 
 async def test_a_used_token_forgets_those_it_was_given_to() -> None:
     token = CancellationToken()
 
     for _ in range(3):
-        with Abort(token) as abort:
-            await abort.wait(asyncio.sleep(0))
+        await Abort(token).wait(asyncio.sleep(0))
     await asyncio.sleep(0)
 
     assert not token._callbacks
