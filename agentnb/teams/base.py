@@ -140,7 +140,7 @@ class RememberingPolicy(ABC):
         return None
 
     async def over(self) -> None:
-        """Take note that a run has ended, however it did."""
+        """Take note that a run has ended, however it did; of one that was stopped, within a second."""
 
     async def reset(self) -> None:
         """Forget everything."""

@@ -15,6 +15,7 @@ from agentnb.core import CancellationToken
 from agentnb.core.cancellation import unless_cancelled
 from agentnb.exceptions import ActRefused, AgentFailed, HumanUnavailable, ModelError, RuntimeFault, ToolError, UserError
 from agentnb.messages import BaseChatMessage, SelectSpeakerEvent, StopMessage, StructuredMessage
+from agentnb.models.reliable import Abort
 from agentnb.runlog import Forgotten, ModelStarted, Run
 from agentnb.runlog.guards import guarded
 from agentnb.runlog.light import speaker_chosen
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 Said = list[Item]
 _SECONDS = 0.01
 """So long a run may go on before others in its event loop have their turn."""
+_LAST_SECONDS = 1.0
+"""So long condition and policy may take to note that a run was stopped."""
 
 
 class Conversation:
@@ -84,15 +87,38 @@ class Conversation:
         self._check_runtime()
         if self._broken is None:
             await self._begin(echo=echo)
+        stopped = False
         try:
             return await self._go_on()
+        except asyncio.CancelledError:
+            stopped = True
+            raise
         finally:
-            # However a run ends, the next one's condition starts anew.
-            if self._condition is not None:
-                await self._condition.reset()
-            if self._policy is not None:
-                await self._policy.over()
-                await self._note_policy()
+            await self._end(stopped=stopped)
+
+    async def _end(self, *, stopped: bool) -> None:
+        token = self._token
+        if not stopped and (token is None or not token.is_cancelled()):
+            await Abort(token).wait(self._tell_end())
+            return
+        try:
+            async with asyncio.timeout(_LAST_SECONDS) as last:
+                await self._tell_end()
+        except TimeoutError:
+            if not last.expired():
+                raise
+            self._run.log.note(
+                f"The run was stopped, and the team {self._team.name!r} was not done with that after {_LAST_SECONDS} s "
+                "(its condition's `reset`, its policy's `over` and `save_state`): this was given up."
+            )
+
+    async def _tell_end(self) -> None:
+        # However a run ends, the next one's condition starts anew.
+        if self._condition is not None:
+            await self._condition.reset()
+        if self._policy is not None:
+            await self._policy.over()
+            await self._note_policy()
 
     async def _begin(self, *, echo: bool) -> None:
         for message in self._task:
@@ -242,7 +268,7 @@ class Conversation:
                 facts = self._run.log.since(before)
                 self._asked = tuple(fact.seq for fact in facts if isinstance(fact.body, ModelStarted))
         if self._policy is not None:
-            await self._note_policy()
+            await Abort(self._token).wait(self._note_policy())
         if type(chosen) is Choice:
             choice = chosen
         elif isinstance(chosen, StopMessage):

@@ -12,6 +12,7 @@ from agentnb.core import AgentId, CancellationToken, new_id, well_formed
 from agentnb.core.arguments import at_least_one, require_text
 from agentnb.exceptions import AgentFailed, RuntimeFault, UserError
 from agentnb.messages import BaseChatMessage, MessageFactory, SelectorEvent, StructuredMessage
+from agentnb.models.reliable import Abort
 from agentnb.runlog import Participant, Run
 from agentnb.runlog.given import Given
 from agentnb.runtimes import AgentRuntime
@@ -185,7 +186,7 @@ class BaseGroupChat(Team):
         try:
             self._occupy(conditions)
             await self._seat()
-            broken = await self._taken_up(run)
+            broken = await Abort(cancellation_token).wait(self._taken_up(run))
             run.stop_reason = await Conversation(self, task, run, cancellation_token, broken).hold(echo=echo)
         finally:
             for condition in conditions:

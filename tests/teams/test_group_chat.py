@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from contextvars import ContextVar
 from typing import Any, Literal
@@ -932,6 +932,41 @@ async def test_a_token_ends_the_waiting_of_a_condition() -> None:
         )
 
     assert token.is_cancelled()
+
+
+async def test_a_token_ends_the_reset_of_a_condition_that_waits_for_good() -> None:
+    class Slow(MaxMessageTermination):
+        async def reset(self) -> None:
+            await super().reset()
+            token.cancel()
+            await asyncio.Event().wait()
+
+    token = CancellationToken()
+    with pytest.raises(asyncio.CancelledError):
+        await team(Speaker("ana"), termination_condition=Slow(2)).run(task="go", cancellation_token=token)
+
+    assert token.is_cancelled()
+
+
+async def test_a_token_ends_the_saving_of_a_state_before_the_first_turn() -> None:
+    class Slow(Speaker):
+        slow = False
+
+        async def save_state(self) -> Mapping[str, Any]:
+            if self.slow:
+                token.cancel()
+                await asyncio.Event().wait()
+            return await super().save_state()
+
+    ana, token = Slow("ana"), CancellationToken()
+    before, crew = team(Speaker("ana"), max_turns=1), team(ana, max_turns=1)
+    await before.run(task="go")
+    await crew.load_state(await before.save_state())
+    ana.slow = True
+
+    with pytest.raises(asyncio.CancelledError):
+        await crew.run(task="go", cancellation_token=token)
+    assert ana.got == []
 
 
 async def test_a_condition_that_returns_something_else_is_named() -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from agentnb.conditions import MaxMessageTermination, TextMentionTermination
+from agentnb.core import CancellationToken
 from agentnb.exceptions import AgentFailed, RuntimeFault, UserError
 from agentnb.messages import ModelClientStreamingChunkEvent, StopMessage, TextMessage, UserMessage
 from agentnb.models import ScriptedChatCompletionClient
-from agentnb.runlog import RunLog, SpeakerChosen, shown
-from agentnb.teams import BaseGroupChat, Choice, RememberingPolicy, RoundRobinGroupChat, TeamView
+from agentnb.runlog import Noted, RunFinished, RunLog, SpeakerChosen, shown
+from agentnb.teams import BaseGroupChat, Choice, RememberingPolicy, RoundRobinGroupChat, TeamView, conversation
 from agentnb.teams.base import Item
 from tests.teams.conftest import Speaker, Waiter, sources, texts
 
@@ -196,6 +198,84 @@ async def test_a_remembering_policy_does_not_hear_a_round_that_failed() -> None:
         await BaseGroupChat([Speaker("ana", ValueError("no"))], policy).run(task="go")
 
     assert (policy.rounds, policy.told) == ([], ["begin", "over"])
+
+
+class Slow(Counting):
+    """Waits for good, or for a while, where it is told to."""
+
+    def __init__(self, waits_in: str, *, forever: bool = True, stop_at: int = 3) -> None:
+        super().__init__(stop_at)
+        self.waits_in = waits_in
+        self.forever = forever
+        self.begun = asyncio.Event()
+
+    async def _wait(self, where: str) -> None:
+        if where == self.waits_in:
+            self.begun.set()
+            for _ in range(5):
+                await asyncio.sleep(0)
+            if self.forever:
+                await asyncio.Event().wait()
+
+    async def over(self) -> None:
+        await self._wait("over")
+        await super().over()
+
+    async def save_state(self) -> dict[str, Any]:
+        await self._wait("save_state")
+        return await super().save_state()
+
+
+@pytest.mark.parametrize("waits_in", ["over", "save_state"])
+async def test_a_token_ends_a_run_whose_policy_waits_for_good(waits_in: str) -> None:
+    policy, token, log = Slow(waits_in), CancellationToken(), RunLog()
+    team = BaseGroupChat([Speaker("ana")], policy)
+    running = asyncio.ensure_future(team.run(task="go", cancellation_token=token, log=log))
+    await policy.begun.wait()
+
+    token.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert [e.body.outcome for e in log if isinstance(e.body, RunFinished)] == ["stopped"]
+    policy.waits_in = ""
+    assert sources(await team.run(task="again"))[0] == "user"
+
+
+@pytest.mark.parametrize("how", ["token", "task"])
+async def test_a_stopped_run_ends_though_its_policy_never_comes_back(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversation, "_LAST_SECONDS", 0.01)
+    ana, token, log = Waiter("ana"), CancellationToken(), RunLog()
+    team = BaseGroupChat([ana], Slow("over"))
+    running = asyncio.ensure_future(team.run(task="go", cancellation_token=token, log=log))
+    await ana.begun.wait()
+
+    if how == "token":
+        token.cancel()
+    else:
+        running.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    notes = [event.body.text for event in log if isinstance(event.body, Noted)]
+    assert len(notes) == 1
+    assert "'BaseGroupChat' was not done with that after 0.01 s" in notes[0]
+
+
+@pytest.mark.parametrize("how", ["token", "task"])
+async def test_a_policy_may_write_down_that_its_run_was_stopped(how: str) -> None:
+    ana, token, policy = Waiter("ana"), CancellationToken(), Slow("over", forever=False)
+    running = asyncio.ensure_future(BaseGroupChat([ana], policy).run(task="go", cancellation_token=token))
+    await ana.begun.wait()
+
+    if how == "token":
+        token.cancel()
+    else:
+        running.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert policy.told == ["begin", "over"]
 
 
 async def test_a_policy_may_refuse_a_task_before_anything_is_said() -> None:
