@@ -69,11 +69,9 @@ class Abort:
             if token._cancelled:  # just now, by another thread, which may have looked before
                 raise _refused(awaitable)
             return await awaitable
-        except asyncio.CancelledError:
+        finally:
             if self._fired:
                 task.uncancel()
-            raise
-        finally:
             self._task = None
             del token._waits[task]
 

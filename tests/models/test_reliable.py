@@ -130,6 +130,30 @@ async def test_a_token_ends_a_wait_and_leaves_no_cancellation_behind() -> None:
     assert await task == "stopped, 0"
 
 
+async def test_work_that_is_done_in_spite_of_the_stop_leaves_no_cancellation_behind() -> None:
+    token, reached = CancellationToken(), asyncio.Event()
+
+    async def stubborn() -> str:
+        reached.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return "done"
+        return "never stopped"
+
+    async def wait() -> tuple[str, int]:
+        said = await Abort(token).wait(stubborn())
+        task = asyncio.current_task()
+        assert task is not None
+        return said, task.cancelling()
+
+    task = asyncio.create_task(wait())
+    await reached.wait()
+    token.cancel()
+
+    assert await task == ("done", 0)
+
+
 async def test_a_wait_within_another_of_the_same_token_is_ended_by_that_one_and_once() -> None:
     token, reached = CancellationToken(), asyncio.Event()
     listening: list[int] = []
