@@ -3,56 +3,33 @@
 from __future__ import annotations
 
 import re
-import shutil
-from pathlib import Path
-from typing import Any
 
-import nbformat
 import pandas as pd
 import pytest
-from nbclient import NotebookClient
 
-NOTEBOOKS = Path(__file__).parent.parent.parent / "notebooks"
+from tests.flows.notebooks import NOTEBOOKS, Cells, execute, needs_no_trust, pictures, text
+
 NAME = "10-actors.ipynb"
 
 pytestmark = pytest.mark.timeout(90)
 
 
 @pytest.fixture(scope="module")
-def cells(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def cells(tmp_path_factory: pytest.TempPathFactory) -> Cells:
     """The outputs of the executed notebook, by cell; one kernel for all tests."""
-    folder = tmp_path_factory.mktemp("actors") / "notebooks"
-    shutil.copytree(NOTEBOOKS, folder, ignore=shutil.ignore_patterns(".agentnb", ".ipynb_checkpoints"))
-    notebook = nbformat.read(folder / NAME, as_version=4)
-    client = NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(folder)}})
-    done = client.execute()
-    nbformat.validate(done)
-    return {cell.id: cell.outputs for cell in done.cells if cell.cell_type == "code"}
+    return execute(NAME, tmp_path_factory.mktemp("actors") / "notebooks")
 
 
-def text(outputs: Any) -> str:
-    return "".join(
-        output["text"] if output["output_type"] == "stream" else output["data"].get("text/plain", "")
-        for output in outputs
-    )
-
-
-def pictures(outputs: Any) -> list[str]:
-    return [output["data"]["image/svg+xml"] for output in outputs if "image/svg+xml" in output.get("data", {})]
-
-
-def test_every_picture_is_stored_once_and_shown_in_a_way_that_needs_no_trust(cells: dict[str, Any]) -> None:
+def test_every_picture_is_stored_once_and_shown_in_a_way_that_needs_no_trust(cells: Cells) -> None:
     drawn = {name: pictures(outputs) for name, outputs in cells.items() if pictures(outputs)}
 
     assert {name: len(found) for name, found in drawn.items()} == dict.fromkeys(
         ("draw", "log", "interleaved", "one", "breaker", "interventions", "live", "end-sequence"), 1
     )
-    for name in drawn:
-        page = "".join(output["data"].get("text/html", "") for output in cells[name] if "data" in output)
-        assert "data:image/svg+xml;base64," in page
+    assert all(needs_no_trust(cells[name]) for name in drawn)
 
 
-def test_an_actor_answers_and_its_errors_arrive_where_it_was_asked(cells: dict[str, Any]) -> None:
+def test_an_actor_answers_and_its_errors_arrive_where_it_was_asked(cells: Cells) -> None:
     penguins = pd.read_csv(NOTEBOOKS / "data" / "penguins.csv").dropna()
     gentoo = penguins.loc[penguins.species == "Gentoo", "body_mass_g"]
 
@@ -62,7 +39,7 @@ def test_an_actor_answers_and_its_errors_arrive_where_it_was_asked(cells: dict[s
     assert "1 failed" in text(cells["draw"])
 
 
-def test_every_island_has_actors_of_its_own(cells: dict[str, Any]) -> None:
+def test_every_island_has_actors_of_its_own(cells: Cells) -> None:
     told = text(cells["log"])
 
     assert "6 agents, 6 topics" in told
@@ -71,19 +48,19 @@ def test_every_island_has_actors_of_its_own(cells: dict[str, Any]) -> None:
         assert f"'{island}': [" in text(cells["publish"])
 
 
-def test_one_at_a_time_keeps_the_order_that_interleaving_changes(cells: dict[str, Any]) -> None:
+def test_one_at_a_time_keeps_the_order_that_interleaving_changes(cells: Cells) -> None:
     assert "['shallow', 'deep']" in text(cells["interleaved"])
     assert "['deep', 'shallow']" in text(cells["one"])
     assert "waited" in text(cells["one"])
 
 
-def test_a_full_mailbox_and_an_open_breaker_turn_messages_away(cells: dict[str, Any]) -> None:
+def test_a_full_mailbox_and_an_open_breaker_turn_messages_away(cells: Cells) -> None:
     assert text(cells["full"]).count("MailboxFull") == 3
     assert "['OSError', 'OSError', 'BreakerOpen', 'BreakerOpen', 'a fish', 'a fish']" in text(cells["breaker"])
     assert "['open', 'half-open', 'closed']" in text(cells["breaker"])
 
 
-def test_interventions_change_and_drop_and_state_is_loaded(cells: dict[str, Any]) -> None:
+def test_interventions_change_and_drop_and_state_is_loaded(cells: Cells) -> None:
     told = text(cells["interventions"])
 
     assert "['gentoo', 'Emperor', 'ADELIE']" in told
@@ -91,11 +68,11 @@ def test_interventions_change_and_drop_and_state_is_loaded(cells: dict[str, Any]
     assert "'scale/biscoe': {'asked': 5}" in told
 
 
-def test_stopping_tells_those_who_wait(cells: dict[str, Any]) -> None:
+def test_stopping_tells_those_who_wait(cells: Cells) -> None:
     assert "['str', 'UndeliverableException', 'UndeliverableException']" in text(cells["stop"])
 
 
-def test_the_live_picture_ends_with_everything_that_happened(cells: dict[str, Any]) -> None:
+def test_the_live_picture_ends_with_everything_that_happened(cells: Cells) -> None:
     assert "182 deliveries" in text(cells["live"])
     assert "under way" not in text(cells["live"])
     assert re.search(r"clerk/study +60", text(cells["frame"]))

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import nbformat
 import pandas as pd
 import pytest
 
-from tests.flows.notebooks import NOTEBOOKS, Cells, execute, table, text
+from tests.flows.notebooks import NOTEBOOKS, Cells, execute, html, loud, saved_outputs, table, text
 
 NAME = "20-agents.ipynb"
 
@@ -30,25 +29,17 @@ def mass() -> Any:
     return pd.read_csv(NOTEBOOKS / "data" / "penguins.csv").dropna().groupby("species")["body_mass_g"]
 
 
-def html(outputs: Any) -> str:
-    return "".join(output["data"].get("text/html", "") for output in outputs if "data" in output)
-
-
 def lines(outputs: Any) -> list[str]:
     """Return the first word of each line that a cell prints."""
     return [line.split()[0] for line in text(outputs).splitlines() if line.strip()]
 
 
 def test_it_is_saved_without_outputs() -> None:
-    saved = nbformat.read(NOTEBOOKS / NAME, as_version=4)
-
-    assert not [cell.id for cell in saved.cells if cell.get("outputs") or cell.get("execution_count")]
+    assert not saved_outputs(NAME)
 
 
 def test_nothing_is_said_on_standard_error(cells: Cells) -> None:
-    loud = {name for name, outputs in cells.items() for output in outputs if output.get("name") == "stderr"}
-
-    assert not loud
+    assert not loud(cells)
 
 
 def test_a_reply_draws_itself_and_has_its_usage(cells: Cells) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import nbformat
 import pytest
 
-from tests.flows.notebooks import NOTEBOOKS, Cells, execute, table, text
+from tests.flows.notebooks import Cells, column, execute, loud, saved_outputs, text
 
 NAME = "61-branch-and-compare.ipynb"
 
@@ -18,20 +17,12 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> Cells:
     return execute(NAME, tmp_path_factory.mktemp("branches") / "notebooks")
 
 
-def column(cells: Cells, cell: str, name: str) -> list[str]:
-    return [row[name] for row in table(cells[cell])]
-
-
 def test_it_is_saved_without_outputs() -> None:
-    saved = nbformat.read(NOTEBOOKS / NAME, as_version=4)
-
-    assert not [cell.id for cell in saved.cells if cell.get("outputs") or cell.get("execution_count")]
+    assert not saved_outputs(NAME)
 
 
 def test_nothing_is_said_on_standard_error(cells: Cells) -> None:
-    loud = {name for name, outputs in cells.items() for output in outputs if output.get("name") == "stderr"}
-
-    assert not loud
+    assert not loud(cells)
 
 
 def test_a_branch_shares_its_facts_and_takes_hardly_any_room(cells: Cells) -> None:

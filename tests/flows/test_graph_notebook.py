@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import nbformat
 import pandas as pd
 import pytest
 
-from tests.flows.notebooks import NOTEBOOKS, Cells, execute, pictures, table, text
+from tests.flows.notebooks import NOTEBOOKS, Cells, execute, loud, needs_no_trust, pictures, saved_outputs, table, text
 
 NAME = "22-graph.ipynb"
 
@@ -30,15 +29,11 @@ def ways(told: str) -> list[str]:
 
 
 def test_it_is_saved_without_outputs() -> None:
-    saved = nbformat.read(NOTEBOOKS / NAME, as_version=4)
-
-    assert not [cell.id for cell in saved.cells if cell.get("outputs") or cell.get("execution_count")]
+    assert not saved_outputs(NAME)
 
 
 def test_nothing_is_said_on_standard_error(cells: Cells) -> None:
-    loud = {name for name, outputs in cells.items() for output in outputs if output.get("name") == "stderr"}
-
-    assert not loud
+    assert not loud(cells)
 
 
 def test_every_picture_is_stored_once_and_shown_in_a_way_that_needs_no_trust(cells: Cells) -> None:
@@ -47,9 +42,7 @@ def test_every_picture_is_stored_once_and_shown_in_a_way_that_needs_no_trust(cel
     assert {name: len(found) for name, found in drawn.items()} == dict.fromkeys(
         ("join", "conditions", "loop", "half", "on", "failure"), 1
     )
-    for name in drawn:
-        page = "".join(output["data"].get("text/html", "") for output in cells[name] if "data" in output)
-        assert "data:image/svg+xml;base64," in page
+    assert all(needs_no_trust(cells[name]) for name in drawn)
 
 
 def test_a_sequence_ends_when_no_node_is_left(cells: Cells, penguins: pd.DataFrame) -> None:

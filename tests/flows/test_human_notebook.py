@@ -8,7 +8,7 @@ import nbformat
 import papermill
 import pytest
 
-from tests.flows.notebooks import NOTEBOOKS, Cells, execute, table, text
+from tests.flows.notebooks import NOTEBOOKS, Cells, execute, loud, saved_outputs, table, text
 
 NAME = "23-human-in-the-loop.ipynb"
 
@@ -22,9 +22,7 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> Cells:
 
 
 def test_it_is_saved_without_outputs_and_expects_nobody() -> None:
-    saved = nbformat.read(NOTEBOOKS / NAME, as_version=4)
-
-    assert not [cell.id for cell in saved.cells if cell.get("outputs") or cell.get("execution_count")]
+    assert not saved_outputs(NAME)
     assert papermill.inspect_notebook(str(NOTEBOOKS / NAME))["PERSON"]["default"] == "False"
 
 
@@ -39,9 +37,7 @@ def test_every_cell_that_waits_for_a_person_is_announced() -> None:
 
 
 def test_nothing_is_said_on_standard_error(cells: Cells) -> None:
-    loud = {name for name, outputs in cells.items() for output in outputs if output.get("name") == "stderr"}
-
-    assert not loud
+    assert not loud(cells)
 
 
 def test_a_program_answers_and_the_log_says_so(cells: Cells) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import ast
 import re
 
-import nbformat
 import pytest
 
-from tests.flows.notebooks import NOTEBOOKS, Cells, execute, table, text
+from tests.flows.notebooks import Cells, column, execute, loud, saved_outputs, text
 
 NAME = "60-transcripts-to-pandas.ipynb"
 
@@ -21,24 +20,16 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> Cells:
     return execute(NAME, tmp_path_factory.mktemp("transcripts") / "notebooks")
 
 
-def column(cells: Cells, cell: str, name: str) -> list[str]:
-    return [row[name] for row in table(cells[cell])]
-
-
 def numbers(cells: Cells, cell: str, name: str) -> list[float]:
     return [float(value) for value in column(cells, cell, name)]
 
 
 def test_it_is_saved_without_outputs() -> None:
-    saved = nbformat.read(NOTEBOOKS / NAME, as_version=4)
-
-    assert not [cell.id for cell in saved.cells if cell.get("outputs") or cell.get("execution_count")]
+    assert not saved_outputs(NAME)
 
 
 def test_nothing_is_said_on_standard_error(cells: Cells) -> None:
-    loud = {name for name, outputs in cells.items() for output in outputs if output.get("name") == "stderr"}
-
-    assert not loud
+    assert not loud(cells)
 
 
 def test_the_figures_are_drawn_and_say_in_words_what_they_show(cells: Cells) -> None:

@@ -1,12 +1,15 @@
-"""Kernels of several versions, started once for each file of tests."""
+"""Kernels of several versions, started once for each file of tests, and a shell in this process."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 
+from agentnb.notebook import load_ipython_extension, unload_ipython_extension
 from tests.notebook.front_end import ROOT, Client, Kernel, python_with
 
 
@@ -41,3 +44,15 @@ def kernel(shared_kernel: Kernel) -> Iterator[Kernel]:
     yield shared_kernel
     left = shared_kernel.do("for left in agentnb.notebook.runs():\n    left.stop()\nawait asyncio.sleep(0)")
     assert left.error is None, left.error
+
+
+@pytest.fixture
+def shell() -> Iterator[Any]:
+    """A shell with the extension."""
+    shell = InteractiveShell.instance()
+    load_ipython_extension(shell)
+    names = set(shell.user_ns)
+    yield shell
+    unload_ipython_extension(shell)
+    for name in set(shell.user_ns) - names:
+        del shell.user_ns[name]

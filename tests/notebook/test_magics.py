@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,18 +18,6 @@ from agentnb.notebook import load_ipython_extension, unload_ipython_extension
 from agentnb.notebook.magics import AgentTeamMagics, magics_of, run_cell, transform
 from agentnb.runlog import VariablesShared
 from tests.notebook.runners import Coder, Duo, Talker, Waiter
-
-
-@pytest.fixture
-def shell() -> Iterator[Any]:
-    """A shell with the extension."""
-    shell = InteractiveShell.instance()
-    load_ipython_extension(shell)
-    names = set(shell.user_ns)
-    yield shell
-    unload_ipython_extension(shell)
-    for name in set(shell.user_ns) - names:
-        del shell.user_ns[name]
 
 
 @pytest.fixture

@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
 
 from agentnb.exceptions import UnknownName, UserError
-from agentnb.notebook import NotebookRun, SavedRun, load_ipython_extension, unload_ipython_extension
+from agentnb.notebook import NotebookRun, SavedRun
 from agentnb.notebook.magics import run_cell
 from agentnb.notebook.runs import start
 from agentnb.runlog import RunLog, VariablesShared
 from tests.notebook.runners import Duo, Talker, checked
 from tests.teams.scenarios import World, coder
-
-
-@pytest.fixture
-def shell() -> Iterator[Any]:
-    """A shell with the extension."""
-    shell = InteractiveShell.instance()
-    load_ipython_extension(shell)
-    names = set(shell.user_ns)
-    yield shell
-    unload_ipython_extension(shell)
-    for name in set(shell.user_ns) - names:
-        del shell.user_ns[name]
 
 
 async def held(run: NotebookRun) -> None:

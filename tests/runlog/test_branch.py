@@ -24,10 +24,7 @@ from agentnb.runlog import (
     TurnStarted,
     result_of,
 )
-
-
-def texts_of(log: RunLog) -> list[str]:
-    return [event.body.text for event in log if isinstance(event.body, Noted)]
+from tests.runlog.conftest import texts_of
 
 
 def noted(log: RunLog, texts: str) -> RunLog:

@@ -32,12 +32,8 @@ from agentnb.runlog import (
     scope,
 )
 from tests.runlog.clients import arrival
+from tests.runlog.conftest import texts_of
 from tests.strategies import bodies
-
-
-def texts_of(log: RunLog) -> list[str]:
-    return [event.body.text for event in log if isinstance(event.body, Noted)]
-
 
 # -- append -----------------------------------------------------------------------------------------------------------
 

@@ -13,13 +13,10 @@ from pathlib import Path
 import pytest
 
 from agentnb.exceptions import LogUnreadable, UserError
-from agentnb.runlog import Noted, RunFinished, RunLog, RunStarted
+from agentnb.runlog import RunFinished, RunLog, RunStarted
+from tests.runlog.conftest import texts_of
 
 needs_locks = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks")
-
-
-def texts_of(log: RunLog) -> list[str]:
-    return [event.body.text for event in log if isinstance(event.body, Noted)]
 
 
 def kept(log: RunLog) -> Path:

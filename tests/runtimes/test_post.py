@@ -33,6 +33,11 @@ def test_everything_here_is_so_on_this_kind_of_runtime(kind: str) -> None:
 # -- send -------------------------------------------------------------------------------------------------------------
 
 
+async def count(actor: Actor, message: Any, ctx: MessageContext) -> Any:
+    """Count down by sending oneself messages; return how many it took."""
+    return 0 if message == 0 else 1 + await actor.send_message(message - 1, ECHO)
+
+
 async def test_a_send_returns_what_the_handler_returns(runtime: SingleThreadedAgentRuntime, send: Send) -> None:
     async def increment(actor: Actor, message: int, ctx: MessageContext) -> int:
         return message + 1
@@ -119,9 +124,6 @@ async def test_a_send_to_an_unknown_type_fails_at_once_with_an_error_old_clauses
 async def test_a_handler_may_send_to_another_agent_and_to_itself(
     runtime: SingleThreadedAgentRuntime, send: Send
 ) -> None:
-    async def count(actor: Actor, message: Any, ctx: MessageContext) -> Any:
-        return 0 if message == 0 else 1 + await actor.send_message(message - 1, ECHO)
-
     await place(runtime, "echo", count)
 
     assert await send(runtime, 5) == 5
@@ -129,9 +131,6 @@ async def test_a_handler_may_send_to_another_agent_and_to_itself(
 
 
 async def test_a_chain_of_a_thousand_sends_does_not_exhaust_the_stack(runtime: SingleThreadedAgentRuntime) -> None:
-    async def count(actor: Actor, message: Any, ctx: MessageContext) -> Any:
-        return 0 if message == 0 else 1 + await actor.send_message(message - 1, ECHO)
-
     await place(runtime, "echo", count)
 
     assert await runtime.send_message(1000, ECHO) == 1000

@@ -10,6 +10,7 @@ from agentnb.agents import BaseChatAgent
 from agentnb.base import Response
 from agentnb.core import CancellationToken
 from agentnb.messages import BaseChatMessage, TextMessage
+from agentnb.runlog import RunLog, SpeakerChosen
 
 Line = str | BaseChatMessage | Exception | Callable[[Sequence[BaseChatMessage]], Any]
 
@@ -98,3 +99,9 @@ def sources(result: Any) -> list[str]:
 def texts(result: Any) -> list[str]:
     """Return the texts of a result."""
     return [message.to_text() for message in result.messages]
+
+
+def choices(log: RunLog | None) -> list[SpeakerChosen]:
+    """Return what the log says of each choice of speakers."""
+    assert log is not None
+    return [event.body for event in log if isinstance(event.body, SpeakerChosen)]

@@ -15,9 +15,9 @@ from agentnb.core import CancellationToken
 from agentnb.exceptions import AgentFailed, RuntimeFault, UserError
 from agentnb.messages import BaseChatMessage, TextMessage
 from agentnb.models import ScriptedChatCompletionClient
-from agentnb.runlog import RunLog, RunStarted, SpeakerChosen
+from agentnb.runlog import RunStarted
 from agentnb.teams import DiGraph, DiGraphEdge, DiGraphNode, GraphFlow, RoundRobinGroupChat
-from tests.teams.conftest import Line, Speaker, Waiter, sources
+from tests.teams.conftest import Line, Speaker, Waiter, choices, sources
 
 FINISHED = "the graph is finished: no node is left to run"
 Edge = tuple[str, str] | tuple[str, str, Any]
@@ -53,14 +53,9 @@ def speaker(team: GraphFlow, name: str) -> Speaker:
     return found
 
 
-def chosen(log: RunLog | None) -> list[SpeakerChosen]:
-    assert log is not None
-    return [event.body for event in log if isinstance(event.body, SpeakerChosen)]
-
-
 def rounds(result: Any) -> list[str]:
     """Return who spoke in each round, such as ["a", "bc"]."""
-    return ["".join(choice.names) for choice in chosen(result.log)]
+    return ["".join(choice.names) for choice in choices(result.log)]
 
 
 def approved(message: BaseChatMessage) -> bool:
@@ -436,7 +431,7 @@ async def test_a_state_of_autogens_is_read(spoke: str) -> None:
     result = await team.run()
 
     assert rounds(result) == [other, "d"]
-    assert chosen(result.log)[1].why == "'d' follows 'b' and 'c'"
+    assert choices(result.log)[1].why == "'d' follows 'b' and 'c'"
 
 
 async def test_a_state_in_which_autogen_lost_what_was_ready_begins_anew() -> None:
@@ -477,7 +472,7 @@ async def test_the_log_says_why_each_speaks() -> None:
 
     result = await flow(graph, lines={"a": ["left, yes"]}).run(task="go")
 
-    assert [(choice.rule, choice.why) for choice in chosen(result.log)] == [
+    assert [(choice.rule, choice.why) for choice in choices(result.log)] == [
         ("start", "'a' begins"),
         ("b after a (left); c after a (approved())", "'b' follows 'a' (on 'left'); 'c' follows 'a' (on 'approved')"),
         ("after b and c", "'d' follows 'b' and 'c', without 'x', which cannot come before it"),

@@ -33,10 +33,10 @@ from agentnb.messages import (
 from agentnb.models import ReplayChatCompletionClient, ScriptedChatCompletionClient
 from agentnb.models.base import ModelInfo
 from agentnb.models.replay import able_to_everything
-from agentnb.runlog import RunLog, RunStarted, SpeakerChosen
+from agentnb.runlog import RunStarted
 from agentnb.teams import MagenticOneGroupChat, RoundRobinGroupChat
 from agentnb.teams.magentic_prompts import LEDGER
-from tests.teams.conftest import Speaker, Waiter, sources, texts
+from tests.teams.conftest import Speaker, Waiter, choices, sources, texts
 
 BOSS = "MagenticOneOrchestrator"
 PIXEL = Image.from_base64(
@@ -108,11 +108,6 @@ def opening(task: str = "go", facts: str = "F", plan: str = "P", names: Sequence
 
 def said(result: TaskResult) -> list[tuple[str, str]]:
     return list(zip(sources(result), texts(result), strict=True))
-
-
-def choices(log: RunLog | None) -> list[SpeakerChosen]:
-    assert log is not None
-    return [event.body for event in log if isinstance(event.body, SpeakerChosen)]
 
 
 def read(messages: Sequence[LLMMessage]) -> list[tuple[str, str]]:

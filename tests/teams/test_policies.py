@@ -16,12 +16,7 @@ from agentnb.models import ScriptedChatCompletionClient
 from agentnb.runlog import Noted, RunFinished, RunLog, SpeakerChosen, shown
 from agentnb.teams import BaseGroupChat, Choice, RememberingPolicy, RoundRobinGroupChat, TeamView, conversation
 from agentnb.teams.base import Item
-from tests.teams.conftest import Speaker, Waiter, sources, texts
-
-
-def choices(log: RunLog | None) -> list[SpeakerChosen]:
-    assert log is not None
-    return [event.body for event in log if isinstance(event.body, SpeakerChosen)]
+from tests.teams.conftest import Speaker, Waiter, choices, sources, texts
 
 
 class Counting(RememberingPolicy):

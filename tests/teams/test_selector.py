@@ -42,7 +42,7 @@ from agentnb.teams import BaseGroupChat, RoundRobinGroupChat, SelectorGroupChat,
 from agentnb.teams.selector import Selector
 from tests.models.conftest import openai_server
 from tests.models.server import OpenAIServer
-from tests.teams.conftest import Speaker, sources, texts
+from tests.teams.conftest import Speaker, choices, sources, texts
 
 __all__ = ["openai_server"]
 
@@ -62,11 +62,6 @@ def model(*answers: Any, **able: Any) -> ScriptedChatCompletionClient:
 def crew(client: ScriptedChatCompletionClient, *names: str, **options: Any) -> SelectorGroupChat:
     people = [Speaker(name) for name in names or ("ana", "ben", "cara")]
     return SelectorGroupChat(people, client, **{"max_turns": 1, **options})
-
-
-def choices(log: RunLog | None) -> list[SpeakerChosen]:
-    assert log is not None
-    return [event.body for event in log if isinstance(event.body, SpeakerChosen)]
 
 
 def asked(client: ScriptedChatCompletionClient, request: int = 0) -> list[str]:

@@ -24,10 +24,9 @@ from agentnb.messages import (
     TextMessage,
 )
 from agentnb.models import ModelInfo, ReplayChatCompletionClient, ScriptedChatCompletionClient
-from agentnb.runlog import RunLog, SpeakerChosen
 from agentnb.teams import BaseGroupChat, RoundRobinGroupChat, Swarm, TeamView
 from agentnb.teams.swarm import HandoffPolicy
-from tests.teams.conftest import Line, Speaker, sources, texts
+from tests.teams.conftest import Line, Speaker, choices, sources, texts
 
 
 class Agent(Speaker):
@@ -41,11 +40,6 @@ class Agent(Speaker):
 
 def to(target: str, source: str = "ana", content: str = "over to you") -> HandoffMessage:
     return HandoffMessage(content=content, source=source, target=target)
-
-
-def choices(log: RunLog | None) -> list[SpeakerChosen]:
-    assert log is not None
-    return [event.body for event in log if isinstance(event.body, SpeakerChosen)]
 
 
 def people() -> list[Agent]:
