@@ -207,6 +207,7 @@ class AssistantAgent(Listener, BaseChatAgent, Component[AssistantAgentConfig]):
 
     @property
     def model_context(self) -> ChatCompletionContext:
+        """What the model is shown."""
         return self._context
 
     def _run_model(self) -> str:

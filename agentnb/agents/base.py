@@ -126,7 +126,7 @@ class BaseChatAgent(ChatAgent, ABC):
         started: Any = run.started.body
         broken, self._broken = self._broken if started.resumed else None, None
         if broken is None and started.continues is None and self._keeps():
-            await run.note_state(self.name, self.save_state)
+            await unless_cancelled(run.note_state(self.name, self.save_state), cancellation_token)
         for message in task:
             run.say(message, show=echo)
         if broken is not None and broken.over:

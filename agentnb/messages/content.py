@@ -120,6 +120,7 @@ class Image:
 
     @property
     def data_uri(self) -> str:
+        """The picture as an address that holds it, as PNG in base64."""
         return f"data:image/png;base64,{self.to_base64()}"
 
     def to_openai_format(self, detail: Literal["auto", "low", "high"] = "auto") -> dict[str, Any]:

@@ -88,20 +88,25 @@ class ModelFamily:
 
     @staticmethod
     def is_claude(family: str) -> bool:
+        """Tell whether a family is one of Anthropic's."""
         return family.startswith("claude-")
 
     @staticmethod
     def is_gemini(family: str) -> bool:
+        """Tell whether a family is one of Google's."""
         return family.startswith("gemini-")
 
     @staticmethod
     def is_openai(family: str) -> bool:
+        """Tell whether a family is one of OpenAI's."""
         return family.startswith(("gpt-", "o1", "o3", "o4"))
 
     @staticmethod
     def is_llama(family: str) -> bool:
+        """Tell whether a family is one of Meta's."""
         return family.startswith("llama-")
 
     @staticmethod
     def is_mistral(family: str) -> bool:
+        """Tell whether a family is one of Mistral's."""
         return family.startswith(("mistral", "ministral", "codestral", "open-codestral", "pixtral"))

@@ -30,6 +30,8 @@ DEFAULT_OPENAI_MODEL = "gpt-4o-mini"
 _FORMS = "openai:NAME, local, local:FILE.gguf, replay:FILE"
 _CHANGE = f"--model or {MODEL_VARIABLE}=openai:NAME"
 _LONGEST = 200
+_SECONDS = 2.0
+"""So long a server may take to list its models."""
 _EMBEDDED_CANNOT = "a 135M demonstration model: it fills in a fixed analysis plan and cannot answer open questions"
 
 
@@ -173,13 +175,12 @@ def _served_or_default() -> str:
     return DEFAULT_OPENAI_MODEL if DEFAULT_OPENAI_MODEL in served else served[0]
 
 
-def served_models(address: str, *, key: str = "", timeout: float = 2.0) -> list[str]:
+def served_models(address: str, *, key: str = "") -> list[str]:
     """Ask a server for its models; at least one.
 
     Args:
         address: Up to `/v1`.
         key: Sent as the bearer's token if given.
-        timeout: Seconds.
 
     Raises:
         ModelUnreachable: If it does not answer, or lists none.
@@ -190,7 +191,7 @@ def served_models(address: str, *, key: str = "", timeout: float = 2.0) -> list[
         if not url.startswith(("http://", "https://")):
             raise ValueError("an address begins with http:// or https://")
         request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"} if key else {})
-        with urllib.request.urlopen(request, timeout=timeout) as response:
+        with urllib.request.urlopen(request, timeout=_SECONDS) as response:
             data: Any = json.load(response)
         names = [str(model["id"]) for model in data["data"]]
         if names:

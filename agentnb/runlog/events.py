@@ -529,6 +529,7 @@ class Event(BaseModel, frozen=True, defer_build=True):
 
     @property
     def kind(self) -> str:
+        """What sort of thing happened, as in `"turn.started"`."""
         return self.body.kind  # type: ignore[attr-defined,no-any-return]
 
 

@@ -27,7 +27,6 @@ from agentnb.runlog.events import (
     RunFinished,
     RunStarted,
     Said,
-    Usage,
 )
 from agentnb.runlog.log import RunLog
 from agentnb.runlog.scopes import name_of
@@ -102,16 +101,6 @@ def result_facts(facts: Sequence[Event], run: EventId | None = None) -> list[Eve
         if own in wanted and said_at is not None and not {said_at, event.seq} & taken_back:
             found.append(event)
     return found
-
-
-def add_usage(total: Usage, event: Event) -> Usage:
-    """Add a fact's tokens to a sum."""
-    if event.usage is None:
-        return total
-    return Usage(
-        prompt_tokens=(total.prompt_tokens or 0) + (event.usage.prompt_tokens or 0),
-        completion_tokens=(total.completion_tokens or 0) + (event.usage.completion_tokens or 0),
-    )
 
 
 def totals(log: RunLog) -> Totals:

@@ -114,9 +114,7 @@ class Run:
                 self.log.append(Retracted(said=event.seq), source=self.started.source, parent=self.started.id)
                 return
 
-    async def note_state(
-        self, whose: str, save: Callable[[], Awaitable[Mapping[str, Any]]], *, source: str | None = None
-    ) -> None:
+    async def note_state(self, whose: str, save: Callable[[], Awaitable[Mapping[str, Any]]]) -> None:
         """Log a state that cannot be rebuilt from other facts, unless it is the one logged last."""
         states = contexts_of(self.log).states
         try:
@@ -126,7 +124,7 @@ class Run:
             return
         if states.get(whose) != state:
             states[whose] = state
-            self.log.append(AgentState.of(agent=whose, state=state), source=source)
+            self.log.append(AgentState.of(agent=whose, state=state))
 
     def turn(
         self, agent: str, *, keeps: Sequence[LLMMessage] | None = None, again: int | None = None

@@ -32,9 +32,9 @@ def number(count: int) -> str:
     return _WORDS[count] if 0 <= count < len(_WORDS) else f"{count:,}"
 
 
-def counted(count: int, one: str, several: str = "") -> str:
+def counted(count: int, one: str) -> str:
     """Return a count with its noun, as in `1 run`, `2 runs`."""
-    return f"{count:,} {one if count == 1 else several or one + 's'}"
+    return f"{count:,} {one}{'s' * (count != 1)}"
 
 
 def listed(values: Iterable[str]) -> str:
@@ -51,7 +51,7 @@ def duration(seconds: float) -> str:
 
 
 def _many(count: int, one: str, several: str = "") -> str:
-    return f"{number(count)} {one if count == 1 else several or one + 's'}"
+    return f"{number(count)} {one}{'s' * (count != 1)}"
 
 
 def _often(count: int) -> str:

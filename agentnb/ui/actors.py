@@ -269,10 +269,10 @@ def _node(key: tuple[str, str], items: Sequence[tuple[str, str]], fold: Delivery
     return Node(_name(key), "agent" if kind == "agent" else "topic", id.partition("/")[0], keys, said)
 
 
-def actors(fold: DeliveryFold, *, limit: int = NODES) -> Actors:
+def actors(fold: DeliveryFold) -> Actors:
     """Count who sends what to whom."""
     deliveries = fold.deliveries
-    where = places(fold, deliveries, limit=limit)
+    where = places(fold, deliveries)
     links: dict[tuple[str, str, str], Link] = {}
     published: set[str] = set()
 

@@ -87,6 +87,7 @@ class ItemFold(Course):
 
     @property
     def question(self) -> Question | None:
+        """The oldest question that waits for a person; None if none does."""
         return next(iter(self._questions.values()), None)
 
     def feed(self, item: Any) -> list[Op]:

@@ -130,10 +130,10 @@ def cross(at: Point, *, size: float = 4.5) -> str:
     return _disc(at, size + 3.5, FAILED) + line(d, stroke=FAILED, thick=2.2)
 
 
-def bar(at: Point, way: Point = (1.0, 0.0), *, size: float = 7) -> str:
+def bar(at: Point, way: Point = (1.0, 0.0)) -> str:
     """Return the sign of a drop: a bar across the way, with a light edge."""
-    (x, y), (dx, dy) = at, way
-    d = f"M{spot((x - dy * size, y + dx * size))}L{spot((x + dy * size, y - dx * size))}"
+    (x, y), (dx, dy) = at, (7 * step for step in way)
+    d = f"M{spot((x - dy, y + dx))}L{spot((x + dy, y - dx))}"
     return line(d, stroke=PAPER, thick=7) + line(d, stroke=DROPPED, thick=4)
 
 
@@ -141,23 +141,27 @@ def _disc(at: Point, radius: float, stroke: str) -> str:
     return f'<circle cx="{number(at[0])}" cy="{number(at[1])}" r="{number(radius)}" fill="{PAPER}" stroke="{stroke}"/>'
 
 
-def pill(centre: Point, texts: Sequence[tuple[str, str]], *, size: float = 11) -> str:
+_PILL = 11
+"""The size of a pill's letters."""
+
+
+def pill(centre: Point, texts: Sequence[tuple[str, str]]) -> str:
     """Return texts with their colours on one light ground."""
-    width, height = pill_size(texts, size=size)
+    width, height = pill_size(texts)
     x, y = centre[0] - width / 2, centre[1] - height / 2
     pieces = [box(x, y, width, height, round=height / 2)]
     x += 8
     for text, fill in texts:
         bold = fill in (FAILED, DROPPED)
-        pieces.append(words(x, centre[1] + size * 0.36, text, size=size, fill=fill, bold=bold))
-        x += text_width(text, size, bold=bold) + 7
+        pieces.append(words(x, centre[1] + _PILL * 0.36, text, size=_PILL, fill=fill, bold=bold))
+        x += text_width(text, _PILL, bold=bold) + 7
     return "".join(pieces)
 
 
-def pill_size(texts: Sequence[tuple[str, str]], *, size: float = 11) -> tuple[float, float]:
+def pill_size(texts: Sequence[tuple[str, str]]) -> tuple[float, float]:
     """Return a pill's width and height."""
-    widths = [text_width(text, size, bold=fill in (FAILED, DROPPED)) + 7 for text, fill in texts]
-    return sum(widths) + 9, size + 7
+    widths = [text_width(text, _PILL, bold=fill in (FAILED, DROPPED)) + 7 for text, fill in texts]
+    return sum(widths) + 9, _PILL + 7
 
 
 def notes(x: float, y: float, texts: Iterable[str]) -> tuple[list[str], float, float]:

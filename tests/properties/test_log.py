@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from agentnb.core import EventId, well_formed
 from agentnb.messages import TextMessage
-from agentnb.runlog import Branched, Event, Noted, RunLog, Said, Usage, add_totals, said, thread
-from agentnb.runlog.fold import Totals, add_usage
+from agentnb.runlog import Branched, Event, Noted, RunLog, Said, add_totals, said, thread
+from agentnb.runlog.fold import Totals
 from tests.strategies import facts, texts
 
 files = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -176,7 +176,6 @@ def test_a_log_cut_at_any_byte_goes_on_behind_its_last_whole_fact(folder: Path) 
 
 REDUCERS: dict[str, tuple[Callable[[Any, Event], Any], Any]] = {
     "totals": (add_totals, Totals()),
-    "usage": (add_usage, Usage()),
     "thread": (lambda messages, event: messages + thread([event]), []),
     "said": (lambda messages, event: messages + said([event]), []),
 }
@@ -204,7 +203,7 @@ def test_folding_the_file_is_folding_the_log(folder: Path, made: list[dict[str, 
     again = opened(log)
     log.close()
 
-    for reduce, start in (REDUCERS["totals"], REDUCERS["usage"]):
+    for reduce, start in REDUCERS.values():
         assert again.fold(reduce, start) == log.fold(reduce, start)
 
 

@@ -207,14 +207,3 @@ class Story:
     def entries(self) -> Iterable[Entry]:
         """Everything that happened, in the order of the document."""
         return (entry for episode in self.episodes for part in episode.parts for entry in part.entries)
-
-    @property
-    def figures(self) -> int:
-        """How many pictures code showed and messages held."""
-        count = 0
-        for entry in self.entries:
-            if isinstance(entry, CodeRun):
-                count += sum("image/png" in bundle or "image/jpeg" in bundle for bundle in entry.outputs)
-            elif isinstance(entry, Speech):
-                count += len(entry.images)
-        return count
