@@ -13,6 +13,7 @@ from agentnb.messages import (
     FunctionCall,
     FunctionExecutionResult,
     FunctionExecutionResultMessage,
+    MemoryContent,
     RequestUsage,
     StopMessage,
     SystemMessage,
@@ -96,7 +97,16 @@ bodies = st.one_of(
     st.builds(ModelFinished, model=names, result=results),
     st.builds(ToolStarted, tool=names, arguments=st.dictionaries(names, json_values, max_size=2)),
     st.builds(ToolFinished, tool=names, result=texts),
-    st.builds(MemoryStarted, memory=names, action=st.sampled_from(["query", "add"]), text=texts),
+    st.builds(
+        MemoryStarted,
+        memory=names,
+        action=st.sampled_from(["query", "add"]),
+        text=texts,
+        content=st.none()
+        | st.builds(MemoryContent, content=texts, mime_type=texts, metadata=st.dictionaries(names, json_values)).map(
+            lambda content: content.model_dump(mode="json")
+        ),
+    ),
     st.builds(MemoryFinished, memory=names, action=st.just("query"), found=numbers, error=st.none() | texts),
     st.builds(CodeStarted, executor=names, blocks=st.tuples(st.builds(CodeBlock, code=texts, language=names))),
     st.builds(CodeFinished, executor=names, exit_code=st.integers(0, 255), output=texts),

@@ -64,7 +64,8 @@ class Memory(Component, ABC):
 
         Args:
             facts: The `memory.started` facts of its additions and clearings that did not fail, first to last; also
-                of those it has made itself, where it is the same object still.
+                of those it has made itself, where it is the same object still. The body of an addition gives what
+                is to be remembered as `learnt`.
         """
 
     @abstractmethod

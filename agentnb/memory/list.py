@@ -11,10 +11,10 @@ from agentnb.core import CancellationToken
 from agentnb.exceptions import UserError
 from agentnb.memory.base import Memory, MemoryQueryResult, UpdateContextResult
 from agentnb.memory.block import MemoryBlock
-from agentnb.messages import MemoryContent, MemoryMimeType
+from agentnb.messages import MemoryContent
 from agentnb.model_context import ChatCompletionContext
-from agentnb.runlog import Event, current
-from agentnb.runlog.recorded import unrecorded
+from agentnb.runlog import Event, MemoryStarted, current
+from agentnb.runlog.recorded import content_data, unrecorded
 
 _HEADING = "What you remember, oldest first:"
 
@@ -38,7 +38,7 @@ class ListMemory(Memory):
     await memory.add(MemoryContent(content="Metric units, please.", mime_type=MemoryMimeType.TEXT))
     ```
 
-    A run that is restored tells it again what it learnt there and does not know yet, as text.
+    A run that is restored tells it again what it learnt there and does not know yet.
 
     Args:
         name: What it is called; default: "default_list_memory".
@@ -102,7 +102,7 @@ class ListMemory(Memory):
 
     async def relearn(self, facts: Sequence[Event]) -> None:
         # What it began with may have been learnt there, as where it was written down since.
-        held = [content.to_text() for content in self._contents]
+        held = list(self._contents)
         with unrecorded(self):
             for fact in facts:
                 body: Any = fact.body
@@ -111,10 +111,10 @@ class ListMemory(Memory):
                 if body.action == "clear" and not known:
                     await self.clear()
                     held = []
-                elif body.action == "add" and body.text in held:
-                    held.remove(body.text)
+                elif body.action == "add" and (place := _place(held, body)) is not None:
+                    del held[place]
                 elif body.action == "add" and not known:
-                    await self.add(MemoryContent(content=body.text, mime_type=MemoryMimeType.TEXT))
+                    await self.add(body.learnt)
 
     async def close(self) -> None:
         """Release nothing: it is all in memory."""
@@ -125,3 +125,11 @@ class ListMemory(Memory):
     @classmethod
     def _from_config(cls, config: ListMemoryConfig) -> Self:
         return cls(name=config.name, memory_contents=config.memory_contents)
+
+
+def _place(held: Sequence[MemoryContent], fact: MemoryStarted) -> int | None:
+    """Return where the content of a fact stands; None where it does not."""
+    alike = [place for place, content in enumerate(held) if content.to_text() == fact.text]
+    same = [place for place in alike if content_data(held[place]) == fact.content]
+    # Older logs hold nothing but the text.
+    return next(iter(same or (alike if fact.content is None else ())), None)

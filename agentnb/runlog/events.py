@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny
 
 from agentnb.core import EventId, Text
-from agentnb.messages import BaseMessage, CodeBlock, CreateResult, LLMMessage, read_message
+from agentnb.messages import (
+    BaseMessage,
+    CodeBlock,
+    CreateResult,
+    LLMMessage,
+    MemoryContent,
+    MemoryMimeType,
+    read_message,
+)
 from agentnb.messages.unchecked import made
 from agentnb.messages.unchecked import unchecked as unchecked
 
@@ -269,13 +277,22 @@ MemoryAction = Literal["update_context", "query", "add", "clear"]
 
 
 class MemoryStarted(_Body, frozen=True):
-    """A memory was used; `text` is what was asked for, or what it is to remember."""
+    """A memory was used; `text` is what was asked for, or what it is to remember, and `content` what it leaves out."""
 
     kind: Literal["memory.started"] = "memory.started"
     memory: str
     """Its name, or its class."""
     action: MemoryAction
     text: Text = ""
+    content: dict[str, Any] | None = None
+    """What it is to remember as JSON, where that is more than a plain text: its mime type, its metadata, and its
+    content where `text` only names that or describes it."""
+
+    @property
+    def learnt(self) -> MemoryContent:
+        """What it is to remember; of a fact without `content`, its text."""
+        plain = {"content": self.text, "mime_type": MemoryMimeType.TEXT.value}
+        return MemoryContent.model_validate(plain | (self.content or {}))
 
 
 class MemoryFinished(_Body, frozen=True):

@@ -11,9 +11,11 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NoReturn
 
+from pydantic_core import to_jsonable_python
+
 from agentnb.core import EventId, monotonic
 from agentnb.exceptions import ActRefused, ModelResponseInvalid
-from agentnb.messages import CreateResult, LLMMessage, RequestUsage
+from agentnb.messages import CreateResult, LLMMessage, MemoryContent, MemoryMimeType, RequestUsage
 from agentnb.runlog import log as runlog
 from agentnb.runlog.contexts import contexts_of
 from agentnb.runlog.events import (
@@ -341,6 +343,25 @@ def memory_name(memory: Any) -> str:
     return str(getattr(memory, "name", None) or type(memory).__name__)
 
 
+def _about(action: str, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """Return what a memory is asked for or is to remember, by its place, AutoGen's name for it, or as the first."""
+    name = {"query": "query", "add": "content"}.get(action)
+    return "" if name is None else args[0] if args else named.get(name, next(iter(named.values()), ""))
+
+
+def content_data(content: MemoryContent) -> dict[str, Any] | None:
+    """Return what of a memory's content its text does not say, as facts have it: None where it is a plain text."""
+    try:
+        data: dict[str, Any] = to_jsonable_python(content, bytes_mode="base64", inf_nan_mode="null", fallback=str)
+    except (RecursionError, ValueError):
+        return None  # what holds itself, say: the memory may still take it
+    if data["metadata"] is None:
+        del data["metadata"]
+    if data["content"] == content.to_text():
+        del data["content"]
+    return None if data == {"mime_type": MemoryMimeType.TEXT.value} else data
+
+
 def memory_use(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     """Record one of `Memory`'s methods: `update_context`, `query`, `add` or `clear`."""
     action: Any = method.__name__
@@ -351,7 +372,7 @@ def memory_use(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable
         if here is None:
             return await method(self, *args, **kwargs)
         name = memory_name(self)
-        about = next(iter((*args, *kwargs.values())), "") if action in ("query", "add") else ""
+        about = _about(action, args, kwargs)
         text = about if isinstance(about, str) else about.to_text() if hasattr(about, "to_text") else repr(about)
         recording = replayed() if action in ("add", "clear") else None
         effect = None if recording is None else recording.memory(here.source, action, text)
@@ -359,7 +380,8 @@ def memory_use(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable
             if effect.finished is None:
                 here.log.note(INTERRUPTED.format(what=f"{action} of the memory {name}", done="done"))
             return None
-        started = here.log.append(MemoryStarted(memory=name, action=action, text=text))
+        content = content_data(about) if action == "add" and isinstance(about, MemoryContent) else None
+        started = here.log.append(MemoryStarted(memory=name, action=action, text=text, content=content))
         began = monotonic()
 
         def finished(**outcome: Any) -> None:

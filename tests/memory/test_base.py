@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image as pil
 
 from agentnb.core import CancellationToken
 from agentnb.memory import (
@@ -15,7 +17,7 @@ from agentnb.memory import (
     MemoryQueryResult,
     UpdateContextResult,
 )
-from agentnb.messages import SystemMessage
+from agentnb.messages import Image, SystemMessage
 from agentnb.model_context import ChatCompletionContext, UnboundedChatCompletionContext
 from agentnb.runlog import MemoryFinished, MemoryStarted, RunLog, scope
 
@@ -128,10 +130,37 @@ async def test_a_memory_that_fails_leaves_its_error_in_the_log() -> None:
     assert finished.error == "LookupError: nothing was asked for"
 
 
-async def test_a_picture_that_is_remembered_is_named_in_the_log_and_not_kept_there() -> None:
+async def test_what_is_remembered_is_in_the_log_with_its_kind_and_what_is_known_of_it(tmp_path: Path) -> None:
     log = RunLog()
+    given = [
+        text("plain"),
+        MemoryContent(content="# head", mime_type=MemoryMimeType.MARKDOWN),
+        MemoryContent(content="fact", mime_type=MemoryMimeType.TEXT, metadata={"page": 3, "of": None}),
+        MemoryContent(content={"a": [1, None]}, mime_type=MemoryMimeType.JSON),
+        MemoryContent(content=b"\x00" * 1_000, mime_type=MemoryMimeType.BINARY),
+        MemoryContent(content=Image.from_pil(pil.new("RGB", (3, 2))), mime_type=MemoryMimeType.IMAGE),
+    ]
 
     with scope(log, None, "ana"):
-        await ListMemory().add(MemoryContent(content=b"\x00" * 1_000, mime_type=MemoryMimeType.BINARY))
+        for content in given:
+            await ListMemory().add(cancellation_token=None, content=content)
 
-    assert facts(log)[0] == ("default_list_memory", "add", "<1000 bytes of application/octet-stream>")
+    begun = [
+        event.body for event in RunLog.open(log.save(tmp_path / "alone.jsonl")) if isinstance(event.body, MemoryStarted)
+    ]
+    assert begun[0].content is None
+    assert begun[4].text == "<1000 bytes of application/octet-stream>"
+    assert [body.learnt.model_dump(mode="json") for body in begun] == [one.model_dump(mode="json") for one in given]
+
+
+async def test_what_no_json_can_hold_is_remembered_all_the_same(tmp_path: Path) -> None:
+    log, memory, ring = RunLog(), ListMemory(), dict[str, Any]()
+    ring["itself"] = ring
+
+    with scope(log, None, "ana"):
+        for known in (ring, {"raw": b"\xff", "when": object(), "share": float("nan")}):
+            await memory.add(MemoryContent(content="tea", mime_type=MemoryMimeType.TEXT, metadata=known))
+
+    assert len(memory.content) == 2
+    assert [event.body.learnt.content for event in log if isinstance(event.body, MemoryStarted)] == ["tea", "tea"]
+    assert len(RunLog.open(log.save(tmp_path / "alone.jsonl"))) == 4

@@ -14,7 +14,7 @@ from agentnb.core import CancellationToken
 from agentnb.memory import ListMemory, MemoryContent, MemoryMimeType
 from agentnb.messages import FunctionCall
 from agentnb.models import ScriptedChatCompletionClient
-from agentnb.runlog import Event, RunLog
+from agentnb.runlog import Event, MemoryStarted, RunLog
 from agentnb.teams import CheckedTeam, RoundRobinGroupChat
 from agentnb.tools import AgentTool
 
@@ -63,6 +63,59 @@ async def test_a_restored_team_remembers_what_it_learnt_in_its_run() -> None:
     await team(memory, "more").restore(str(log.path))
 
     assert held(memory) == ["from the start", "one", "two"]
+
+
+async def _learnt(*contents: MemoryContent) -> RunLog:
+    """Return the log of a run that keeps these in one turn."""
+    memory = ListMemory()
+
+    async def remember() -> str:
+        """Keep what is given."""
+        for content in contents:
+            await memory.add(content)
+        return "kept"
+
+    asks = ScriptedChatCompletionClient([[FunctionCall(id="1", name="remember", arguments="{}")]])
+    ana = AssistantAgent("ana", asks, tools=[remember], memory=[memory], tool_call_summary_format="{result}")
+    log = (await RoundRobinGroupChat([ana], max_turns=1).run(task="go")).log
+    assert log is not None
+    assert log.path is not None
+    return RunLog.open(log.path)
+
+
+async def test_what_a_restored_team_remembers_has_its_kind_and_what_is_known_of_it() -> None:
+    given = [
+        MemoryContent(content={"unit": "m"}, mime_type=MemoryMimeType.JSON),
+        MemoryContent(content="tea", mime_type=MemoryMimeType.TEXT, metadata={"from": "p. 3"}),
+        MemoryContent(content="tea", mime_type="text/x-menu", metadata={"from": "p. 4"}),
+        MemoryContent(content=b"\x00\xff", mime_type=MemoryMimeType.BINARY),
+    ]
+    log, memory = await _learnt(*given), ListMemory(memory_contents=[text("tea")])
+    some = ListMemory.load_component(ListMemory(memory_contents=given[1:]).dump_component())
+
+    await team(memory, "x").restore(log)
+    await team(some, "x").restore(log)
+
+    assert memory.content == [text("tea"), *given]
+    assert [content.metadata for content in some.content] == [{"from": "p. 3"}, {"from": "p. 4"}, None, None]
+
+
+async def test_a_log_that_holds_only_the_text_of_what_was_learnt_is_told_once() -> None:
+    log = await _learnt(MemoryContent(content="tea", mime_type=MemoryMimeType.TEXT, metadata={"from": "p. 3"}))
+    old = RunLog(run_id=log.id)
+    for event in log:
+        body = event.body
+        if isinstance(body, MemoryStarted):
+            body = body.model_copy(update={"content": None})
+        old._events.append(event.model_copy(update={"body": body}))
+    known = ListMemory(memory_contents=[MemoryContent(content="tea", mime_type="text/plain", metadata={"n": 1})])
+    fresh = ListMemory()
+
+    await team(known, "x").restore(old)
+    await team(fresh, "x").restore(old)
+
+    assert [content.metadata for content in known.content] == [{"n": 1}]
+    assert fresh.content == [text("tea")]
 
 
 async def test_what_was_forgotten_in_the_run_is_forgotten_again() -> None:
