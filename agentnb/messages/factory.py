@@ -176,6 +176,8 @@ def read_message(data: Any) -> BaseMessage:
     """Make a message from a log's data; one of an unknown class becomes an `UnknownMessage`."""
     if isinstance(data, BaseMessage):
         return data
+    if not isinstance(data, dict):
+        raise ValueError(f"a message is an object, not {data!r:.80}")
     if str(data.get("type", "")) not in _readers._classes:
         return _unknown(dict(data))
     return _readers.create(data)

@@ -43,6 +43,8 @@ def glance(event: Event) -> tuple[Any, Any]:
     except ValueError:
         return read(values)
     body, usage = line["body"], line.get("usage")
+    if usage is not None and type(usage) is not dict:
+        return read(values)
     if "resolver" in values:
         body = values["resolver"].resolve(body)
     return fields(body, values), None if usage is None else _usage()(usage, values)

@@ -167,8 +167,13 @@ class LineReader:
                 f"The run's file {self.path} has format {data['agentnb']}; this version reads up to {FORMAT}. "
                 "Update agentnb-toolkit to open it."
             )
+        run = data["run"]
+        if type(run) is not str:
+            raise ValueError(f"the header's run is {run!r:.80}, which is no id")
+        if self.run_id not in (None, run):
+            raise ValueError(f"the header is that of another run, {run}")
         self.format = data["agentnb"]
-        self.run_id = data["run"]
+        self.run_id = run
         self._gaps = self._gaps or bool(data.get("gaps"))
         self._next = self._next or 1
         # A file may go on in a newer format than it began with.
@@ -205,7 +210,7 @@ class LineReader:
         return text
 
     def _text(self, place: references.Path) -> str:
-        seq, *path = place
+        seq, *path = place or (0,)
         found: Any = None
         with suppress(OSError, ValueError, LookupError, TypeError):
             event = self._fact(int(seq))

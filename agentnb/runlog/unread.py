@@ -29,6 +29,8 @@ _new = object.__new__
 _become = object.__setattr__
 own = BaseModel.__dict__["__dict__"].__get__
 _NAMES = set(Event.model_fields)
+_ID = (str, type(None))
+_SECONDS = (float, int, type(None))
 
 
 class Unread(Event, frozen=True, defer_build=True):
@@ -81,13 +83,16 @@ def unread(line: bytes, data: dict[str, Any], run_id: str | None, resolver: Reso
     seq, at, kind = data["seq"], data["at"], data["body"]["kind"]
     if type(seq) is not int or type(at) is not str or type(kind) is not str:
         raise ValueError("no fact's number, time or kind")
+    known, parent, took, source = data.get("id"), data.get("parent"), data.get("took"), data.get("source", "")
+    if type(source) is not str or type(parent) not in _ID or type(known) not in _ID or type(took) not in _SECONDS:
+        raise ValueError("no fact's source, id, parent or seconds")
     values = {
-        "id": data.get("id") or f"{run_id}:{seq}",
+        "id": known or f"{run_id}:{seq}",
         "seq": seq,
-        "parent": data.get("parent"),
+        "parent": parent,
         "at": at,
-        "took": data.get("took"),
-        "source": data.get("source", ""),
+        "took": took,
+        "source": source,
         "kind": kind if kind in BODIES else "unknown",
         # The line, not what it holds: a tenth of the memory, and nothing the garbage collector would visit.
         "line": line,
@@ -217,7 +222,7 @@ def _usage_of(data: dict[str, Any]) -> Usage | None:
         return None
     try:
         return plain_usage(usage)
-    except UNSURE:
+    except (*UNSURE, AttributeError):  # what is no object has no items
         return Usage.model_validate(usage)
 
 
@@ -236,12 +241,14 @@ def _time(text: str) -> datetime:
 def _checked(values: dict[str, Any], read: Callable[[], Any]) -> Any:
     try:
         return read()
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "its value"
+    except (ValueError, TypeError, AttributeError, LookupError) as error:
+        why = str(error)
+        if isinstance(error, ValidationError):
+            first = error.errors(include_url=False)[0]
+            where = ".".join(map(str, first["loc"])) or "its value"
+            why = f"{where} is {str(first['input'])[:80]!r}: {first['msg']}"
         raise LogUnreadable(
-            f"Fact {values['seq']} of the run {values['id'].rpartition(':')[0]} is damaged: {where} is "
-            f"{str(first['input'])[:80]!r}: {first['msg']}. "
+            f"Fact {values['seq']} of the run {values['id'].rpartition(':')[0]} is damaged: {why.rstrip('.')}. "
             "`RunLog.open(path, until_damage=True)` opens the facts before it."
         ) from error
 

@@ -202,7 +202,11 @@ def _integer(_: Column, values: Any) -> Any:
     if isinstance(values, np.ndarray):
         return pd.arrays.IntegerArray(values, np.zeros(len(values), dtype="bool"))
     missing = np.array([value is None for value in values], dtype="bool")
-    known = np.array([0 if value is None else value for value in values] if missing.any() else values, dtype="int64")
+    try:
+        known = np.array([0 if value is None else value for value in values] if missing.any() else values, "int64")
+    except OverflowError:
+        # Of a damaged file: what no such column can hold is not known.
+        return _integer(_, [None if value is None or abs(value) >= 2**63 else value for value in values])
     return pd.arrays.IntegerArray(known, missing)
 
 

@@ -241,7 +241,7 @@ def _list(connection: sqlite3.Connection, path: Path, stamp: Stamp) -> str | Non
                     event.id,
                     event.seq,
                     event.kind,
-                    event.source or None,
+                    well_formed(event.source) or None,
                     event.at.isoformat(),
                     _content(connection, text),
                 ),
@@ -296,7 +296,7 @@ def texts_of(events: Sequence[Event], calls: set[str | None]) -> tuple[list[tupl
         if read is None:
             continue
         try:
-            body = body_of(event)
+            body, _ = body_of(event), event.at
             text = read(body) if event.kind != "message" or not _told_by_tools(body.message, calls) else ""
         except LogUnreadable as error:
             problem = problem or str(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from agentnb.exceptions import LogUnreadable, UserError
 from agentnb.messages import TextMessage
 from agentnb.runlog import LineReader, RunLog, Said, SpeakerChosen
 from agentnb.runlog.blobs import Blobs
+from agentnb.runlog.glance import glance
 from agentnb.transcripts import from_record, to_record
 
 FACT = {"seq": 5, "at": "2026-01-01T00:00:00Z", "source": "a", "body": {"kind": "note", "text": "x"}}
@@ -24,6 +26,13 @@ def eight(log: RunLog) -> list[bytes]:
     log.close()
     assert log.path is not None
     return log.path.read_bytes().splitlines(keepends=True)
+
+
+def glances(log: RunLog) -> None:
+    """Look at the fields of facts in passing."""
+    for event in log:
+        body, usage = glance(event)
+        _ = [getattr(body, name) for name in type(body).__dict__ if not name.startswith("_")], usage, event.at
 
 
 def put(log: RunLog, lines: list[bytes]) -> Path:
@@ -81,6 +90,10 @@ def without(*keys: str) -> bytes:
         (json.dumps(FACT | {"body": {}}).encode(), "the fact has no kind"),
         (json.dumps(FACT | {"body": []}).encode(), "the fact holds something of another type"),
         (json.dumps(FACT | {"seq": "5"}).encode(), "no fact's number, time or kind"),
+        (json.dumps(FACT | {"source": 5}).encode(), "no fact's source, id, parent or seconds"),
+        (json.dumps(FACT | {"parent": [1]}).encode(), "no fact's source, id, parent or seconds"),
+        (b'{"agentnb": 2, "run": {}}', "the header's run is {}, which is no id"),
+        (b'{"agentnb": 2, "run": "another"}', "the header is that of another run, another"),
         (b'{"agentnb": 2}', "the header has no run"),
         (b'{"agentnb": "2"}', "the header holds something of another type"),
         (b'{"blob": "x"}', "the text has no value"),
@@ -122,6 +135,34 @@ def test_a_fact_whose_values_are_damaged_ends_what_is_whole_too(log: RunLog) -> 
     whole = RunLog.open(path, until_damage=True)
 
     assert whole.events == log.events[:4]
+    assert "Fact 5 of the run" in str(whole.damage)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"usage": 5},
+        {"at": "once upon a time"},
+        {"body": {"kind": "note", "text": {"$text": []}}},
+        {"body": {"kind": "note", "text": {"$blob": 7}}},
+        {"body": {"kind": "message", "message": 5}},
+        {"body": {"kind": "context", "role": "UserMessage", "message": {"type": "UserMessage", "content": [1]}}},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("look", [lambda log: [(event.body, event.usage, event.at) for event in log], glances])
+def test_whatever_is_wrong_with_a_fact_is_told_as_damage(log: RunLog, change: dict[str, Any], look: Any) -> None:
+    lines = eight(log)
+    path = put(log, [*lines[:5], json.dumps(FACT | change).encode() + b"\n", *lines[6:]])
+
+    if "$text" in str(change):  # a text that is missing is no damage
+        look(RunLog.open(path))
+        assert len(RunLog.open(path, until_damage=True)) == 8
+        return
+    with pytest.raises(LogUnreadable, match="Fact 5 of the run"):
+        look(RunLog.open(path))
+    whole = RunLog.open(path, until_damage=True)
+    assert len(whole) == 4
     assert "Fact 5 of the run" in str(whole.damage)
 
 

@@ -50,6 +50,27 @@ async def test_a_run_of_a_team_is_a_row(tmp_path: Path) -> None:
     assert (row["path"], row["facts"], row["size_bytes"]) == (str(log.path), len(log), path_of(log).stat().st_size)
 
 
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        (b'"prompt_tokens":', b'"prompt_tokens":99999999999999999999'),
+        (b'"usage":{', b'"usage":5,"was":{'),
+        (b'"message":{', b'"message":5,"was":{'),
+        (b'"run": "', b'"run": 5, "was": "'),
+        (b'"at":"20', b'"at":"once '),
+    ],
+)
+def test_one_damaged_value_does_not_hide_the_other_runs(tmp_path: Path, good: bytes, bad: bytes) -> None:
+    path = path_of(made(tmp_path))
+    path.write_bytes(path.read_bytes().replace(good, bad))
+    whole = made(tmp_path)
+
+    frame = agentnb.runs(tmp_path).set_index("path")
+
+    assert len(frame) == 2
+    assert frame.loc[str(whole.path), "outcome"] == "done"
+
+
 def test_the_newest_run_is_first(tmp_path: Path) -> None:
     ids = []
     for days in (3, 1, 2):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import sys
+import warnings
 from pathlib import Path
 
 import pandas as pd
@@ -312,6 +313,19 @@ def test_damaged_runs_are_named_and_the_others_searched(tmp_path: Path) -> None:
             frame = search("hello", tmp_path)
 
         assert len(frame) == 1
+
+
+@pytest.mark.parametrize("damage", [(b'"at":"20', b'"at":"once '), (b'"source":"ana"', b'"source":"\\ud800"')])
+def test_one_damaged_fact_does_not_end_the_search(tmp_path: Path, damage: tuple[bytes, bytes]) -> None:
+    made(tmp_path)
+    odd = path_of(made(tmp_path, over=False))
+    odd.write_bytes(odd.read_bytes().replace(*damage))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        frame = search("hello", tmp_path)
+
+    assert len(frame) == 1 + (damage[0] != b'"at":"20')
 
 
 def test_what_a_branch_shares_is_found_once_and_is_its_origins(tmp_path: Path) -> None:
