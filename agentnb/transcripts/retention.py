@@ -184,20 +184,29 @@ def _file(run: Any, home: Path) -> Path:
     return home / path.name
 
 
-def _below(known: Iterable[RunSummary]) -> dict[str, list[RunSummary]]:
-    below: dict[str, list[RunSummary]] = defaultdict(list)
-    for run in known:
-        if run.origin is not None:
-            below[run.origin].append(run)
+def _below(known: Iterable[RunSummary]) -> dict[Path, list[RunSummary]]:
+    """Return the branches that need a file, by that; those that hold all of their facts need none."""
+    runs = list(known)
+    names = {run.path.name: run.path for run in runs}
+    files: dict[str | None, list[Path]] = defaultdict(list)
+    for run in runs:
+        files[run.run_id].append(run.path)
+    below: dict[Path, list[RunSummary]] = defaultdict(list)
+    for run in runs:
+        if run.shares is not None:
+            named = names.get(run.shares[0])
+            # The file of one that was renamed is found by what it holds.
+            for path in files[run.origin] if named is None else (named,):
+                below[path].append(run)
     return below
 
 
-def _all_below(run: RunSummary, below: dict[str, list[RunSummary]]) -> list[RunSummary]:
+def _all_below(run: RunSummary, below: dict[Path, list[RunSummary]]) -> list[RunSummary]:
     """Return the runs that branch off one, and those that branch off these."""
     found: dict[Path, RunSummary] = {}
     rest = [run]
     while rest:
-        for branch in below.get(rest.pop().run_id or "", ()):
+        for branch in below.get(rest.pop().path, ()):
             if branch.path not in found and branch.path != run.path:
                 found[branch.path] = branch
                 rest.append(branch)

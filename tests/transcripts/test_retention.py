@@ -92,6 +92,37 @@ def test_a_run_that_others_branch_off_is_deleted_only_with_them(tmp_path: Path) 
     assert not files(tmp_path)
 
 
+def test_a_run_that_no_branch_needs_is_deleted_alone(tmp_path: Path) -> None:
+    origin = made(tmp_path)
+    branch = origin.branch(at=5, folder=tmp_path)
+    branch.close()
+    whole = RunLog.open(path_of(branch)).save(tmp_path / "whole.jsonl")
+    copy = tmp_path / "copy.jsonl"
+    copy.write_bytes(path_of(origin).read_bytes())
+
+    delete_runs(copy, tmp_path)
+    with pytest.raises(UserError, match=r"1 run.s. branch off"):
+        delete_runs(path_of(origin), tmp_path)
+    delete_runs(path_of(branch), tmp_path)
+    delete_runs(path_of(origin), tmp_path)
+
+    assert files(tmp_path) == {whole.name}
+    assert len(RunLog.open(whole)) == 6
+
+
+def test_a_branch_keeps_its_origin_under_another_name(tmp_path: Path) -> None:
+    origin = made(tmp_path)
+    branch = origin.branch(at=5, folder=tmp_path)
+    branch.close()
+    path_of(origin).rename(tmp_path / "renamed.jsonl")
+
+    with pytest.raises(UserError, match=r"1 run.s. branch off"):
+        delete_runs(origin.id, tmp_path)
+
+    assert set(runs(tmp_path)["outcome"].dropna()) == {"done"}
+    assert len(files(tmp_path)) == 2
+
+
 def test_a_branch_named_with_its_origin_needs_no_leave(tmp_path: Path) -> None:
     origin = made(tmp_path)
     branch = origin.branch(at=5, folder=tmp_path)
