@@ -70,8 +70,8 @@ class Blobs:
 
 
 def beside(run: str | os.PathLike[str]) -> Blobs:
-    """Return the folder of texts beside a run's file."""
-    return _within(os.path.dirname(run))
+    """Return the folder of texts beside a run's file; where that is a link, beside what it leads to."""
+    return _within(os.path.dirname(os.path.realpath(run) if os.path.islink(run) else run))
 
 
 @lru_cache(maxsize=16)

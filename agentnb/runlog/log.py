@@ -423,6 +423,7 @@ class RunLog(Facts, Questions):
             return
         self._hand_over(self.store)
         deleted = self.store.is_deleted()
+        self.store.go_after()
         self.store.close()
         said = []
         if deleted:

@@ -182,7 +182,8 @@ class LineReader:
         if origin is not None:
             # A name, never a path: what stands beside it is all a file may ask for.
             name = origin.get("file")
-            self.origin = Origin(origin["run"], origin["at"], self.path.parent / Path(name).name if name else None)
+            home = (self.path.resolve() if self.path.is_symlink() else self.path).parent
+            self.origin = Origin(origin["run"], origin["at"], home / Path(name).name if name else None)
             if name:
                 self._next = self.origin.at + 1
 
@@ -294,6 +295,15 @@ def read_header(path: Path) -> str | None:
     return reader.run_id
 
 
+def _renamed(folder: Path, run: str) -> Path | None:
+    """Return the file of a folder that holds a run, whatever its name."""
+    for path in sorted(folder.glob("*.jsonl")):
+        with suppress(LogUnreadable):
+            if read_header(path) == run:
+                return path
+    return None
+
+
 class Opened(NamedTuple):
     """A run's file as it was read."""
 
@@ -337,13 +347,15 @@ def _opened(path: Path, within: tuple[Path, ...]) -> Opened:
     what = f"{path} is a branch of the run {origin.run}, whose first {origin.at} facts are in {origin.path.name}"
     if origin.path in (*within, path):
         raise LogUnreadable(f"{what}, which is a branch of it in turn: one of the two is damaged.")
-    if not origin.path.exists():
+    file = origin.path if origin.path.exists() else _renamed(origin.path.parent, origin.run)
+    if file is None:
         raise LogUnreadable(
             f"{what}, and that file is not there. Put it back beside the branch; to give a branch away as one file, "
             "use `log.save(path)`."
         )
+    reader.origin = origin._replace(path=file)
     # What is damaged behind the facts they share is no matter of the branch.
-    before = _opened(origin.path, (*within, path))
+    before = _opened(file, (*within, path))
     if before.reader.run_id != origin.run:
         raise LogUnreadable(f"{what}, but that file holds the run {before.reader.run_id}. Put the right one there.")
     if len(before.events) < origin.at:

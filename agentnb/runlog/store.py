@@ -110,10 +110,28 @@ class JsonLinesStore:
         mine = os.fstat(self._file)
         if mine.st_nlink:
             return False
-        try:  # some file systems count no links
-            return not os.path.samestat(mine, self.path.stat())
-        except OSError:
+        return not self._is_here(mine)  # some file systems count no links
+
+    def go_after(self) -> bool:
+        """Take up the name that its file has by now, if that was moved; return whether it is known."""
+        if self._file is None or self._is_here(os.fstat(self._file)):
             return True
+        before = self.path
+        try:
+            self.path = Path(os.readlink(f"/proc/self/fd/{self._file}"))
+        except OSError:  # a system that does not tell
+            return False
+        if not self._is_here(os.fstat(self._file)):
+            self.path = before
+            return False
+        self._shared = self._shared and blobs.beside(self.path)
+        return True
+
+    def _is_here(self, mine: os.stat_result) -> bool:
+        try:
+            return os.path.samestat(mine, self.path.stat())
+        except OSError:
+            return False
 
     def write(self, event: Event) -> None:
         """Append one event; never raises for what the disk does."""
@@ -307,8 +325,9 @@ class JsonLinesStore:
             name = blobs.name_of(raw)
             if name not in self._blobs:
                 self._blobs[name] = seq
-                if self._shared is None or not self._shared.put(name, raw):
-                    # A folder that cannot be written must not cost the text: the file may hold it too.
+                if self._shared is None or not self.go_after() or not self._shared.put(name, raw):
+                    # A folder that cannot be written, or is no longer beside the file, must not cost the text: the
+                    # file may hold it too.
                     lines.append(json.dumps({"blob": name, "value": text}, ensure_ascii=False).encode())
             return {"$blob": name}
         # A digest, not the text: a log must not be held in memory twice.

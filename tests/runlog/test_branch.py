@@ -237,6 +237,39 @@ def test_a_branch_whose_origin_is_gone_says_which_file_it_needs(log: RunLog, bra
         opened(branch)
 
 
+def test_a_branch_finds_the_file_of_its_origin_under_another_name(log: RunLog, branch: RunLog) -> None:
+    twig = branch.branch(at=3)
+    twig.close()
+    renamed = [
+        file_of(one).rename(file_of(one).with_name(f"{number}.jsonl")) for number, one in enumerate([log, branch])
+    ]
+
+    again = opened(twig)
+
+    assert again.events == twig.events
+    assert again.origin is not None
+    assert again.origin.path == renamed[1]
+    assert RunLog.open(renamed[1]).events == branch.events
+
+
+def test_a_run_that_is_reached_by_a_link_has_its_texts_and_its_origin(log: RunLog, tmp_path: Path) -> None:
+    log.note("x" * 20_000)
+    branch = log.branch(at=len(log))
+    branch.note("y" * 20_000)
+    branch.close()
+    link = tmp_path / "paper" / "figure-3.jsonl"
+    link.parent.mkdir()
+    link.symlink_to(file_of(branch))
+
+    again = RunLog.open(link).reopen()
+    again.note("z" * 20_000)
+    again.close()
+
+    assert again.events[: len(branch)] == branch.events
+    assert opened(branch).events == again.events
+    assert list(link.parent.iterdir()) == [link]
+
+
 def test_a_branch_whose_origin_was_cut_short_says_so(log: RunLog, branch: RunLog) -> None:
     path = file_of(log)
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:2]))
@@ -267,6 +300,7 @@ def test_a_branch_asks_for_no_file_outside_of_its_folder(log: RunLog, branch: Ru
     outside.write_bytes(file_of(log).read_bytes())
     assert log.path is not None
     path.write_text(path.read_text().replace(log.path.name, "../outside.jsonl"))
+    log.path.unlink()
 
     with pytest.raises(LogUnreadable, match=r"first 2 facts are in outside\.jsonl, and that file is not there"):
         opened(branch)

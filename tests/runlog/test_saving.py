@@ -238,3 +238,34 @@ def test_a_large_text_that_is_said_again_is_no_prey_of_a_sweep(log: RunLog, runs
 
     assert blob.stat().st_mtime > 1_000_000
     assert isinstance(again.store, JsonLinesStore)
+
+
+def test_a_folder_that_is_moved_in_mid_run_takes_its_run_and_later_texts_along(tmp_path: Path) -> None:
+    log = RunLog.create("run", folder=tmp_path / "here")
+    log.note("x" * 20_000)
+    (tmp_path / "here").rename(tmp_path / "there")
+
+    log.note("y" * 20_000)
+    log.note("x" * 20_000)
+    log.close()
+
+    assert not (tmp_path / "here").exists()
+    assert log.path is not None
+    assert log.path.parent == tmp_path / "there"
+    assert RunLog.open(log.path).events == log.events
+
+
+def test_a_run_that_is_renamed_in_mid_run_goes_on_under_its_new_name(tmp_path: Path) -> None:
+    log = RunLog.create("run", folder=tmp_path)
+    log.note("one")
+    assert log.path is not None
+    new = log.path.rename(tmp_path / "the one.jsonl")
+
+    log.note("two")
+    log.close()
+    log.reopen().note("three")
+    log.close()
+
+    assert (log.path, log.unsaved) == (new, 0)
+    assert RunLog.open(new).events == log.events
+    assert list(tmp_path.glob("*.jsonl")) == [new]
