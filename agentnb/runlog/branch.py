@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from agentnb.core import EventId
 from agentnb.exceptions import LogUnreadable, UserError
-from agentnb.runlog.events import Branched, Event, MemoryStarted, RunStarted
+from agentnb.runlog.events import Branched, Event, MemoryStarted, Relayed, RunStarted
 from agentnb.runlog.fold import result_facts
 from agentnb.runlog.folder import new_file
 from agentnb.runlog.log import RunLog
@@ -107,8 +107,10 @@ def message_cuts(log: RunLog) -> list[int | None]:
     turns: dict[EventId, EventId | None] = {}
     ends: dict[EventId | None, int] = {}
     for event in events:
-        opens = event.kind == "turn.started" and event.parent in begun
-        turns[event.id] = event.id if opens else turns.get(event.parent) if event.parent else None
+        # What a run within a turn said belongs to that turn, though the run round it took it up.
+        cause = events[event.body.said - 1].id if isinstance(event.body, Relayed) else event.parent
+        outer = turns.get(cause) if cause else None
+        turns[event.id] = event.id if outer is None and event.kind == "turn.started" else outer
         if event.kind == "turn.finished":
             ends[event.parent] = event.seq
     last = {turns[event.id]: event.seq for event in places}

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from agentnb.agents import AssistantAgent, SocietyOfMindAgent
 from agentnb.exceptions import LogUnreadable, UnknownName, UserError
 from agentnb.messages import TextMessage
+from agentnb.models import ScriptedChatCompletionClient
 from agentnb.runlog import (
     Branched,
     Event,
@@ -24,6 +26,7 @@ from agentnb.runlog import (
     TurnStarted,
     result_of,
 )
+from agentnb.teams import RoundRobinGroupChat
 from tests.runlog.conftest import texts_of
 
 
@@ -404,6 +407,23 @@ def test_messages_are_those_of_the_result() -> None:
     assert kept(log.branch(message=2)) == (["inner answer", "answer"], "turn.finished")
     with pytest.raises(UserError, match="nearest are message=0 or message=2"):
         log.branch(message=1)
+
+
+async def test_there_is_no_branch_inside_of_a_team_that_speaks_in_a_turn() -> None:
+    def team(*names: str) -> RoundRobinGroupChat:
+        agents = [AssistantAgent(name, ScriptedChatCompletionClient([name])) for name in names]
+        return RoundRobinGroupChat(agents, max_turns=len(agents), name="-".join(names))
+
+    inner = SocietyOfMindAgent("all", team("ana", "ben"), ScriptedChatCompletionClient(["so be it"]))
+    last = AssistantAgent("last", ScriptedChatCompletionClient(["amen"]))
+    log = (await RoundRobinGroupChat([inner, last], max_turns=2).run(task="go")).log
+    assert log is not None
+
+    for message in (0, 1, 4, 5):
+        assert len(kept(log.branch(message=message))[0]) == message
+    for message in (2, 3):
+        with pytest.raises(UserError, match="nearest are message=1 or message=4"):
+            log.branch(message=message)
 
 
 def test_turns_side_by_side_are_cut_only_where_just_so_many_messages_are_kept() -> None:
