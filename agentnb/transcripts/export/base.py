@@ -90,10 +90,26 @@ def _rewritten(value: Any, change: Callable[[Place, str], str], place: Place) ->
     if isinstance(value, str):
         return value if _is_picture(place, value) else change(place, value)
     if isinstance(value, dict):
-        return {key: _rewritten(item, change, (*place, key)) for key, item in value.items()}
+        changed: dict[str, Any] = {}
+        for key, item in value.items():
+            name = change((*place, "key"), key) if is_free((*place, key)) else key
+            while name in changed:  # two that read alike now
+                name += "'"
+            changed[name] = _rewritten(item, change, (*place, key))
+        return changed
     if isinstance(value, list):
         return [_rewritten(item, change, (*place, str(number))) for number, item in enumerate(value)]
     return value
+
+
+def is_free(place: Place) -> bool:
+    """Tell whether a place is within data of a user's own, whose keys are texts like others."""
+    match place[1:]:
+        case ("arguments", _, *_) | ("outputs", _, _, _, *_) | ("message", "metadata", _, *_):
+            return True
+        case ("message", "content", key, *_):  # of a structured message; lists are ours
+            return not key.isdigit()
+    return False
 
 
 def _is_picture(place: Place, text: str) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 
 from agentnb.exceptions import UserError
 from agentnb.runlog import Event
-from agentnb.transcripts.export.base import Names, Place, exported, plainly, readable_data, rewritten
+from agentnb.transcripts.export.base import Names, Place, exported, is_free, plainly, readable_data, rewritten
 
 EMAIL = "[e-mail removed]"
 
@@ -107,7 +107,7 @@ class _Renaming:
 
     def of(self, event: Event) -> Callable[[Place, str], str]:
         def change(place: Place, text: str) -> str:
-            if place[-1] in _FIXED:
+            if place[-1] in _FIXED and not is_free(place):
                 return text
             if "blocks" in place:
                 self._look(text, event.seq)

@@ -197,7 +197,7 @@ class SecretScanner:
                 for start, end, sort in self._in_place(place, plain[0]):
                     secret = plain[0][start:end]
                     tail = secret[-4:] if len(secret) >= 12 and "\n" not in secret else ""
-                    where = ".".join(place[1:] or place)
+                    where = self.masked(".".join(place[1:] or place))
                     findings.append(Finding(event.seq, event.kind, event.source, where, sort, tail))
         return findings
 

@@ -57,6 +57,18 @@ def test_remove_numbers_everybody_in_the_order_of_appearance_and_teams_too() -> 
     assert "ana" not in _texts(events).replace("banana", "").lower()
 
 
+def test_a_name_goes_from_what_a_tool_was_given_whatever_that_is_called() -> None:
+    log = _log()
+    given = {"role": "ask ana", "state": {"Ana": 1, "id": "ben"}, "type": ["ANA"]}
+    log.append(ToolStarted(tool="put", arguments=given), source="ana")
+    log.append(CodeFinished(executor="X", outputs=({"application/json": {"ana": {"model": "Ben's"}}},)))
+
+    told = _texts(rename(log, "remove")).replace("banana", "").lower()
+
+    assert "ana" not in told
+    assert "ben" not in told
+
+
 def test_a_name_within_a_tool_s_name_or_a_hand_over_goes_too() -> None:
     log = _log()
     log.append(ToolStarted(tool="transfer_to_ben", arguments={"to": "ben"}), source="ana")

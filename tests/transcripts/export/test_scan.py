@@ -13,6 +13,7 @@ from agentnb.transcripts.export.entries import CodeRun, Speech, ToolUse
 
 OPENAI = "sk-proj-Ab3dEf6hIj9kLm2nOp5qRs8tUv1wXy4z"
 NONE = SecretScanner({})
+JSON = "outputs.0.application/json"
 
 SECRETS = {
     OPENAI: "OpenAI key",
@@ -117,6 +118,29 @@ def test_every_place_of_a_log_that_is_exported_is_scanned() -> None:
         (4, "outputs.0.text/html", "OpenAI key"),
         (4, "outputs.0.text/plain", "OpenAI key"),
     ]
+
+
+def test_what_only_names_a_value_is_scanned_and_masked_too() -> None:
+    log = RunLog()
+    log.append(
+        ToolStarted(tool="put", arguments={"password": "tea", OPENAI: 1, f"{OPENAI}0": 2, "deep": {OPENAI: [OPENAI]}})
+    )
+    log.append(CodeFinished(executor="X", outputs=({"application/json": {OPENAI: 1}},)))
+
+    found = NONE.find(log)
+    tool, code = (event.body for event in NONE.clean(log))
+
+    assert [one.place for one in found] == [
+        "arguments.key",
+        "arguments.key",
+        "arguments.deep.key",
+        f"arguments.deep.{MASKED}.0",
+        f"{JSON}.key",
+    ]
+    assert isinstance(tool, ToolStarted)
+    assert isinstance(code, CodeFinished)
+    assert tool.arguments == {"password": "tea", MASKED: 1, f"{MASKED}'": 2, "deep": {MASKED: [MASKED]}}
+    assert code.outputs == ({"application/json": {MASKED: 1}},)
 
 
 def test_facts_that_are_not_exported_are_not_scanned() -> None:
