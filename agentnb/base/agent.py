@@ -286,6 +286,7 @@ async def take_turn(
         else:
             with replaying(again.recording):  # what was done in it is not done again
                 await speaking
+            await again.recording.over()
         if answer is None:
             raise AgentFailed(f"The agent {agent.name!r} ended its turn without a Response.")
         if said[-1] is not answer:

@@ -14,7 +14,7 @@ from agentnb.messages.factory import UnknownMessage
 from agentnb.runlog import AgentState, CodeFinished, CodeStarted, Event, Run, RunLog, VariablesShared
 from agentnb.runlog.fold import kept_by
 from agentnb.runlog.recorded import memory_name
-from agentnb.runlog.replaying import Recording
+from agentnb.runlog.replaying import Recording, Untold
 from agentnb.runlog.scopes import name_of
 from agentnb.runlog.story import Story, Turn, below, stories
 
@@ -160,9 +160,12 @@ async def remind_of(agent: ChatAgent | Team, log: RunLog, turn: Turn) -> None:
 async def relearn(runner: TaskRunner, told: Sequence[Told]) -> None:
     """Let the memories of a team or an agent, and of those within it, know what was learnt in its runs.
 
+    What they learnt in turns that broke off is left to those that take them up, see `RunLog.untold`.
+
     Warns:
         RuntimeWarning: If several memories of one name could have learnt it.
     """
+    told[-1][0].untold = None
     learnt = [event for log in {id(log): log for log, _ in told}.values() for event in _learnt(log)]
     if not learnt:
         return
@@ -186,8 +189,34 @@ async def relearn(runner: TaskRunner, told: Sequence[Told]) -> None:
             RuntimeWarning,
             stacklevel=3,
         )
-    for memory in {id(memory): memory for _, memory in known if id(memory) in facts}.values():
-        await memory.relearn(facts[id(memory)])
+    taught = {id(memory): memory for _, memory in known if id(memory) in facts}
+    later = _broken_off(told)
+    for place, memory in taught.items():
+        if any(event.id not in later for event in facts[place]):
+            await memory.relearn([event for event in facts[place] if event.id not in later])
+    if later:
+        told[-1][0].untold = Untold([(memory, facts[place]) for place, memory in taught.items()], later)
+
+
+def _broken_off(told: Sequence[Told]) -> set[EventId]:
+    """Return the facts of turns of the last run that can be taken up."""
+    last = told[-1][0]
+    attempts: list[Story] = []
+    for log, story in reversed(told):
+        if log is not last:
+            break
+        attempts.append(story)
+        if not story.resumed:
+            break
+    turns = {step.started.seq: step for story in attempts for _, step in story.steps if isinstance(step, Turn)}
+    again: dict[int, int | None] = {seq: turn.started.body.again for seq, turn in turns.items()}  # type: ignore[attr-defined]
+    open_turns: set[EventId] = set()
+    for seq, turn in turns.items():
+        attempt: int | None = None if turn.done or seq in again.values() else seq
+        while attempt is not None:
+            open_turns.add(last._events[attempt - 1].id)
+            attempt = again.get(attempt)
+    return {event.id for event in below(last, *open_turns) if event.kind == "memory.started"}
 
 
 def _learnt(log: RunLog) -> list[Event]:

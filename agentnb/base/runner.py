@@ -193,6 +193,9 @@ class TaskRunner(Restorable, ABC):
             raise UserError(f"The cancellation_token is {token!r:.80}; give a CancellationToken(), or None.")
         messages = task_messages(task)
         going_on = self._going_on(log, new=bool(messages)) if not logged else None
+        untold = self._restored.untold if self._restored is not None else None
+        if untold is not None and (going_on is None or going_on.broken is None):
+            await untold.tell()
         start = self._run_started()
         before = self._continues()
         if before is not None:
@@ -210,6 +213,8 @@ class TaskRunner(Restorable, ABC):
                 if going_on is not None:
                     await going_on.begin(run, self._coders(), token or CancellationToken())
                 await self._perform(messages, run, token, echo)
+                if untold is not None:
+                    await untold.tell()
         return made(TaskResult, messages=run.messages, stop_reason=run.stop_reason, log=run.log)
 
     def run_stream(

@@ -150,7 +150,7 @@ def _scope_of(owner: Any, way: str, method: Any, name: str, call_id: str | None)
     return None if (running.name, running.call_id) == (name, call_id) else here
 
 
-def _done_before(
+async def _done_before(
     owner: Any,
     here: Scope,
     recording: Recording,
@@ -164,11 +164,13 @@ def _done_before(
         return None
     idempotent = owner.is_idempotent(name)
     if effect.finished is not None and not _broken_off(effect.finished) and not (idempotent and effect.runs):
+        await recording.gave(effect)
         return effect.finished.body  # type: ignore[return-value]
     if idempotent:
         # What an agent did that was called as a tool is shown again, from what it was answered.
         recording.enter(effect)
         return None
+    await recording.gave(effect)
     return ToolFinished(tool=name, call_id=call_id, result=INTERRUPTED.format(what="call", done="made"), is_error=True)
 
 
@@ -208,7 +210,7 @@ def tool_call(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[
         if here is None:
             return await method(self, name, arguments, cancellation_token, call_id)
         recording = replayed()
-        before = None if recording is None else _done_before(self, here, recording, name, arguments, call_id)
+        before = None if recording is None else await _done_before(self, here, recording, name, arguments, call_id)
         if before is not None:
             return self._given_again(before)
         if guarded():
@@ -240,7 +242,7 @@ def tool_stream(method: Callable[..., AsyncGenerator[Any, None]]) -> Callable[..
         here = _scope_of(self, "call_tool_stream", call_tool_stream, name, call_id)
         recording = replayed()
         if here is not None and recording is not None:
-            before = _done_before(self, here, recording, name, arguments, call_id)
+            before = await _done_before(self, here, recording, name, arguments, call_id)
             if before is not None:
                 yield self._given_again(before)
                 return

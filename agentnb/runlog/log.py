@@ -31,6 +31,7 @@ from agentnb.runlog.store import JsonLinesStore, way_out
 if TYPE_CHECKING:
     from agentnb.runlog.contexts import Contexts
     from agentnb.runlog.gate import Gate
+    from agentnb.runlog.replaying import Untold
 
 S = TypeVar("S")
 
@@ -70,6 +71,8 @@ class RunLog(Facts, Questions):
         """Holds the run that goes on, and the runs within it."""
         self.contexts: Contexts | None = None
         """What its models have been shown, see `agentnb.runlog.contexts`."""
+        self.untold: Untold | None = None
+        """What memories are still to be told of it, where something was restored from it."""
         self.said_within: dict[str, int] = {}
         """Messages of runs within runs, by `id`, with the `seq` of the fact."""
         self.pieces_within: set[str] = set()

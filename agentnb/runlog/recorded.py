@@ -376,7 +376,8 @@ def memory_use(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable
         text = about if isinstance(about, str) else about.to_text() if hasattr(about, "to_text") else repr(about)
         recording = replayed() if action in ("add", "clear") else None
         effect = None if recording is None else recording.memory(here.source, action, text)
-        if effect is not None:
+        if recording is not None and effect is not None:
+            await recording.gave(effect)
             if effect.finished is None:
                 here.log.note(INTERRUPTED.format(what=f"{action} of the memory {name}", done="done"))
             return None
@@ -423,7 +424,8 @@ def code_run(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[A
         name = type(self).__name__
         recording = replayed()
         effect = None if recording is None else recording.code(here.source, code_blocks)
-        if effect is not None:
+        if recording is not None and effect is not None:
+            await recording.gave(effect)
             return self._given_again(_ran(name, effect))
         if guarded():
             await _may_run(here, code_blocks)

@@ -31,6 +31,27 @@ class Effect:
     """Whether a run was part of it."""
 
 
+@dataclass(eq=False)
+class Untold:
+    """What memories learnt in turns that broke off: they are told where the turns that take these up come to it.
+
+    Told before, a model would be shown what it was not shown then, and would not be given its answers again.
+    """
+
+    learnt: list[tuple[Any, list[Event]]]
+    """Memories, each with the facts of all that it learnt."""
+    left: set[EventId]
+    """The facts that are not told yet."""
+
+    async def tell(self, facts: Iterable[EventId] | None = None) -> None:
+        """Tell the memories of some facts, or of all that are left."""
+        now = self.left if facts is None else self.left.intersection(facts)
+        self.left = self.left - now
+        for memory, learnt in self.learnt:
+            if any(event.id in now for event in learnt):
+                await memory.relearn([event for event in learnt if event.id not in self.left])
+
+
 class Recording:
     """The effects of the facts of one turn, to be given again in their order, each once.
 
@@ -42,6 +63,7 @@ class Recording:
 
     def __init__(self, log: RunLog, *attempts: Iterable[Event]) -> None:
         self._log = log
+        self._learnt: set[EventId] = set()
         self._waiting: dict[tuple[str, str], deque[Effect]] = {}
         self._answers: dict[tuple[str, str], deque[str]] = {}
         outermost: list[Effect] = []
@@ -60,6 +82,8 @@ class Recording:
                 round_it[event.id] = outer
             if event.kind in _BEGINS:
                 effect = effects[event.id] = Effect(event)
+                if event.kind == "memory.started":
+                    self._learnt.add(event.id)
                 (outermost if outer is None else outer.inside).append(effect)
             elif event.kind in _ENDS and event.parent in effects:
                 effects[event.parent].finished = event
@@ -82,6 +106,16 @@ class Recording:
         """Let an effect be done again, with what it had done itself given again, before all that followed."""
         for inner in reversed(effect.inside):
             self._queue(inner).appendleft(inner)
+
+    async def gave(self, effect: Effect) -> None:
+        """Let memories know what they learnt in an effect that is not done again."""
+        if self._log.untold is not None:
+            await self._log.untold.tell(_memories(effect))
+
+    async def over(self) -> None:
+        """Let memories know the rest of what they learnt: the turn that takes up the other is over."""
+        if self._log.untold is not None:
+            await self._log.untold.tell(self._learnt)
 
     def model(self, source: str, messages: Sequence[LLMMessage]) -> Event | None:
         """Return the `model.finished` fact of the next call that was answered; None where the model is to be asked.
@@ -145,6 +179,13 @@ class Recording:
 
 _BEGINS = {"model.started": "model", "tool.started": "tool", "code.started": "code", "memory.started": "memory"}
 _ENDS = {"model.finished", "tool.finished", "code.finished", "memory.finished"}
+
+
+def _memories(effect: Effect) -> Iterator[EventId]:
+    if effect.started.kind == "memory.started":
+        yield effect.started.id
+    for inner in effect.inside:
+        yield from _memories(inner)
 
 
 def _join(earlier: list[Effect], later: Iterable[Effect]) -> None:

@@ -97,6 +97,8 @@ async def _team_turn(
         task = list(messages) or None
         with replaying(again.recording) if again else nullcontext():
             await team._run_task(task, cancellation_token, False, None, sink=hear, gate=run.gate, logged=True)
+        if again:
+            await again.recording.over()
         if not team._from_facts:
             await run.note_state(team.name, team.save_state)
     return said

@@ -197,6 +197,25 @@ async def test_what_a_turn_learnt_that_broke_off_is_known_once_when_it_is_taken_
     assert "not known" in result.messages[-1].to_text()
 
 
+async def test_what_a_turn_learnt_that_broke_off_is_known_though_it_is_not_taken_up() -> None:
+    never = asyncio.Event()
+    runner = RoundRobinGroupChat([learner("ana", ListMemory(), ["one"], never)], max_turns=1)
+    log = RunLog.create("run")
+    running = asyncio.ensure_future(runner.run(task="go", log=log))
+    _ = [event async for event in _until_learnt(log)]
+    running.cancel()
+    await asyncio.wait([running])
+    log.close()
+    here, elsewhere = ListMemory(), ListMemory()
+
+    await team(here, "two").resume(str(log.path), task="something else")
+    other = team(elsewhere, "two")
+    await other.restore(RunLog.open(str(log.path)).branch(at=len(log), in_memory=True))
+    await other.run(task="something else", log=RunLog())
+
+    assert (held(here), held(elsewhere)) == (["one", "two"], ["one", "two"])
+
+
 async def test_a_class_of_ones_own_learns_again_by_its_own_means() -> None:
     log = (await team(Louder(), "one").run(task="go")).log
     memory = Louder()

@@ -22,6 +22,7 @@ from agentnb.base import Response, TaskRunner, Team
 from agentnb.code_executors import CodeExecutor
 from agentnb.conditions import MaxMessageTermination, TextMentionTermination
 from agentnb.core import CancellationToken
+from agentnb.memory import ListMemory, MemoryContent, MemoryMimeType
 from agentnb.messages import (
     BaseChatMessage,
     CodeBlock,
@@ -261,6 +262,21 @@ def asking(world: World) -> Team:
     return RoundRobinGroupChat([chief, Counter("cy")], max_turns=4)
 
 
+def learning(world: World) -> Team:
+    memory = ListMemory()
+
+    async def buy(thing: str) -> str:
+        """Buy a thing and keep in mind that it is there."""
+        await memory.add(MemoryContent(content={"have": thing}, mime_type=MemoryMimeType.JSON, metadata={"by": "ana"}))
+        world.done.append(f"bought {thing}")
+        world.stop()
+        return f"a {thing}"
+
+    look = world.tools()[1]
+    ana = AssistantAgent("ana", world.buys("ana"), tools=[buy, look], max_tool_iterations=2, memory=[memory])
+    return RoundRobinGroupChat([ana, Counter("cy")], max_turns=4)
+
+
 def alone(world: World) -> TaskRunner:
     return world.buyer("ana")
 
@@ -280,6 +296,7 @@ SCENARIOS: dict[str, Callable[[World], Any]] = {
         person,
         until_said,
         asking,
+        learning,
         alone,
     )
 }

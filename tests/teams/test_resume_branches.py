@@ -165,7 +165,8 @@ async def test_code_that_ended_behind_the_cut_is_run_again_if_asked_for() -> Non
     assert texts(again) == texts(anew)
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+# What a memory learnt in a call behind the cut is not known to the branch, which is told the call's result alone.
+@pytest.mark.parametrize("scenario", [name for name in SCENARIOS if name != "learning"])
 async def test_a_branch_cut_within_any_effect_goes_on_as_its_origin_did(scenario: str) -> None:
     world = World()
     result = await SCENARIOS[scenario](world).run(task="go")
