@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -14,6 +15,9 @@ from agentnb.core import CancellationToken
 from agentnb.core.cancellation import unless_cancelled
 from agentnb.exceptions import UserError
 from agentnb.messages import CodeBlock, LLMMessage
+
+# Python takes a carriage return for the end of a line; the others erase, or reorder, what a terminal or a page shows.
+_HIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 EDITED = "edited"
 """The key of a `CodeGenerationEvent`'s metadata that says that its code was put in place of what was proposed."""
@@ -57,19 +61,25 @@ async def ask_person(request: ApprovalRequest) -> ApprovalResponse:
     CodeExecutorAgent("kernel", JupyterCodeExecutor(), approval_func=ask_person)
     ```
 
-    A no is followed by the question why, and an edit by the question for the code.
+    A no is followed by the question why, and an edit by the question for the code. Characters that would hide part of
+    the code, or show it in another order, are shown by their numbers.
 
     Raises:
         HumanUnavailable: If nobody is there; nothing runs.
     """
-    answer = await _ask(f"Run this code?\n\n{request.code}\n\n", ("yes", "no", "edit"))
+    answer = await _ask(f"Run this code?\n\n{_visible(request.code)}\n\n", ("yes", "no", "edit"))
     if answer.text == "yes":
         return ApprovalResponse(approved=True, reason="a person agreed")
     if answer.text == "no":
         why = (await _ask("Why not? Who wrote the code is told. ")).text.strip()
         return ApprovalResponse(approved=False, reason=why or "a person said no")
-    code = await _edited(request.code)
+    code = await _edited(_visible(request.code))
     return ApprovalResponse(approved=True, reason="a person changed the code", code=code)
+
+
+def _visible(code: str) -> str:
+    lines = code.replace("\r\n", "\n").replace("\r", "\n")
+    return _HIDDEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", lines)
 
 
 async def _ask(prompt: str, choices: tuple[str, ...] = (), suggestion: str = "") -> person.Answer:
@@ -80,12 +90,12 @@ async def _ask(prompt: str, choices: tuple[str, ...] = (), suggestion: str = "")
 
 async def _edited(proposed: str) -> str:
     """Ask for code until there is some, beginning with what was proposed; where only lines come, line by line."""
-    prompt = "The code to run in its place (line by line, where there is one line only; a '.' alone ends it): "
+    prompt = "The code to run in its place: "
     while True:
         answer = await _ask(prompt, suggestion=proposed)
         lines = [answer.text]
         while answer.is_line and lines[-1].strip() != ".":
-            answer = await _ask("… ")
+            answer = await _ask("… (a '.' alone ends it) ")
             lines.append(answer.text)
         code = "\n".join(lines[:-1] if lines[-1].strip() == "." else lines)
         if code.strip():

@@ -10,6 +10,7 @@ from agentnb.base import TaskResult, TaskRunner
 from agentnb.messages import BaseMessage
 from agentnb.runlog import RunLog
 from agentnb.transcripts import MIME, to_record
+from agentnb.ui.formulas import PLAIN_CLASS
 from agentnb.ui.items import ItemFold, fold_items, fold_messages
 from agentnb.ui.markup import escape_html, escape_markdown, fenced, plain_text
 from agentnb.ui.ops import Item, Status
@@ -51,6 +52,7 @@ def message_bundle(message: BaseMessage) -> Bundle:
     items = fold_messages([message]).items
     text = "".join(row({**item, "open": True}, {}) for item in items) or escape_html(type(message).__name__)
     plain = _plain_items(items) or type(message).__name__
+    text = f'<div class="{PLAIN_CLASS}" style="overflow-wrap:break-word; text-align:start">{text}</div>'
     return {"text/html": text, "text/markdown": _markdown_items(items), "text/plain": plain}
 
 
@@ -71,8 +73,8 @@ def runner_bundle(runner: TaskRunner) -> Bundle:
         " · ".join(filter(None, [kind, model]))
     )
     html = (
-        '<div style="border:1px solid rgba(128,128,128,0.35); border-radius:6px; padding:8px 14px; margin:2px; '
-        f'max-width:960px; line-height:1.5"><div>{head}</span></div>'
+        f'<div class="{PLAIN_CLASS}" style="border:1px solid rgba(128,128,128,0.35); border-radius:6px; '
+        f'padding:8px 14px; margin:2px; max-width:960px; line-height:1.5"><div>{head}</span></div>'
         f"<div>{escape_html(clip(runner.description, 1000))}</div>"
         + (f'<table style="margin-top:6px; border-collapse:collapse; font-size:0.93em">{rows}</table>' if rows else "")
         + "</div>"

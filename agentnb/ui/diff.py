@@ -14,6 +14,7 @@ from agentnb.transcripts.diff import diff as compared
 from agentnb.transcripts.methods import counted, duration
 from agentnb.transcripts.steps import Act, Step
 from agentnb.transcripts.words import Piece, differences
+from agentnb.ui.formulas import PLAIN_CLASS
 from agentnb.ui.markup import CODE_STYLE, escape_html, fenced, plain_text
 from agentnb.ui.outputs import clip, clip_line
 from agentnb.ui.page import hue_of
@@ -86,8 +87,8 @@ def diff_html(made: RunDiff) -> str:
     rows = "".join(_html_rows(made, hues))
     remarks = "".join(f"<li>{escape_html(clip(remark, 1000))}</li>" for remark in made.remarks)
     return (
-        f'<div style="border:{_LINE}; border-radius:6px; padding:8px 14px; margin:2px; max-width:1200px; '
-        f'line-height:1.5">'
+        f'<div class="{PLAIN_CLASS}" style="border:{_LINE}; border-radius:6px; padding:8px 14px; margin:2px; '
+        f'max-width:1200px; line-height:1.5">'
         f'<div style="font-weight:600">{escape_html(_headline(made))}</div>'
         + _summary(made)
         + (f'<div>Before you compare:</div><ul style="margin:2px 0 8px 0">{remarks}</ul>' if remarks else "")
@@ -316,7 +317,7 @@ def _html_text(text: str, beside: str | None, side: int, *, code: bool) -> str:
     )
     if code:
         return f'<pre style="{CODE_STYLE}">{marked}</pre>'
-    return f'<div style="white-space:pre-wrap; overflow-wrap:anywhere">{marked}</div>'
+    return f'<div style="white-space:pre-wrap; overflow-wrap:anywhere" dir="auto">{marked}</div>'
 
 
 def pieces(text: str, beside: str | None, side: int, *, code: bool = False) -> list[Piece]:

@@ -26,7 +26,7 @@ from agentnb.messages import (
 )
 from agentnb.runlog import Event, OutputChunk, Said
 from agentnb.ui.course import Course
-from agentnb.ui.markup import plain_text
+from agentnb.ui.markup import code_text, plain_text
 from agentnb.ui.ops import Op, Question
 from agentnb.ui.outputs import TEXT_CHARACTERS, clip, clip_line, error_line, error_of, parts_of, text_part
 from agentnb.ui.said import chat_item
@@ -306,7 +306,7 @@ class ItemFold(Course):
             open=not above,
             source=event.source,
             label="runs the code above" if above else "",
-            text=clip(plain_text(code), TEXT_CHARACTERS),
+            text=clip(code_text(code), TEXT_CHARACTERS),
             format="code",
             language=plain_text(language),
         )
@@ -369,7 +369,7 @@ class ItemFold(Course):
     # A person
 
     def _input_requested(self, event: Event, body: Any) -> None:
-        question: Question = {"id": body.input_id, "source": event.source, "prompt": plain_text(body.prompt)}
+        question: Question = {"id": body.input_id, "source": event.source, "prompt": code_text(body.prompt)}
         if body.choices:
             question["choices"] = [plain_text(choice) for choice in body.choices]
         if body.by:
@@ -377,7 +377,7 @@ class ItemFold(Course):
             self._tell(event)
             return
         if body.suggestion:
-            question["suggestion"] = plain_text(body.suggestion)
+            question["suggestion"] = code_text(body.suggestion)
         self._questions[body.input_id] = question
         if self.question is question:
             self._op("ask", question=dict(question))
@@ -388,6 +388,8 @@ class ItemFold(Course):
         self._op("answered", id=body.input_id, text=plain_text(body.text), by=body.by)
         self._ask_next()
         source = (question or {}).get("source", "") or event.source
+        prompt = (question or {}).get("prompt", "")
+        text = plain_text(body.text)
         key = self._id(event.id)
         self._answers[source] = key
         self._add(
@@ -395,10 +397,11 @@ class ItemFold(Course):
             "event",
             event.at,
             source=source,
-            label="answered",
-            text=plain_text(body.text),
-            format="plain",
-            detail=(question or {}).get("prompt", ""),
+            label=" · ".join(filter(None, [clip_line(prompt, 120).rstrip(" :"), "answered"])),
+            text=text,
+            open="```" not in text,
+            format="markdown" if "```" in text else "plain",
+            detail=prompt,
         )
         self._tell(event)
 

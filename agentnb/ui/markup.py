@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from agentnb.core import well_formed
+from agentnb.ui.formulas import FORMULA_CLASS, formulas
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
 _ANSI = re.compile(r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?|\x1b[ -/]*[0-~]?")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _MAYBE_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_BIDI = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _LINK = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
 _RASTER = re.compile(r"data:image/(?:png|jpeg);base64,[A-Za-z0-9+/=\s]+", re.IGNORECASE)
 _ALIGN = re.compile(r"\s*text-align:\s*(?:left|right|center)\s*;?\s*")
 _EMPTY_IMAGE = re.compile(r"<img(?![^>]* src=)[^>]*>")
 _SIZE = re.compile(r"\d{1,4}")
-_ALIGNED = {f"text-align:{side}" for side in ("left", "center", "right")}
+_ALIGNED = {f"text-align:{side}" for side in ("left", "center", "right", "start")}
 
 CODE_STYLE = (
     "margin:4px 0; padding:6px 10px; border-radius:4px; background-color:rgba(128,128,128,0.12); "
@@ -44,14 +46,15 @@ _OUR_STYLES = {
     *(f"{_CELL_STYLE}; {aligned}" for aligned in _ALIGNED),
     "border-collapse:collapse; margin:6px 0; font-size:0.95em",
     "margin:4px 0",
-    "margin:4px 0; padding-left:24px",
+    "margin:4px 0; padding:0 24px",
+    "margin:4px 0; overflow-x:auto",
     "margin:8px 0 4px 0; font-size:1.05em; font-weight:600",
     "margin:4px 0; padding-left:10px; border-left:3px solid rgba(128,128,128,0.4)",
 }
 _STYLES = {
     "p": "margin:4px 0",
-    "ul": "margin:4px 0; padding-left:24px",
-    "ol": "margin:4px 0; padding-left:24px",
+    "ul": "margin:4px 0; padding:0 24px",
+    "ol": "margin:4px 0; padding:0 24px",
     "table": "border-collapse:collapse; margin:6px 0; font-size:0.95em",
     "blockquote": "margin:4px 0; padding-left:10px; border-left:3px solid rgba(128,128,128,0.4)",
     **dict.fromkeys(("h1", "h2", "h3", "h4", "h5", "h6"), "margin:8px 0 4px 0; font-size:1.05em; font-weight:600"),
@@ -60,8 +63,11 @@ _STYLES = {
 _TABLE_TAGS = {"table", "caption", "colgroup", "col", "thead", "tbody", "tfoot", "tr", "th", "td"}
 _TEXT_TAGS = {"div", "span", "p", "pre", "code", "b", "i", "em", "strong", "ul", "ol", "li", "br", "hr"}
 _HEADINGS = {f"h{level}" for level in range(1, 7)}
+_WIDE = '<div style="margin:4px 0; overflow-x:auto">'
 _OUTPUT_TAGS = {*_TABLE_TAGS, *_TEXT_TAGS, *_HEADINGS, "img", "sub", "sup", "small"}
-_MARKDOWN_TAGS = {*_TABLE_TAGS, *_TEXT_TAGS, *_HEADINGS, "a", "blockquote", "s"} - {"div", "span"}
+_MARKDOWN_TAGS = {*_TABLE_TAGS, *_TEXT_TAGS, *_HEADINGS, "a", "blockquote", "s"}
+# Arabic and Hebrew are read from the right: each block by its own first letter.
+_DIRECTED = ("p", "ul", "ol", "li", "blockquote", "th", "td", *_HEADINGS)
 # Their text is a program, a style or a form's, never something to read.
 _UNREADABLE = {"script", "style", "svg", "math", "iframe", "object", "embed", "template", "noscript", "title"}
 _SPANS = {"colspan", "rowspan", "align", "style"}
@@ -88,6 +94,12 @@ def plain_text(text: str) -> str:
     return _CONTROL.sub("", text)
 
 
+def code_text(code: str) -> str:
+    """Return code as it is run: a carriage return ends a line, and what would show it in another order is named."""
+    lines = code.replace("\r\n", "\n").replace("\r", "\n")
+    return plain_text(_BIDI.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", lines))
+
+
 def _overwritten(line: str) -> str:
     pieces = [piece for piece in line.split("\r") if piece]
     return pieces[-1] if pieces else ""
@@ -106,10 +118,14 @@ def markdown_html(text: str) -> str:
     import nh3
 
     rendered = _markdown().render(plain_text(text))
+    attributes: dict[str, set[str]] = {tag: {"style"} for tag in (*_STYLES, "th", "td", "pre")}
+    for tag in _DIRECTED:
+        attributes.setdefault(tag, set()).add("dir")
+    attributes["ol"].add("start")
     return nh3.clean(
         rendered,
         tags=_MARKDOWN_TAGS,
-        attributes={"a": {"href"}, "ol": {"start"}, **{tag: {"style"} for tag in (*_STYLES, "th", "td", "pre")}},
+        attributes={**attributes, "a": {"href"}, "div": {"style", "class"}, "span": {"class"}},
         attribute_filter=_keep_of_markdown,
         url_schemes={"http", "https", "mailto"},
         link_rel="noopener noreferrer",
@@ -121,6 +137,8 @@ def _keep_of_markdown(tag: str, attribute: str, value: str) -> str | None:
         return value if value in _OUR_STYLES else None
     if attribute == "href":
         return value if _LINK.match(value) else None
+    if attribute == "class":
+        return value if value == FORMULA_CLASS else None
     return value
 
 
@@ -138,18 +156,27 @@ def _markdown() -> MarkdownIt:
 
     def opening(tokens: Any, index: int, options: Any, env: Any) -> str:
         token = tokens[index]
-        style = _CELL_STYLE if token.tag in ("th", "td") else _STYLES[token.tag]
+        style = _CELL_STYLE if token.tag in ("th", "td") else _STYLES.get(token.tag)
         aligned = token.attrGet("style")
-        token.attrSet("style", f"{style}; {aligned}" if aligned in _ALIGNED else style)
-        return markdown.renderer.renderToken(tokens, index, options, env)  # type: ignore[attr-defined,no-any-return]
+        if style is not None:
+            if token.tag in ("th", "td") and aligned not in _ALIGNED:
+                aligned = "text-align:start"  # a notebook's own style puts cells to the right
+            token.attrSet("style", f"{style}; {aligned}" if aligned in _ALIGNED else style)
+        if token.tag in _DIRECTED:
+            token.attrSet("dir", "auto")
+        drawn: str = markdown.renderer.renderToken(tokens, index, options, env)  # type: ignore[attr-defined]
+        return _WIDE + drawn if token.tag == "table" else drawn
 
     def block(tokens: Any, index: int, options: Any, env: Any) -> str:
         return f'<pre style="{CODE_STYLE}">{escapeHtml(tokens[index].content)}</pre>\n'
 
     rules = markdown.renderer.rules  # type: ignore[attr-defined]
     rules["image"] = image
-    for name in ("paragraph", "bullet_list", "ordered_list", "table", "blockquote", "heading", "th", "td"):
+    blocks = ("paragraph", "bullet_list", "ordered_list", "list_item", "table", "blockquote", "heading", "th", "td")
+    for name in blocks:
         rules[f"{name}_open"] = opening
+    rules["table_close"] = lambda tokens, index, options, env: "</table></div>\n"
+    formulas(markdown)
     rules["fence"] = rules["code_block"] = block
     return markdown
 

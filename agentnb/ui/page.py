@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from agentnb.ui.formulas import PLAIN_CLASS
 from agentnb.ui.markup import CODE_STYLE, clean_html, escape_html, markdown_html
 from agentnb.ui.ops import Item, Status
 from agentnb.ui.outputs import Part, clip
@@ -50,8 +51,8 @@ def page(items: Sequence[Item], status: Status, *, ways: str = "") -> str:
     )
     body = "".join(rows) or f'<div style="{_GREY}">no messages</div>'
     return (
-        f'<div style="border:{_LINE}; border-radius:6px; padding:8px 14px; margin:2px; max-width:960px; '
-        f'line-height:1.5">{header(status)}{body}{foot}</div>'
+        f'<div class="{PLAIN_CLASS}" style="border:{_LINE}; border-radius:6px; padding:8px 14px; margin:2px; '
+        f'max-width:960px; line-height:1.5; overflow-wrap:break-word; text-align:start">{header(status)}{body}{foot}</div>'
     )
 
 
@@ -163,7 +164,8 @@ def _text(item: Item) -> str:
     if style == "code" or item["kind"] == "code":
         return f"{_PRE}{escape_html(shown)}</pre>"
     weight = "; font-weight:600" if item["kind"] == "error" else ""
-    return f'<div style="margin:4px 0; overflow-wrap:anywhere{weight}">{_lines(shown)}{left_out}</div>'
+    style = f"margin:4px 0; white-space:pre-wrap; overflow-wrap:anywhere{weight}"
+    return f'<div style="{style}" dir="auto">{_lines(shown)}{left_out}</div>'
 
 
 def _part(part: Part, budget: _Budget) -> str:

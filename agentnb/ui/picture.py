@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import copy_context
@@ -17,11 +18,14 @@ from agentnb.runlog.given import Given
 from agentnb.runlog.log import in_loop
 from agentnb.transcripts import DeliveryFold, fold_deliveries
 from agentnb.ui.actors import actors, plain_table
+from agentnb.ui.formulas import PLAIN_CLASS
 from agentnb.ui.graph import graph_svg
 from agentnb.ui.markup import escape_html, plain_text
 from agentnb.ui.sequence import LAST, sequence_facts, sequence_svg
 
 View = Literal["graph", "sequence"]
+
+_WIDTH = re.compile(r'<svg [^>]*?width="([\d.]+)"')
 
 EVERY = 0.4
 """Seconds from one drawing to the next, at least."""
@@ -140,9 +144,13 @@ def rows_html(rows: Iterable[Sequence[object]]) -> str:
 def picture_html(what: str, title: str, drawing: str, listing: str) -> str:
     """Return a drawing as an image that carries its own data, with `listing`, safe markup, folded beneath it."""
     data = base64.b64encode(drawing.encode()).decode()
+    wide = _WIDTH.match(drawing)
+    # A narrow page scrolls rather than shrink the words until nobody can read them.
+    least = f"; min-width:{int(float(wide[1]) * 0.7)}px" if wide else ""
     return (
-        f'<div style="line-height:1.4"><img alt="{what}: {escape_html(title)}; the same in words below" '
-        f'style="max-width:100%; height:auto" src="data:image/svg+xml;base64,{data}">'
+        f'<div class="{PLAIN_CLASS}" style="line-height:1.4; overflow-x:auto">'
+        f'<img alt="{what}: {escape_html(title)}; the same in words below" '
+        f'style="max-width:100%; height:auto{least}" src="data:image/svg+xml;base64,{data}">'
         f'<details style="font-size:0.88em"><summary style="cursor:pointer; color:#808080">{escape_html(title)}'
         f"</summary>{listing}</details></div>"
     )

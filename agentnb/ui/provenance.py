@@ -7,6 +7,7 @@ from typing import Any
 
 from agentnb.transcripts.provenance import Provenance
 from agentnb.transcripts.provenance import provenance as read
+from agentnb.ui.formulas import PLAIN_CLASS
 from agentnb.ui.markup import escape_html, plain_text
 from agentnb.ui.outputs import clip
 
@@ -49,8 +50,8 @@ def provenance_bundle(made: Provenance) -> dict[str, Any]:
         )
         before = what
     html = (
-        '<div style="border:1px solid rgba(128,128,128,0.35); border-radius:6px; padding:8px 14px; margin:2px; '
-        f'max-width:960px; line-height:1.5"><div style="font-weight:600">Provenance</div>'
+        f'<div class="{PLAIN_CLASS}" style="border:1px solid rgba(128,128,128,0.35); border-radius:6px; '
+        f'padding:8px 14px; margin:2px; max-width:960px; line-height:1.5"><div style="font-weight:600">Provenance</div>'
         f'<table style="border-collapse:collapse; border:none; margin:4px 0; font-size:0.93em">{"".join(rows)}</table>'
         f'<details><summary style="cursor:pointer; color:#808080">A paragraph for a methods section</summary>'
         f'<div style="margin:4px 0">{escape_html(made.methods())}</div></details></div>'

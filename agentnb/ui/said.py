@@ -37,6 +37,8 @@ def chat_item(message: BaseChatMessage) -> Item:
             item |= {"format": "code", "language": "json", "text": _pretty(text)}
         case UnknownMessage():
             item["format"] = "plain"
+    if not item["text"].strip() and not item.get("parts"):
+        label.append("says nothing")
     item["label"] = " · ".join(filter(None, label))
     return item
 

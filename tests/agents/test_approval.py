@@ -78,6 +78,17 @@ async def test_what_is_denied_does_not_run_and_the_reason_is_told(is_async: bool
     assert asked == [ApprovalRequest(code="```python\na\n```\n\n```sh\nb\n```", context=context)]
 
 
+async def test_who_is_asked_sees_all_that_would_run_and_in_its_order() -> None:
+    """A carriage return begins a terminal's line anew, and Unicode can turn the order of what is shown."""
+    log, executor = RunLog(), Recorder()
+    asked = answering(log, "no", "it hides something")
+
+    await agent(executor, approval_func=ask_person).run(task=fenced("evil()\rok()  # \u202ex"), log=log)
+
+    assert executor.ran == []
+    assert asked[0][0] == "Run this code?\n\n```python\nevil()\nok()  # ⟨U+202E⟩x\n```\n\n"
+
+
 async def test_denied_code_leaves_no_file(tmp_path: Path) -> None:
     kernel = agent(Processes(str(tmp_path)), approval_func=by_rule)
 

@@ -26,6 +26,7 @@ from agentnb.runlog import (
 )
 from agentnb.transcripts import MIME, from_notebook, messages_frame
 from agentnb.ui.bundle import bundle, message_bundle, result_bundle, runner_bundle
+from agentnb.ui.formulas import PLAIN_CLASS
 from tests.ui.test_markup import ATTACKS, inspect
 
 FORMS = {MIME, "text/html", "text/markdown", "text/plain"}
@@ -69,6 +70,8 @@ def test_nothing_a_model_wrote_acts_in_any_form(attack: str) -> None:
 def test_the_page_has_no_style_sheet_script_svg_variable_or_position(run_log: RunLog) -> None:
     page = bundle(run_log)["text/html"]
 
+    assert page.count(f' class="{PLAIN_CLASS}"') == 1
+    page = page.replace(f' class="{PLAIN_CLASS}"', "")
     for forbidden in ("<style", "<script", "<svg", "var(", "position", "class=", "http", "url("):
         assert forbidden not in page
     assert page.count("<details") == 7

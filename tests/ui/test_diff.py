@@ -191,7 +191,7 @@ def test_nothing_that_was_said_can_act_and_nothing_is_loaded() -> None:
     reader = read(made)
 
     assert reader.tags <= TAGS
-    assert reader.attributes <= {"style", "scope", "colspan"}
+    assert reader.attributes <= {"style", "scope", "colspan", "class", "dir"}
     assert "\x1b" not in diff_text(diff(talk(("ana", "\x1b[31mred")), talk(("ana", "blue"))))
 
 

@@ -324,7 +324,7 @@ def test_a_question_is_open_until_answered_and_the_next_one_follows() -> None:
     assert state == "waiting"
     assert page.question is not None
     assert page.question["id"] == "q2"
-    assert [item["text"] for item in fold.items if item.get("label") == "answered"] == ["y"]
+    assert [item["text"] for item in fold.items if item.get("label") == "q1? · answered"] == ["y"]
 
 
 def test_a_question_nobody_answered_is_closed_with_its_turn() -> None:
@@ -555,3 +555,37 @@ def test_a_fold_that_goes_on_in_a_branch_shows_what_it_does_not_share_as_taken_b
     assert fold.status["turns"] == 2
     assert list(page.items.values()) == fold.items
     assert len(added) == len(set(added)), "an id was used twice"
+
+
+def test_a_person_reads_all_of_the_code_they_are_asked_about() -> None:
+    log, fold = RunLog(), ItemFold()
+    _, turn = started(log)
+    prompt, proposed = "Run this?\n\n```python\nevil()\rok()\n```", "a\rb"
+    log.append(InputRequested(input_id="q", prompt=prompt, suggestion=proposed), source="a", parent=turn)
+    for event in log:
+        fold.feed(event)
+
+    assert fold.question is not None
+    assert fold.question["prompt"] == "Run this?\n\n```python\nevil()\nok()\n```"
+    assert fold.question["suggestion"] == "a\nb"
+
+
+def test_an_answer_stands_with_its_question_and_code_in_it_is_code() -> None:
+    log = RunLog()
+    _, turn = started(log)
+    for key, prompt, text in (("q1", "Run this code?\n\nx", "edit"), ("q2", "Which: ", "```python\nif a:\n    b\n```")):
+        log.append(InputRequested(input_id=key, prompt=prompt), source="coder", parent=turn)
+        log.append(InputAnswered(input_id=key, text=text, by="widget"), source="coder", parent=turn)
+
+    assert shown(fold_items(log), "label", "text", "format", "open") == [
+        ("Run this code? · answered", "edit", "plain", True),
+        ("Which · answered", "```python\nif a:\n    b\n```", "markdown", False),
+    ]
+
+
+def test_a_message_without_words_says_that_it_has_none() -> None:
+    log = RunLog()
+    _, turn = started(log)
+    log.append(Said(message=TextMessage(content=" \n", source="a")), source="a", parent=turn)
+
+    assert shown(fold_items(log), "label") == [("says nothing",)]

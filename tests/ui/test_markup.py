@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from agentnb.ui.markup import clean_html, escape_html, escape_markdown, fenced, has_content, markdown_html, plain_text
+from agentnb.ui.formulas import FORMULA_CLASS, PLAIN_CLASS
+from agentnb.ui.markup import (
+    clean_html,
+    code_text,
+    escape_html,
+    escape_markdown,
+    fenced,
+    has_content,
+    markdown_html,
+    plain_text,
+)
 
 PNG = "data:image/png;base64,iVBORw0KGgo="
 
@@ -80,6 +90,7 @@ ATTRIBUTES = {
     "open",
     "lang",
 }
+OURS = {("dir", "auto"), ("class", PLAIN_CLASS), ("class", FORMULA_CLASS)}
 BAD_STYLES = ("url(", "position", "expression", "var(", "@import", "\\", "behavior")
 
 
@@ -98,7 +109,7 @@ class Inspector(HTMLParser):
             self.problems.append(f"<{tag}>")
         for name, value in attrs:
             value = (value or "").strip().lower()
-            if name not in ATTRIBUTES:
+            if name not in ATTRIBUTES and (name, value) not in OURS:
                 self.problems.append(f"{tag} {name}")
             if name == "href" and not value.startswith(("http://", "https://", "mailto:")):
                 self.problems.append(f"href {value}")
@@ -224,7 +235,7 @@ def test_markdown_keeps_lists_tables_code_and_links() -> None:
 
     for piece in (
         "<h1",
-        "<li><strong>b</strong> <code>c</code>",
+        '<li dir="auto"><strong>b</strong> <code>c</code>',
         "text-align:right",
         "a &lt; b",
         'href="https://a.example"',
@@ -235,3 +246,26 @@ def test_markdown_keeps_lists_tables_code_and_links() -> None:
 
 def test_a_fence_is_longer_than_any_in_the_text() -> None:
     assert fenced("````\nx\n````", "md") == "`````md\n````\nx\n````\n`````"
+
+
+def test_words_of_another_direction_begin_on_their_side() -> None:
+    markup = markdown_html("# שלום\n\nabc\n\n- العربية\n- abc")
+
+    assert markup.count('dir="auto"') == 5
+    assert '<p style="margin:4px 0" dir="auto">abc</p>' in markup
+
+
+def test_a_wide_table_scrolls_within_the_page() -> None:
+    assert markdown_html("| a |\n|---|\n| 1 |").startswith('<div style="margin:4px 0; overflow-x:auto"><table')
+
+
+def test_cells_without_a_side_begin_at_the_start() -> None:
+    markup = markdown_html("| a | b |\n|---|--:|\n| 1 | 2 |")
+
+    assert markup.count("text-align:start") == 2
+    assert markup.count("text-align:right") == 2
+
+
+def test_code_shows_every_line_that_runs_and_its_order() -> None:
+    """Python ends a line at a carriage return, where a terminal begins it anew."""
+    assert code_text("evil()\rprint(1)\r\nx = '\u202eabc'\x1b[8m") == "evil()\nprint(1)\nx = '⟨U+202E⟩abc'"

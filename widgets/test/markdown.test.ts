@@ -128,3 +128,43 @@ describe("HTML of an output", () => {
     expect(box.textContent).toBe("<i>gone</i>");
   });
 });
+
+function formulas(text: string): string[] {
+  return [...draw(fromMarkdown(text)).querySelectorAll("var")].map((formula) => formula.textContent ?? "");
+}
+
+describe("formulas", () => {
+  test.each([
+    "$x$",
+    String.raw`$\bar{x}_1 = a_1*b*c$`,
+    String.raw`\(a^2 + b_1_2\)`,
+    String.raw`$$\int_0^\infty e^{-x^2}\,dx$$`,
+    "\\[\na\n- b\n= c\\,d\n+ e\n\\]",
+  ])("stay as they were written: %s", (formula) => {
+    expect(formulas(`So it is:\n${formula}\nis it not?`)).toEqual([formula]);
+    expect(formulas(formula)).toEqual([formula]);
+  });
+
+  test.each([
+    "It costs $5 and then $10.",
+    "between $5-$10, or ($5)–($6), or US$4M (not 5$)",
+    "$HOME/bin:$PATH and ${x}",
+    "`$x$` and `\\(x\\)`",
+    "```\n$$\nx\n$$\n```",
+    String.raw`\$x\$`,
+    "$$\nnever closed",
+    "$x\n\ny$",
+  ])("are not seen in %s", (text) => {
+    expect(formulas(text)).toEqual([]);
+  });
+
+  test("are text", () => {
+    expect(formulas("$</var><img src=x onerror=1>$")).toEqual(["$</var><img src=x onerror=1>$"]);
+  });
+});
+
+test("the columns of a table keep their side", () => {
+  const cells = draw(fromMarkdown("| a | b | c |\n|---|--:|:-:|\n| 1 | 2 | 3 |")).querySelectorAll("th, td");
+
+  expect([...cells].map((cell) => cell.getAttribute("align"))).toEqual([null, "right", "center", null, "right", "center"]);
+});

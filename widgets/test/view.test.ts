@@ -454,7 +454,27 @@ describe("question", () => {
     const field = find<HTMLTextAreaElement>("textarea");
 
     expect(field.value).toBe("a = 1\nb = 2\nc = 3");
-    expect(field.rows).toBe(3);
+    expect(field.rows).toBe(4);
+  });
+
+  test("in code that is changed Enter begins a line, and does not send half of it", () => {
+    ask({ suggestion: "a = 1\nb = 2" });
+    const field = find<HTMLTextAreaElement>("textarea");
+    const enter = press(field, { key: "Enter" });
+
+    expect(sent).toEqual([]);
+    expect(enter.defaultPrevented).toBe(false);
+    expect(find(".anb-question").textContent).toContain("Ctrl+Enter sends");
+
+    press(field, { key: "Enter", ctrlKey: true });
+    expect(sent).toEqual([{ t: "answer", id: "q", text: "a = 1\nb = 2" }]);
+  });
+
+  test("code that is asked about stands in a box of its own, all of it", () => {
+    ask({ prompt: "Run this?\n\n```python\nif a:\n    b = '*c*'\n```\n\n````sh\n```\nrm x\n```\n````\n\nSure? _yes_" });
+
+    expect(all(".anb-prompt pre").map((code) => code.textContent)).toEqual(["if a:\n    b = '*c*'", "```\nrm x\n```"]);
+    expect(find(".anb-prompt").textContent).toMatch(/^Run this\?[^]*Sure\? _yes_$/);
   });
 
   test("the prompt is text, and a next question opens a fresh box", () => {

@@ -1,6 +1,7 @@
 /** Markup from models and kernels, made safe. Everything returned is a fragment of clean nodes. */
 import DOMPurify, { type Config } from "dompurify";
 import MarkdownIt from "markdown-it";
+import { formulas } from "./formulas";
 
 const LINK = /^(?:https?:|mailto:)/i;
 const RASTER = /^data:image\/(?:png|jpeg|gif|webp);base64,/i;
@@ -33,6 +34,16 @@ const CONFIG_WITH_IMAGES = {
 const markdown = new MarkdownIt({ html: false, linkify: true, breaks: true });
 // Only text that says http:// itself becomes a link; `model.fit` and `a@b.c` stay text.
 markdown.linkify.set({ fuzzyLink: false, fuzzyEmail: false });
+formulas(markdown);
+// The side a column is on comes as a style, which does not pass.
+for (const name of ["th_open", "td_open"]) {
+  markdown.renderer.rules[name] = (tokens, index, options, _env, self) => {
+    const token = tokens[index];
+    const side = /^text-align:(left|right|center)$/.exec(String(token?.attrGet("style") ?? ""))?.[1];
+    if (token && side) token.attrs = [["align", side]];
+    return self.renderToken(tokens, index, options);
+  };
+}
 markdown.renderer.rules.image = (tokens, index, options, env, self) =>
   markdown.utils.escapeHtml(self.renderInlineAsText(tokens[index]?.children ?? [], options, env));
 
