@@ -8,6 +8,7 @@ of a page is typeset.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ _INLINE = re.compile(
 )
 _ENDS = {"$$": "$$", "\\[": "\\]"}
 _LINES = 200
+_OPENING = re.compile(r"\$\$|\\\[")
+_DOLLAR = re.compile(r"\\?\$")
+# Where nobody knows formulas, these begin raw HTML or a picture; TeX does not mind a space.
+_WITHIN = re.compile(r"<(?=[A-Za-z/!?])|!(?=\[)")
 # TeX that leads somewhere, borrows looks, leaves its place, or changes what a later formula means.
 _ACTS = re.compile(
     r"\\(?:href|url|style|class|cssId|data|html\w*|require|mmlToken|unicode|bbox|includegraphics|toggle|mathtip|texttip"
@@ -38,6 +43,49 @@ _ACTS = re.compile(
     r"|[hv]space|[hvm]skip|m?kern|raise|lower|moveleft|moveright|[Rr]ule|Space|[rlc]lap|math[rlc]lap|smash"
     r")(?![A-Za-z])"
 )
+
+
+def in_dollars(text: str, otherwise: Callable[[str], str]) -> str:
+    """Return a line of Markdown with its formulas between dollars, which all readers know.
+
+    Args:
+        text: What stands outside of code.
+        otherwise: Makes the rest harmless. Its dollars, and commands of TeX that could act, become references.
+    """
+    pieces = []
+    end = 0
+    for found in _INLINE.finditer(text):
+        if _ACTS.search(found[0]) or _is_escaped(text, found.start()):
+            continue
+        words = _WITHIN.sub(r"\g<0> ", found[0])
+        match words[:2]:
+            case "\\(":
+                words = f"${words[2:-2].strip()}$"
+            case "\\[":
+                words = f"$${words[2:-2].strip()}$$"
+        pieces += [_inert(otherwise(text[end : found.start()])), words]
+        end = found.end()
+    return "".join([*pieces, _inert(otherwise(text[end:]))])
+
+
+def block_in_dollars(lines: list[str]) -> list[str] | None:
+    """Return the lines of a formula that stands by itself, between double dollars; None if it could act."""
+    if _ACTS.search("\n".join(lines)):
+        return None
+    lines = [_WITHIN.sub(r"\g<0> ", line).rstrip() for line in lines]
+    lines[0] = _OPENING.sub("$$", lines[0], count=1)
+    lines[-1] = f"{lines[-1][:-2]}$$"
+    return lines
+
+
+def _inert(text: str) -> str:
+    # A backslash before it only kept the dollar from opening a formula: both are the reference.
+    text = _DOLLAR.sub("&#36;", text)
+    return _ACTS.sub(lambda found: f"&#92;{found[0][1:]}", text)
+
+
+def _is_escaped(text: str, place: int) -> bool:
+    return (place - len(text[:place].rstrip("\\"))) % 2 == 1
 
 
 def formulas(markdown: MarkdownIt) -> None:

@@ -222,6 +222,8 @@ def has_content(cleaned: str) -> bool:
     return "<img src=" in cleaned or "<hr" in cleaned or bool(re.sub(r"<[^>]*>|&nbsp;|\s", "", cleaned))
 
 
+DOLLAR = "<span>&#36;</span>"
+"""A dollar, in Markdown, that begins and ends no formula."""
 # A reader may take these for structure anywhere, those of the second expression only where a line begins.
 _MARKDOWN_SPECIAL = re.compile(r"[\\`*_{}\[\]<>#!|~$&@]")
 _LINE_START = re.compile(r"(?m)^[ \t]*[-+=:]|^[ \t]+|(?<=\d)[.)](?=\s|$)")
@@ -231,10 +233,18 @@ def escape_markdown(text: str) -> str:
     """Return text as Markdown that shows exactly this text, on one line or several.
 
     Everything that could begin markup, a link, a formula or raw HTML is written as a numeric character reference,
-    which no reader of Markdown takes for structure.
+    which no reader of Markdown takes for structure; dollars that could be a pair stand in elements of their own.
     """
     text = _MARKDOWN_SPECIAL.sub(_reference, plain_text(text))
-    return _LINE_START.sub(_reference, text)
+    return lone_dollars(_LINE_START.sub(_reference, text))
+
+
+def lone_dollars(markdown: str) -> str:
+    """Keep dollars that are written as references from being taken for a formula.
+
+    A notebook typesets what stands between two of them in what the Markdown has become, but not beyond an element.
+    """
+    return markdown.replace("&#36;", DOLLAR) if markdown.count("&#36;") > 1 else markdown
 
 
 def _reference(match: re.Match[str]) -> str:

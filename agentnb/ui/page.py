@@ -52,7 +52,8 @@ def page(items: Sequence[Item], status: Status, *, ways: str = "") -> str:
     body = "".join(rows) or f'<div style="{_GREY}">no messages</div>'
     return (
         f'<div class="{PLAIN_CLASS}" style="border:{_LINE}; border-radius:6px; padding:8px 14px; margin:2px; '
-        f'max-width:960px; line-height:1.5; overflow-wrap:break-word; text-align:start">{header(status)}{body}{foot}</div>'
+        f'max-width:960px; line-height:1.5; overflow-wrap:break-word; text-align:start">'
+        f"{header(status)}{body}{foot}</div>"
     )
 
 

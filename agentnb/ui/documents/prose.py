@@ -6,7 +6,8 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from agentnb.ui.markup import plain_text
+from agentnb.ui.formulas import block_in_dollars, formulas, in_dollars
+from agentnb.ui.markup import DOLLAR, plain_text
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -44,9 +45,16 @@ def settled(text: str, *, below: int = 3) -> str:
                 lines[begin] = f"{'#' * depth} {words.lstrip('#').strip()}"
                 for number in range(begin + 1, end):
                     lines[number] = ""
+            case "formula_block":
+                shown_lines = block_in_dollars(lines[begin:end])
+                if shown_lines is not None:
+                    lines[begin:end] = shown_lines
+                    kept.update(range(begin, end))
             case "hr":
                 lines[begin] = "* * *"  # three hyphens begin what some readers take for a block of settings
     shown = [line if number in kept else _harmless(line) for number, line in enumerate(lines)]
+    if sum(line.count("&#36;") for number, line in enumerate(shown) if number not in kept) > 1:
+        shown = [line if number in kept else line.replace("&#36;", DOLLAR) for number, line in enumerate(shown)]
     return "\n".join([*shown, open_fence] if open_fence else shown)
 
 
@@ -60,11 +68,13 @@ def _harmless(line: str) -> str:
 
 
 def _outside(text: str) -> str:
-    return _TAG.sub("&lt;", text).replace("![", "&#33;[")
+    return in_dollars(text, lambda words: _TAG.sub("&lt;", words).replace("![", "&#33;["))
 
 
 @cache
 def _markdown() -> MarkdownIt:
     from markdown_it import MarkdownIt
 
-    return MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    markdown = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    formulas(markdown)
+    return markdown

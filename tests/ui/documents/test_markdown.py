@@ -12,6 +12,7 @@ from agentnb.transcripts.export import tell
 from agentnb.ui import export
 from agentnb.ui.documents.markdown import markdown_document
 from agentnb.ui.documents.prose import settled
+from agentnb.ui.markup import escape_markdown
 from tests.ui.documents.runs import Told
 from tests.ui.sample import PIXEL, sample_log
 
@@ -99,3 +100,30 @@ def test_names_and_labels_cannot_be_markup() -> None:
     assert "<i>" not in rendered
     assert "<td>x|y (RoundRobinGroupChat)</td>" in rendered
     assert "no heading</h1>" not in rendered.partition("Task</h2>")[2]
+
+
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        (r"so \(a_1*b*\) and \[c\].", "so $a_1*b*$ and $$c$$."),
+        ("It is:\n\\[\n  a\\,b\n\\]\nyes", "It is:\n$$\n  a\\,b\n$$\nyes"),
+        ("> \\[\n> a\n> \\]", "> $$\n> a\n> $$"),
+        (r"$x$ costs $5", "$x$ costs &#36;5"),
+        (r"$5 and \$10, `$x$`", "<span>&#36;</span>5 and <span>&#36;</span>10, `$x$`"),
+        ("```\necho $a $b\n```", "```\necho $a $b\n```"),
+        (r"$\href{javascript:x}{y}$", r"<span>&#36;</span>&#92;href{javascript:x}{y}<span>&#36;</span>"),
+        (
+            "$$\n\\def\\x{}\n$$",
+            r"<span>&#36;</span><span>&#36;</span>" + "\n&#92;def\\x{}\n" + "<span>&#36;</span>" * 2,
+        ),
+        ("$a<b ![c](https://x)$", "$a< b ! [c](https://x)$"),
+        ("$$\n<script>\n$$", "$$\n< script>\n$$"),
+    ],
+)
+def test_formulas_stand_between_dollars_and_no_other_dollars_make_one(said: str, written: str) -> None:
+    assert settled(said) == written
+
+
+def test_two_dollars_of_a_title_are_no_formula() -> None:
+    assert escape_markdown("$5 or $6") == "<span>&#36;</span>5 or <span>&#36;</span>6"
+    assert escape_markdown("$5") == "&#36;5"
