@@ -27,7 +27,7 @@ from agentnb.messages import (
 )
 from agentnb.messages.llm import edits
 from agentnb.models.base import ToolChoice, tool_schema
-from agentnb.runlog.log import void
+from agentnb.runlog.questions import void
 
 __all__ = [
     "FieldWriter",

@@ -13,7 +13,7 @@ from agentnb.core import well_formed
 from agentnb.exceptions import HumanUnavailable
 from agentnb.notebook.session import Session, here
 from agentnb.runlog import Event, InputAnswered, InputRequested, RunLog
-from agentnb.runlog.log import void
+from agentnb.runlog.questions import void
 from agentnb.runlog.scopes import name_of
 
 POLL = 0.05

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from agentnb.notebook.session import here
-from agentnb.runlog.log import void
+from agentnb.runlog.questions import void
 
 TICK = 0.2
 """Seconds between two wake-ups of the loop while a cell waits: a kernel notices ■ only when its loop wakes."""

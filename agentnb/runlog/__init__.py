@@ -47,10 +47,11 @@ from agentnb.runlog.events import (
 from agentnb.runlog.fold import Totals, add_totals, result_of, said, shown, thread, totals
 from agentnb.runlog.folder import RUNS_VARIABLE, runs_folder
 from agentnb.runlog.given import HasLog, log_of, logs_of
-from agentnb.runlog.log import RunLog, Scope, current, fan_out, scope
+from agentnb.runlog.log import RunLog
 from agentnb.runlog.observers import announce, observe, observed
 from agentnb.runlog.reader import LineReader, Origin
 from agentnb.runlog.run import Run, open_run
+from agentnb.runlog.scopes import Scope, current, fan_out, scope
 from agentnb.runlog.store import JsonLinesStore
 
 __all__ = [

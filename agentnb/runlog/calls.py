@@ -17,11 +17,11 @@ from agentnb.exceptions import ActRefused
 from agentnb.runlog.events import Event, ToolFinished, ToolStarted
 from agentnb.runlog.guards import Act, guarded, judged
 from agentnb.runlog.light import tool_finished, tool_started
-from agentnb.runlog.log import RunLog, Scope, current
+from agentnb.runlog.log import RunLog
 from agentnb.runlog.observers import announce, observed
 from agentnb.runlog.recorded import error_text
 from agentnb.runlog.replaying import INTERRUPTED, Recording, replayed
-from agentnb.runlog.scopes import _scope, as_scope, leave
+from agentnb.runlog.scopes import Scope, _scope, as_scope, current, leave
 
 
 class _Running:

@@ -18,14 +18,8 @@ from agentnb.runlog.facts import Facts
 from agentnb.runlog.folder import find_file, new_file, runs_folder
 from agentnb.runlog.light import Values
 from agentnb.runlog.questions import Questions
-from agentnb.runlog.questions import in_loop as in_loop
-from agentnb.runlog.questions import void as void
 from agentnb.runlog.reader import LineReader, Origin, open_file
-from agentnb.runlog.scopes import Entered as Entered
-from agentnb.runlog.scopes import Scope as Scope
-from agentnb.runlog.scopes import current as current
-from agentnb.runlog.scopes import fan_out as fan_out
-from agentnb.runlog.scopes import scope as scope
+from agentnb.runlog.scopes import current
 from agentnb.runlog.store import JsonLinesStore, way_out
 
 if TYPE_CHECKING:

@@ -16,7 +16,6 @@ from pydantic_core import to_jsonable_python
 from agentnb.core import EventId, monotonic
 from agentnb.exceptions import ActRefused, ModelResponseInvalid
 from agentnb.messages import CreateResult, LLMMessage, MemoryContent, MemoryMimeType, RequestUsage
-from agentnb.runlog import log as runlog
 from agentnb.runlog.contexts import contexts_of
 from agentnb.runlog.events import (
     CodeFinished,
@@ -28,9 +27,8 @@ from agentnb.runlog.events import (
 )
 from agentnb.runlog.guards import Act, guarded, judged
 from agentnb.runlog.light import model_finished, model_started
-from agentnb.runlog.log import Entered, Scope
 from agentnb.runlog.replaying import INTERRUPTED, Effect, Recording, replayed
-from agentnb.runlog.scopes import _scope, as_scope, leave
+from agentnb.runlog.scopes import Entered, Scope, _scope, as_scope, current, leave
 
 
 def _inside(here: Scope, started: EventId | int, recorder: object) -> Scope:
@@ -42,13 +40,13 @@ def _within(here: Scope, started: EventId | int, recorder: object) -> Entered:
 
 
 def _recording(owner: object) -> Scope | None:
-    here = runlog.current()
+    here = current()
     return None if here is None or id(owner) in here.recorders else here
 
 
 def unrecorded(owner: object) -> AbstractContextManager[None]:
     """Let calls of `owner` in the block leave no facts."""
-    here = runlog.current()
+    here = current()
     return nullcontext() if here is None else Entered(here._replace(recorders=(*here.recorders, id(owner))))
 
 

@@ -13,7 +13,6 @@ from agentnb.core import monotonic
 from agentnb.exceptions import AgentFailed
 from agentnb.messages import BaseMessage, LLMMessage
 from agentnb.messages.saved import apart
-from agentnb.runlog import log as runlog
 from agentnb.runlog.contexts import contexts_of
 from agentnb.runlog.events import (
     AgentState,
@@ -29,7 +28,7 @@ from agentnb.runlog.gate import Gate
 from agentnb.runlog.light import said, turn_finished, turn_started
 from agentnb.runlog.log import RunLog
 from agentnb.runlog.observers import announce
-from agentnb.runlog.scopes import _scope, as_scope, leave
+from agentnb.runlog.scopes import _scope, as_scope, current, leave, scope
 
 Sink = Callable[[Any], None]
 
@@ -218,7 +217,7 @@ class _Opened:
         source = start.runner
         self._own: RunLog | None = None
         if log is None:
-            here = runlog.current()
+            here = current()
             if here is not None and here.log.kept:
                 log, source = here.log, f"{here.source}/{source}"
             else:  # no run, or a runtime's log that only passes facts on: this run's own are to stay
@@ -228,7 +227,7 @@ class _Opened:
         opened = log.append(start, source=start.runner)
         self._run = run = Run(log, opened, self._sink, self._gate)
         self._began = monotonic()
-        self._scope = runlog.scope(log, opened.id, source)
+        self._scope = scope(log, opened.id, source)
         self._scope.__enter__()
         return run
 

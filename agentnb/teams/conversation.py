@@ -19,8 +19,8 @@ from agentnb.models.reliable import Abort
 from agentnb.runlog import Forgotten, ModelStarted, Run
 from agentnb.runlog.guards import guarded
 from agentnb.runlog.light import speaker_chosen
-from agentnb.runlog.log import scope
 from agentnb.runlog.replaying import replaying
+from agentnb.runlog.scopes import scope
 from agentnb.runtimes.contexts import here
 from agentnb.runtimes.delivery import in_context
 from agentnb.teams.base import LIMIT, Choice, Chosen, Item, RememberingPolicy, TeamView

@@ -19,7 +19,7 @@ from agentnb.messages import BaseChatMessage, SystemMessage, UserMessage
 from agentnb.models.base import ChatCompletionClient, name_of, require_client
 from agentnb.runlog import Run, VerdictGiven, current
 from agentnb.runlog.guards import Act, ActKind, Refusal, guarding
-from agentnb.runlog.log import scope
+from agentnb.runlog.scopes import scope
 from agentnb.teams.around import TeamAround
 
 __all__ = ["Act", "CharterCheck", "Check", "MissionKeeper", "Verdict"]

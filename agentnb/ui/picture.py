@@ -15,7 +15,7 @@ from agentnb.core import monotonic
 from agentnb.exceptions import UnknownName, UserError
 from agentnb.runlog import Event, RunLog, log_of
 from agentnb.runlog.given import Given
-from agentnb.runlog.log import in_loop
+from agentnb.runlog.questions import in_loop
 from agentnb.transcripts import DeliveryFold, fold_deliveries
 from agentnb.ui.actors import actors, plain_table
 from agentnb.ui.formulas import PLAIN_CLASS

@@ -25,7 +25,7 @@ from agentnb.runlog import (
     Usage,
     observe,
 )
-from agentnb.runlog.log import scope
+from agentnb.runlog.scopes import scope
 from agentnb.runtimes import SingleThreadedAgentRuntime
 from agentnb.teams import BaseGroupChat, RoundRobinGroupChat
 from tests.conditions.conftest import again, saved, text, thought

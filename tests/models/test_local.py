@@ -36,8 +36,7 @@ from agentnb.messages import (
 )
 from agentnb.models import engine, local, weights
 from agentnb.models.local import LocalChatCompletionClient
-from agentnb.runlog import ModelFinished, RunLog
-from agentnb.runlog import log as runlog
+from agentnb.runlog import ModelFinished, RunLog, scope
 from tests.models.local_models import needs_weights
 
 
@@ -298,7 +297,7 @@ class TestEngine:
 
     async def test_a_score_is_recorded_like_any_request(self, client: LocalChatCompletionClient) -> None:
         log = RunLog()
-        with runlog.scope(log, None, "planner"):
+        with scope(log, None, "planner"):
             await client.score(user("Hi"), "Hello")
 
         finished = [event for event in log if isinstance(event.body, ModelFinished)]

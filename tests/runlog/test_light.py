@@ -12,7 +12,7 @@ from agentnb.core import Clock, set_clock
 from agentnb.messages import TextMessage
 from agentnb.runlog import Event, Noted, RunFinished, RunLog, RunStarted, Said, TurnFinished, TurnStarted, Usage
 from agentnb.runlog.light import said, turn_finished, turn_started
-from agentnb.runlog.log import scope
+from agentnb.runlog.scopes import scope
 from agentnb.transcripts import to_df
 
 MESSAGE = TextMessage(content="hello", source="ana")

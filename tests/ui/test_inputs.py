@@ -13,7 +13,7 @@ from agentnb.base import TaskResult
 from agentnb.core import CancellationToken
 from agentnb.messages import TextMessage, UserInputRequestedEvent
 from agentnb.runlog import RunLog, Said, TurnStarted
-from agentnb.runlog.log import scope
+from agentnb.runlog.scopes import scope
 from agentnb.teams import BaseGroupChat, RoundRobinGroupChat, TeamView
 from agentnb.ui import Console, UserInputManager
 from tests.teams.conftest import Speaker
