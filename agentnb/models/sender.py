@@ -11,7 +11,8 @@ from functools import lru_cache
 from typing import Any
 
 from agentnb.core import monotonic
-from agentnb.models.transport import Connection, Failed, Pool, RequestHead, answered, http_client, http_package
+from agentnb.models.connection import Connection, Failed
+from agentnb.models.transport import Pool, RequestHead, answered, http_client, http_package
 
 __all__ = ["Sender", "Sent"]
 
