@@ -143,7 +143,10 @@ class AssistantAgent(Listener, BaseChatAgent, Component[AssistantAgentConfig]):
         require_context(model_context, f"the agent {name!r}")
         made = _tools(name, tools)
         if made and workbench is not None:
-            raise UserError("An agent takes `tools` or `workbench`, not both; put the tools into a StaticWorkbench.")
+            raise UserError(
+                f"The agent {name!r} is given both `tools` and a `workbench`; put the tools into one, too: "
+                "workbench=[…, StaticWorkbench([…])]."
+            )
         self._workbenches = [StaticStreamWorkbench(made)] if workbench is None else _workbenches(name, workbench)
         self._handoffs = _handoffs(name, handoffs, {tool.name for tool in made})
         able = made or workbench is not None or self._handoffs
@@ -354,7 +357,7 @@ def _tools(agent: str, tools: Any) -> list[BaseTool[Any, Any]]:
         elif callable(tool):
             made.append(FunctionTool(tool, description=(tool.__doc__ or "").strip()))
         else:
-            raise UserError(f"{tool!r} is no tool; give a function or a BaseTool.")
+            raise UserError(f"{tool!r:.80} is no tool; give the agent {agent!r} functions or BaseTools.")
     return made
 
 
@@ -381,7 +384,7 @@ def _handoffs(agent: str, handoffs: Any, taken: set[str]) -> dict[str, Handoff]:
         if isinstance(handoff, str):
             handoff = Handoff(target=handoff)
         if not isinstance(handoff, Handoff):
-            raise UserError(f"{handoff!r} is no handoff; give a name or a Handoff.")
+            raise UserError(f"{handoff!r:.80} is no handoff; give the agent {agent!r} names or Handoffs.")
         made.append(handoff)
     twice = [name for name, count in Counter(handoff.name for handoff in made).items() if count > 1]
     if twice:
@@ -390,7 +393,10 @@ def _handoffs(agent: str, handoffs: Any, taken: set[str]) -> dict[str, Handoff]:
         )
     both = [handoff.name for handoff in made if handoff.name in taken]
     if both:
-        raise UserError(f"The agent {agent!r} has both a tool and a handoff named {', '.join(map(repr, both))}.")
+        raise UserError(
+            f"The agent {agent!r} has both a tool and a handoff named {', '.join(map(repr, both))}; give the handoff "
+            "another name: Handoff(target=…, name=…)."
+        )
     return {handoff.name: handoff for handoff in made}
 
 
@@ -401,7 +407,10 @@ def _memories(agent: str, memory: Any) -> list[Memory]:
         raise TypeError(f"The memory of the agent {agent!r} is {memory!r:.80}; it must be a list: memory=[...].")
     for one in memory:
         if not isinstance(one, Memory):
-            raise TypeError(f"The memory of the agent {agent!r} holds {one!r:.80}, which is no Memory.")
+            raise TypeError(
+                f"The memory of the agent {agent!r} holds {one!r:.80}, which is no Memory; give some, such as a "
+                "ListMemory."
+            )
     return list(memory)
 
 

@@ -117,7 +117,10 @@ class BaseChatAgent(ChatAgent, ABC):
                         warn_of_two(self)
                     answer = item
         if answer is None:
-            raise AgentFailed(f"The agent {self.name!r} ended without an answer.")
+            raise AgentFailed(
+                f"The agent {self.name!r} ended without an answer: its on_messages_stream must yield a "
+                "Response(chat_message=…) last."
+            )
         return answer
 
     async def _perform(

@@ -104,7 +104,10 @@ class CodeExecutorAgent(Listener, BaseChatAgent):
         default = self.DEFAULT_TERMINAL_DESCRIPTION if model_client is None else self.DEFAULT_AGENT_DESCRIPTION
         super().__init__(name, description or default)
         if not isinstance(code_executor, CodeExecutor):
-            raise UserError(f"code_executor is {code_executor!r}; give a CodeExecutor such as JupyterCodeExecutor().")
+            raise UserError(
+                f"code_executor of {name!r} is {code_executor!r:.80}; give a CodeExecutor such as "
+                "JupyterCodeExecutor()."
+            )
         if model_client is not None:
             require_client(model_client, f"the agent {name!r}")
         require_context(model_context, f"the agent {name!r}")

@@ -112,7 +112,7 @@ class CodeWriter:
         if not isinstance(answer.result.content, str):
             raise ModelResponseInvalid(
                 f"{name_of(self._model.client)} was asked by the agent {self._runner.agent!r} for code or words "
-                f"and called tools: {', '.join(call.name for call in answer.result.content)}."
+                f"and called tools it was not offered: {', '.join(call.name for call in answer.result.content)}."
             )
         await self._model.keep(answer.result)
         if answer.result.thought:

@@ -39,7 +39,10 @@ def imported(path: str, what: str) -> Callable[..., Any]:
     providers.require_trusted(path, address)
     found = providers.find(address)
     if not callable(found):
-        raise UserError(f"The {what} is written as {path!r}, and that is {found!r:.80}, which cannot be called.")
+        raise UserError(
+            f"The {what} is written as {path!r}, and that is {found!r:.80}, which cannot be called; write the path of "
+            "a function."
+        )
     return found  # type: ignore[no-any-return]
 
 

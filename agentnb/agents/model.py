@@ -201,7 +201,10 @@ class Model:
                 else:
                     await show(piece)
         if not answered:
-            raise ModelResponseInvalid(f"The agent {self.agent!r} was given no answer by its model.")
+            raise ModelResponseInvalid(
+                f"The agent {self.agent!r} was given no answer by {name_of(self.client)}, whose create_stream ended "
+                "without a CreateResult."
+            )
 
     def _shown(self, said: Sequence[LLMMessage], turn: Turn) -> list[LLMMessage]:
         """Return a request's messages: the context's, with what else the model is told."""

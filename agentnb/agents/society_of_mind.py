@@ -172,7 +172,8 @@ class SocietyOfMindAgent(Listener, BaseChatAgent):
         result = answer.result
         if not isinstance(result.content, str):
             raise ModelResponseInvalid(
-                f"{name_of(self._client)} was asked by {self.name!r} to answer for its team and called tools."
+                f"{name_of(self._client)} was asked by {self.name!r} to answer for its team and called tools it was "
+                f"not offered: {', '.join(call.name for call in result.content)}."
             )
         voice = TextMessage(id=answer.id, content=result.content, source=self.name, models_usage=result.usage)
         return Response(chat_message=voice, inner_messages=[])

@@ -199,7 +199,9 @@ async def _result(call: FunctionCall, stream: AsyncGenerator[Any, None], show: C
                     stacklevel=2,
                 )
     if result is None:
-        raise ToolError(f"The tool {call.name!r} ended without a result.")
+        raise ToolError(
+            f"The tool {call.name!r} ended without a result; call_tool_stream must yield a ToolResult last."
+        )
     return result
 
 

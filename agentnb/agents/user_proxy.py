@@ -107,7 +107,10 @@ class UserProxyAgent(BaseChatAgent):
     ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
         last = messages[-1] if messages else None
         if isinstance(last, HandoffMessage) and last.target != self.name:
-            raise RuntimeFault(f"{last.source} handed over to {last.target!r}, but {self.name!r} was asked.")
+            raise RuntimeFault(
+                f"{last.source} handed over to {last.target!r}, but {self.name!r} was asked. Hand over to "
+                f"{self.name!r}, or let a Swarm choose the speakers."
+            )
         request = UserInputRequestedEvent(request_id=new_id(), source=self.name)
         yield request
         prompt = "Enter your answer: "

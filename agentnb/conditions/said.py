@@ -17,9 +17,12 @@ class TextMentionTermination(PlainTermination):
     """
 
     def __init__(self, text: str, sources: Sequence[str] | None = None) -> None:
-        if not text:
-            raise UserError("TextMentionTermination was given an empty text, which every message contains.")
         self._text = named(self, "text", text)
+        if not text:
+            raise UserError(
+                "TextMentionTermination was given an empty text, which every message contains; give a word to wait "
+                "for, such as 'APPROVE'."
+            )
         self._sources = None if sources is None else listed(self, "sources", sources)
 
     def _reason(self, messages: Said) -> str | None:

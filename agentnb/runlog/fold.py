@@ -8,6 +8,7 @@ from typing import Any, cast
 from pydantic import BaseModel
 
 from agentnb.core import EventId
+from agentnb.exceptions import UserError
 from agentnb.messages import (
     AssistantMessage,
     BaseChatMessage,
@@ -165,7 +166,11 @@ def add_totals(total: Totals, event: Event) -> Totals:
 
 
 def shown(log: RunLog, call: Event) -> list[LLMMessage]:
-    """Return the messages a model was shown at a `model.started` fact."""
+    """Return the messages a model was shown at a `model.started` fact.
+
+    Raises:
+        UserError: If `call` is another fact.
+    """
     events = log._events
     entries: list[int] = []
     wanted: int | None = None
@@ -174,7 +179,10 @@ def shown(log: RunLog, call: Event) -> list[LLMMessage]:
     while True:
         body = event.body
         if not isinstance(body, ModelStarted):
-            raise ValueError(f"Fact {event.seq} is {event.kind!r}, not 'model.started'.")
+            raise UserError(
+                f"Fact {event.seq} is {event.kind!r}, and a model is shown messages at a 'model.started'. Give one of "
+                "[fact for fact in log if fact.kind == 'model.started']."
+            )
         own = body.added if wanted is None else body.added[: max(0, wanted - body.keep)]
         entries[:0] = own
         wanted = body.keep if wanted is None else min(wanted, body.keep)

@@ -217,13 +217,16 @@ class _Stream:
 
     def refuse(self, item: Any) -> NoReturn:
         """Say that nothing may follow the result."""
-        raise ModelResponseInvalid(f"{self._client.model_name} streamed {item!r:.80} after its result.")
+        raise ModelResponseInvalid(
+            f"{self._client.model_name} streamed {item!r:.80} after its result, which must come last."
+        )
 
     def end(self) -> CreateResult:
         """Return the result."""
         if self.result is None:
             raise ModelResponseInvalid(
-                f"{self._client.model_name} ended its stream without a result.", partial="".join(self.partial)
+                f"{self._client.model_name} ended its stream without a result: a CreateResult must come last.",
+                partial="".join(self.partial),
             )
         return self.result
 

@@ -235,7 +235,10 @@ class JsonLinesStore:
         """
         assert self._file is not None
         if self._size < size:
-            raise LogUnreadable(f"The run's file {self.path} has lost facts since it was read. Save the log elsewhere.")
+            raise LogUnreadable(
+                f"The run's file {self.path} has lost facts since it was read. Save the log elsewhere, with "
+                "`log.save(path)`."
+            )
         os.ftruncate(self._file, size)
         self._size = size
         if header:

@@ -275,7 +275,10 @@ class DiGraph(BaseModel):
                 "DiGraphBuilder.set_entry_point(agent), or as default_start_node."
             )
         if not self.get_leaf_nodes():
-            raise UserError("The graph has no leaf node: an edge leads on from every node, so it cannot end.")
+            raise UserError(
+                "The graph has no leaf node: an edge leads on from every node, so it cannot end. Add a node that no "
+                "edge leaves."
+            )
         for name, node in self.nodes.items():
             kinds = {edge.conditional for edge in node.edges}
             if len(kinds) > 1:

@@ -244,7 +244,10 @@ class GraphPolicy(RememberingPolicy):
                 strange = ", ".join(
                     sorted(repr(tuple(one) if isinstance(one, tuple) else one) for one in found - known)
                 )
-                raise UserError(f"The state is that of another graph: this one has no {what} {strange}.")
+                raise UserError(
+                    f"The state is that of another graph: this one has no {what} {strange}. Load it into a team of the "
+                    "graph it was saved with."
+                )
         self._taken = taken
         self._ready = {
             name: tuple(sorted(group.name for group in triggered if group.target == name))

@@ -78,7 +78,7 @@ class BaseGroupChat(Team):
             )
         names = [self._checked(participant).name for participant in participants]
         if not names:
-            raise UserError("A team needs at least one participant.")
+            raise UserError(f"{type(self).__name__} has no participants; give it agents: [ana, ben].")
         if len(set(names)) != len(names):
             twice = sorted({name for name in names if names.count(name) > 1})
             raise UserError(f"Two participants are named {', '.join(map(repr, twice))}; names must differ.")
@@ -133,7 +133,8 @@ class BaseGroupChat(Team):
                 f"{type(self).__name__} takes agents only, and {participant.name!r} is a team. "
                 "Wrap it in a SocietyOfMindAgent, or nest it in a RoundRobinGroupChat or SelectorGroupChat."
             )
-        raise TypeError(f"A participant must be an agent, not {type(participant).__name__}: {participant!r}.")
+        made = f" Make one of the class: {participant.__name__}(…)." if isinstance(participant, type) else ""
+        raise TypeError(f"A participant must be an agent, not {type(participant).__name__}: {participant!r:.80}.{made}")
 
     def _know_messages_of(self, participant: ChatAgent | Team) -> None:
         if isinstance(participant, ChatAgent):
@@ -378,7 +379,7 @@ class BaseGroupChat(Team):
 
     def _started(self, what: str) -> None:
         if not self._seated:
-            raise RuntimeFault(f"The team {self.name!r} cannot {what}: it has not run yet.")
+            raise RuntimeFault(f"The team {self.name!r} cannot {what}: it has not run yet. Run it first.")
 
     async def close(self) -> None:
         """Release what the agents hold, such as kernels and connections."""

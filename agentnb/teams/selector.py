@@ -229,7 +229,10 @@ class SelectorPolicy(RememberingPolicy):
             return candidates, f"Nobody else may speak: {self._previous} spoke last."
         given = await _asked(self._candidate_func, view)
         if isinstance(given, str) or not isinstance(given, Sequence) or not given:
-            raise UserError(f"candidate_func gave {given!r}; it must give a list of at least one name.")
+            raise UserError(
+                f"candidate_func gave {given!r:.80}; it must give a list of at least one name of "
+                f"{', '.join(map(repr, view.names))}."
+            )
         self._check("candidate_func", given, view)
         return tuple(dict.fromkeys(given)), "candidate_func left nobody else."
 
@@ -355,7 +358,8 @@ class SelectorGroupChat(BaseGroupChat):
         )
         if len(participants) < 2:
             raise UserError(
-                f"{self.name!r} has one participant, {participants[0].name!r}; there is nobody else to choose."
+                f"{self.name!r} has one participant, {participants[0].name!r}; there is nobody else to choose. Give "
+                "it two or more, or use a RoundRobinGroupChat."
             )
         self._model_client = model_client
 

@@ -74,7 +74,10 @@ def taken_apart(state: Any, names: Sequence[str], manager: str, factory: Message
     lead = agents[manager]
     turns, last = lead.get("turns", 0), lead.get("last_speakers", ())
     if not isinstance(turns, int) or isinstance(last, str) or not isinstance(last, Sequence):
-        raise UserError(f"The state's 'turns' and 'last_speakers' are {turns!r} and {last!r}: a number and names.")
+        raise UserError(
+            f"The state's 'turns' and 'last_speakers' are {turns!r:.40} and {last!r:.60}; they must be a number and a "
+            "list of names, as save_state() writes them."
+        )
     return TeamState(own, unheard, lead, said, turns, tuple(last), state.get("termination_condition"))
 
 

@@ -372,5 +372,5 @@ def test_a_path_to_something_that_is_no_function_is_refused() -> None:
     model = agent(Recorder()).dump_component()
     model.config["approval_func"] = "agentnb.core.consent._CONSENT"
 
-    with pytest.raises(ValueError, match="which cannot be called"):
+    with pytest.raises(ValueError, match="which cannot be called; write the path of a function"):
         CodeExecutorAgent.load_component(model)

@@ -532,6 +532,22 @@ async def test_a_stream_without_a_result_is_the_models_error() -> None:
         await agent.run(task="hi")
 
 
+async def test_a_stream_without_a_result_of_what_only_looks_like_a_client_is_its_error() -> None:
+    class Looks:
+        model_info = Watched(["x"]).model_info
+        model_name = "mine"
+
+        async def create(self, messages: Any, **options: Any) -> Any: ...
+
+        async def create_stream(self, messages: Any, **options: Any) -> AsyncGenerator[Any, None]:
+            yield "x"
+
+    agent = AssistantAgent("ana", Looks(), model_client_stream=True)  # type: ignore[arg-type]
+
+    with pytest.raises(ModelResponseInvalid, match="'ana' was given no answer by mine, whose create_stream ended"):
+        await agent.run(task="hi")
+
+
 async def test_leaving_an_agents_stream_early_closes_the_models_stream_within_the_run() -> None:
     client = Endless(["x"])
     log = RunLog()
@@ -580,9 +596,12 @@ async def test_closing_an_agent_closes_its_model() -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"tools": [weather], "workbench": Bench()}, "`tools` or `workbench`, not both"),
+        (
+            {"tools": [weather], "workbench": Bench()},
+            "agent 'ana' is given both `tools` and a `workbench`; .*StaticWorkbench",
+        ),
         ({"tools": [weather, FunctionTool(weather, description="")]}, "Two tools are named 'weather'"),
-        ({"tools": ["weather"]}, "'weather' is no tool"),
+        ({"tools": ["weather"]}, "'weather' is no tool; give the agent 'ana' functions"),
         ({"max_tool_iterations": 0}, "max_tool_iterations is 0"),
         (
             {"tool_call_summary_format": "{answer}"},

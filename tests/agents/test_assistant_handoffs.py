@@ -161,8 +161,11 @@ async def test_an_agent_that_handed_over_goes_on_later_with_a_whole_conversation
     [
         ({"handoffs": ["ben", "ben"]}, "Two handoffs of the agent 'ana' are named 'transfer_to_ben'"),
         ({"handoffs": [Handoff(target="b", name="go"), Handoff(target="c", name="go")]}, "are named 'go'"),
-        ({"handoffs": [7]}, "7 is no handoff"),
-        ({"tools": [weather], "handoffs": [Handoff(target="b", name="weather")]}, "both a tool and a handoff named"),
+        ({"handoffs": [7]}, "7 is no handoff; give the agent 'ana' names or Handoffs"),
+        (
+            {"tools": [weather], "handoffs": [Handoff(target="b", name="weather")]},
+            "both a tool and a handoff named 'weather'; give the handoff another name",
+        ),
     ],
     ids=["twice the same", "one name", "no handoff", "a tool's name"],
 )

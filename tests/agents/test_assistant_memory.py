@@ -188,7 +188,14 @@ async def test_a_reset_leaves_the_memory_as_it_is() -> None:
     assert names(await turn(agent, "b"))[0] == "MemoryQueryEvent"
 
 
-@pytest.mark.parametrize("memory", [ListMemory(), "notes", ["notes"]])
-def test_what_is_no_list_of_memories_is_refused(memory: Any) -> None:
-    with pytest.raises(TypeError, match="The memory of the agent 'ana'"):
+@pytest.mark.parametrize(
+    ("memory", "says"),
+    [
+        (ListMemory(), "is .*; it must be a list"),
+        ("notes", "is 'notes'; it must be a list"),
+        (["notes"], "holds 'notes', which is no Memory; give some, such as a ListMemory"),
+    ],
+)
+def test_what_is_no_list_of_memories_is_refused(memory: Any, says: str) -> None:
+    with pytest.raises(TypeError, match=f"The memory of the agent 'ana' {says}"):
         AssistantAgent("ana", Watched(["a"]), memory=memory)

@@ -128,7 +128,7 @@ async def test_a_stream_without_a_result_is_an_error_result() -> None:
     items = await turn(agent, "hi")
 
     assert items[2].content[0].is_error
-    assert "'fail' ended without a result" in items[2].content[0].content
+    assert "'fail' ended without a result; call_tool_stream must yield a ToolResult last" in items[2].content[0].content
 
 
 async def test_what_is_no_message_is_left_out_with_a_warning() -> None:

@@ -237,6 +237,17 @@ async def test_of_two_responses_the_last_is_the_answer_to_who_asks_for_one() -> 
     assert answer is two
 
 
+async def test_who_asks_an_agent_that_gives_no_response_is_told_what_it_lacks() -> None:
+    class Streams(Yields):
+        async def on_messages(
+            self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
+        ) -> Response:
+            return await self._answer_streamed(messages, cancellation_token)
+
+    with pytest.raises(AgentFailed, match=r"'echo' ended without an answer: its on_messages_stream must yield"):
+        await Streams().on_messages([], CancellationToken())
+
+
 async def test_an_agent_that_speaks_behind_its_response_fails_by_name() -> None:
     said = Response(chat_message=TextMessage(content="x", source="echo"))
 

@@ -233,7 +233,7 @@ def test_an_argument_of_another_kind_is_refused_by_name(options: Any, says: str)
 
 
 def test_what_is_no_executor_is_refused() -> None:
-    with pytest.raises(ValueError, match="code_executor is 3"):
+    with pytest.raises(ValueError, match="code_executor of 'kernel' is 3; give a CodeExecutor"):
         CodeExecutorAgent("kernel", 3, approval_func=approve_all)  # type: ignore[arg-type]
 
 

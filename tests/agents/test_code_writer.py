@@ -306,7 +306,9 @@ async def test_a_model_that_never_decides_is_an_error_that_shows_its_answer() ->
 
 
 async def test_a_model_that_calls_tools_instead_is_an_error_by_name() -> None:
-    with pytest.raises(ModelResponseInvalid, match="by the agent 'coder' for code or words and called tools: add"):
+    with pytest.raises(
+        ModelResponseInvalid, match="by the agent 'coder' for code or words and called tools it was not offered: add"
+    ):
         await turn(coder(scripted([call("add")])), "?")
 
 

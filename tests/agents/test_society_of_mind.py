@@ -286,7 +286,9 @@ async def test_cancelling_ends_the_wait_for_the_answer() -> None:
 
 
 async def test_a_model_that_calls_tools_instead_is_an_error_by_name() -> None:
-    with pytest.raises(ModelResponseInvalid, match="asked by 'society' to answer for its team and called tools"):
+    with pytest.raises(
+        ModelResponseInvalid, match="asked by 'society' to answer for its team and called tools it was not offered: "
+    ):
         await turn(society(Watched([[call("add")]]), Speaker("ana")), "go")
 
 

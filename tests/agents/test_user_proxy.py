@@ -155,7 +155,7 @@ def test_an_input_function_that_cannot_be_called_is_refused() -> None:
 async def test_a_handoff_to_somebody_else_is_an_error() -> None:
     handoff = HandoffMessage(content="yours", target="ben", source="ana")
 
-    with pytest.raises(RuntimeError, match="ana handed over to 'ben', but 'me' was asked"):
+    with pytest.raises(RuntimeError, match=r"ana handed over to 'ben', but 'me' was asked. Hand over to 'me'"):
         await turn(UserProxyAgent("me", input_func=lambda prompt: ""), handoff)
 
 

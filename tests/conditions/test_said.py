@@ -100,8 +100,14 @@ async def test_a_mention_for_no_source_never_fires() -> None:
 
 
 def test_a_mention_of_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="empty text, which every message contains"):
+    with pytest.raises(ValueError, match="empty text, which every message contains; give a word to wait for"):
         TextMentionTermination("")
+
+
+@pytest.mark.parametrize("text", [None, 0])
+def test_a_mention_of_what_is_no_text_is_refused_as_such(text: Any) -> None:
+    with pytest.raises(ValueError, match=f"TextMentionTermination's text is {text}; it must be a text"):
+        TextMentionTermination(text)
 
 
 @pytest.mark.parametrize("make", [SourceMatchTermination, lambda name: TextMentionTermination("x", sources=name)])

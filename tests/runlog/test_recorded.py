@@ -128,7 +128,10 @@ async def test_a_stream_that_ends_without_a_result_is_a_failure(log: RunLog) -> 
 
     ((_, finish),) = facts(log, ModelFinished)
     assert (finish.partial, raised.value.partial) == ("half an answer", "half an answer")
-    assert finish.error == "ModelResponseInvalid: scripted ended its stream without a result."
+    assert (
+        finish.error
+        == "ModelResponseInvalid: scripted ended its stream without a result: a CreateResult must come last."
+    )
 
 
 async def test_a_stream_closed_early_is_closed_below_and_is_a_fact_at_once(log: RunLog) -> None:
@@ -399,7 +402,7 @@ async def test_the_last_of_thousands_of_calls_can_still_be_shown(log: RunLog) ->
 def test_only_a_model_call_has_been_shown_something(log: RunLog) -> None:
     event = log.note("x")
 
-    with pytest.raises(ValueError, match=r"Fact 1 is 'note', not 'model\.started'"):
+    with pytest.raises(ValueError, match=r"Fact 1 is 'note', and a model is shown messages at a 'model\.started'"):
         shown(log, event)
 
 

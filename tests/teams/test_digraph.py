@@ -157,7 +157,7 @@ def test_an_edge_added_later_is_settled_when_the_graph_is_validated() -> None:
 INVALID: dict[str, tuple[DiGraph, str]] = {
     "no nodes": (DiGraph(nodes={}), "no nodes.*add_node"),
     "no start": (graph(a=[when("b"), when("c")], b=["a"], c=["a"]), "no start node.*set_entry_point"),
-    "no leaf": (graph("a", a=["b"], b=[when("a")]), "no leaf node"),
+    "no leaf": (graph("a", a=["b"], b=[when("a")]), "no leaf node: .* Add a node that no edge leaves"),
     "mixed": (graph(a=["b", when("c")], b=[], c=[]), "'a' has edges with and without.*'b', 'c' on a condition"),
     "endless": (graph("a", a=["b"], b=["c"], c=["b", "d"], d=[]), "cycle ('b' -> 'c' -> 'b'|'c' -> 'b' -> 'c')"),
     "endless beside one that ends": (

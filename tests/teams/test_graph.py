@@ -447,7 +447,7 @@ async def test_a_state_in_which_autogen_lost_what_was_ready_begins_anew() -> Non
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"ready": ["z"]}, "no node 'z'"),
+        ({"ready": ["z"]}, "no node 'z'. Load it into a team of the graph it was saved with"),
         ({"taken": [["b", 7]]}, r"no edge \('b', 7\)"),
         ({"triggered": {"b": ["z"]}}, r"no activation group \('b', 'z'\)"),
         ({"taken": 3}, "cannot be read"),

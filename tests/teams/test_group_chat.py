@@ -831,12 +831,13 @@ def test_an_error_of_a_run_without_await_is_the_very_object() -> None:
 @pytest.mark.parametrize(
     ("make", "error", "says"),
     [
-        (lambda: RoundRobinGroupChat([]), ValueError, "at least one participant"),
+        (lambda: RoundRobinGroupChat([]), ValueError, "RoundRobinGroupChat has no participants; give it agents"),
         (lambda: team(Speaker("ana"), Speaker("ana")), ValueError, "Two participants are named 'ana'"),
         (lambda: RoundRobinGroupChat([3]), TypeError, "must be an agent, not int: 3"),  # type: ignore[list-item]
+        (lambda: RoundRobinGroupChat([Speaker]), TypeError, r"Make one of the class: Speaker\(…\)"),  # type: ignore[list-item]
         (lambda: team(Speaker("ana"), max_turns=0), ValueError, "max_turns is 0"),
     ],
-    ids=["nobody", "namesakes", "no agent", "no turns"],
+    ids=["nobody", "namesakes", "no agent", "a class", "no turns"],
 )
 def test_a_team_that_cannot_be_is_refused(make: Any, error: type[Exception], says: str) -> None:
     with pytest.raises(error, match=says):

@@ -275,7 +275,10 @@ SPOILS: list[tuple[Callable[[Any], Any], str]] = [
     ),
     (lambda s: s["agent_states"][MANAGER]["message_thread"][1].update(metadata={"a": 1}), "Message 2 of the thread"),
     (lambda s: s["agent_states"][MANAGER].update(next_speaker_index="x"), "who chooses the speakers cannot be read"),
-    (lambda s: s["agent_states"][MANAGER].update(turns="x"), "'turns' and 'last_speakers' are 'x'"),
+    (
+        lambda s: s["agent_states"][MANAGER].update(turns="x"),
+        "'turns' and 'last_speakers' are 'x' and .*; they must be a number and a list of names",
+    ),
     (lambda s: s.update(termination_condition={"type": "Other"}), "termination condition 'Other'"),
     (
         lambda s: s.update(
