@@ -9,6 +9,7 @@ import shutil
 import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -28,17 +29,28 @@ LOOK = 0.1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return the exit code: 0, 1 after an error, 2 for a wrong call, 130 after Ctrl-C."""
+    """Run one command and return the exit code.
+
+    It is 0, 1 after an error, 2 for a wrong call, 130 after Ctrl-C, and 141 where nobody reads on, as behind `| head`.
+    """
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
-    try:
-        return command(options)
-    except AgentnbError as error:
-        _complain(error)
-        return 1
-    except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
-        return 130
+    with warnings.catch_warnings():
+        warnings.showwarning = _warn
+        try:
+            code = command(options)
+            sys.stdout.flush()
+            return code
+        except AgentnbError as error:
+            _complain(error)
+            return 1
+        except KeyboardInterrupt:
+            print("\nStopped.", file=sys.stderr)
+            return 130
+        except BrokenPipeError:
+            # What is left is written nowhere: Python would fail with it once more when it ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 141
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -106,6 +118,10 @@ def _complain(error: BaseException) -> None:
     print(f"{type(error).__name__}: {error}", file=sys.stderr)
 
 
+def _warn(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+    print(f"{category.__name__}: {message}", file=sys.stderr)
+
+
 def _near(path: Path) -> str:
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
@@ -132,11 +148,30 @@ def _models(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
-    log, follower = log_of(options.log, "show"), ConsoleFollower()
+    log, follower = _opened(options.log), ConsoleFollower()
+    if not len(log) and log.path is not None:
+        print(f"No fact is written in {_near(log.path)}.")
     follower.follow(log)
+    if log.damage is not None:
+        sys.stdout.flush()
+        _complain(log.damage)
+        return 1
     if line := _way_on(log, follower.status):
         print(f"\n{line}")
     return 0
+
+
+def _opened(run: str) -> RunLog:
+    """Return a run; of one that is damaged, what is whole."""
+    from agentnb.transcripts.library import find_run
+
+    try:
+        return log_of(run, "show")
+    except LogUnreadable:
+        log = RunLog.open(find_run(run), until_damage=True)
+        if not len(log):
+            raise
+        return log
 
 
 def _way_on(log: RunLog, status: Mapping[str, Any]) -> str:

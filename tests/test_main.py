@@ -123,6 +123,61 @@ def test_the_model_of_the_demo_reaches_the_notebook(tmp_path: Path) -> None:
     assert executed["cells"][0]["outputs"][0]["text"] == ["openai:gpt-4o-mini\n"]
 
 
+def test_of_a_damaged_run_what_is_whole_is_shown(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = RunLog.create("team", folder=runs)
+    run = log.append(RunStarted(runner="team", runner_type="T"), source="team")
+    log.append(Said(message=TextMessage(content="so far", source="ana")), source="ana", parent=run.id)
+    log.close()
+    assert log.path is not None
+    with log.path.open("ab") as file:
+        file.write(b"garbage\n")
+
+    assert main(["show", str(log.path)]) == 1
+
+    out, err = capsys.readouterr()
+    assert "so far" in out
+    assert "damaged at line 4" in err
+
+
+def test_a_run_without_facts_is_shown_as_one(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = RunLog.create("team", folder=runs)
+    log.close()
+
+    assert main(["show", str(log.path)]) == 0
+
+    assert "No fact is written in" in capsys.readouterr().out
+
+
+def test_who_reads_no_further_sees_no_traceback(runs: Path) -> None:
+    log = RunLog.create("team", folder=runs)
+    run = log.append(RunStarted(runner="team", runner_type="T"), source="team")
+    for number in range(2_000):
+        message = TextMessage(content=f"line {number} " * 10, source="ana")
+        log.append(Said(message=message), source="ana", parent=run.id)
+    log.close()
+
+    process = agentnb(runs, "show", str(log.path))
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+
+    assert process.stderr.read() == ""
+    assert process.wait(60) == 141
+    process.stderr.close()
+
+
+def test_a_warning_is_a_line_in_a_terminal(runs: Path) -> None:
+    runs.mkdir(parents=True, exist_ok=True)
+    (runs / "odd.jsonl").write_text("garbage\n")
+
+    process = agentnb(runs, "runs", "--folder", str(runs), "--search", "nothing")
+    _, err = process.communicate(timeout=60)
+
+    assert err.startswith("RuntimeWarning: 1 of 1 runs in")
+    assert err.count("\n") == 1
+
+
 def test_a_saved_run_is_shown(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log = RunLog.create("writers")
     log.append(RunStarted(runner="writers", runner_type="Team"))

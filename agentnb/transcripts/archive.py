@@ -156,9 +156,13 @@ def import_run(path: str | PathLike[str], folder: Folder = None) -> RunLog:
 
 def _unpacked(source: Path, work: Path) -> list[Path]:
     """Return the files of the runs in an export, checked, that of the run itself first."""
+    if source.is_dir():
+        raise UserError(f"{source} is a folder; give the file of one run, such as those that `agentnb.runs` lists.")
     if not source.is_file():
         raise UserError(f"There is no file {source}.")
     if not zipfile.is_zipfile(source):
+        if source.suffix == ".zip":
+            raise UserError(f"{source} is damaged: it is no zip file, or only a part of one. Ask for it again.")
         return [_alone(source, work / source.name)]
     try:
         with zipfile.ZipFile(source) as held:

@@ -271,7 +271,7 @@ def test_a_file_that_was_cut_short_is_refused(tmp_path: Path, there: Path, keep:
     raw = path.read_bytes()
     path.write_bytes(raw[: int(len(raw) * keep)])
 
-    with pytest.raises(UserError, match="no run"):
+    with pytest.raises(UserError, match=r"mail\.agentnb\.zip is damaged: it is no zip file, or only a part of one"):
         import_run(path, there)
     assert not there.exists()
 
@@ -309,3 +309,8 @@ def test_without_a_folder_of_runs_one_has_to_be_named(tmp_path: Path, monkeypatc
 
     with pytest.raises(UserError, match="Name the folder"):
         import_run(path)
+
+
+def test_a_folder_is_no_run_to_import(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is a folder; give the file of one run"):
+        import_run(tmp_path, tmp_path / "there")
