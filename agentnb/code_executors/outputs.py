@@ -7,6 +7,7 @@ name of its stream beside it, `{"text/plain": …, "stream": "stdout"}`; an erro
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import threading
@@ -32,9 +33,16 @@ AGENT_CHARACTERS = 20_000
 """Text other agents are given to read."""
 
 _WORDS = ("text/html", "text/markdown", "text/latex")
+_SAYING = {*_WORDS, "application/json"}
 _PICTURES = ("image/png", "image/jpeg")
 _CHARTS = re.compile(r"application/vnd\.(?:plotly|vega|vegalite)\.v\d+(?:\.\d+)*\+json")
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+# What a display object, or a styled table, is without a page: the name of its class.
+_NAMELESS = re.compile(r"<IPython\.(?:core|lib)\.display\.\w+ object>|<[\w.]+(?: object)? at 0x[0-9a-fA-F]+>")
+_ROWS = re.compile(r"(?i)<(?:br|hr|/?(?:p|div|li|tr|table|h[1-6]|pre|ul|ol))\b[^>]*>")
+_CELLS = re.compile(r"(?i)</t[dh]>\s*")
+_HEADS = re.compile(r"(?is)<(script|style|title)\b.*?</\1\s*>")
+_TAGS = re.compile(r"(?s)<!--.*?-->|<[/!?A-Za-z][^>]*>")
 _MOVES = re.compile(r"([\r\n\b])")
 _OPEN_LINE = 65_536
 
@@ -105,6 +113,8 @@ def clean_bundle(data: Mapping[str, Any]) -> Bundle:
             bundle[mime] = _mended(value)
         elif mime == "text/plain":
             bundle[mime] = well_formed(_joined(value))
+    if bundle.keys() & _SAYING and _NAMELESS.fullmatch(bundle.get("text/plain", "")):
+        del bundle["text/plain"]
     if notes and not bundle.keys() - {"text/plain"}:
         plain = bundle.get("text/plain", "")
         bundle["text/plain"] = "\n".join([plain, *notes] if plain else notes)
@@ -154,7 +164,16 @@ def _plain(bundle: Mapping[str, Any]) -> str:
             return str(bundle[mime])
     if "application/json" in bundle:
         return json.dumps(bundle["application/json"], ensure_ascii=False)
+    if "text/html" in bundle:
+        return _html_words(str(bundle["text/html"])) or "[text/html]"
     return next((f"[{mime}]" for mime in bundle if "/" in mime), "")
+
+
+def _html_words(markup: str) -> str:
+    """Return the words of HTML, the rows of a table on lines of their own."""
+    text = _ROWS.sub("\n", _HEADS.sub("", " ".join(markup.split())))
+    lines = (html.unescape(_TAGS.sub("", _CELLS.sub("  ", line))).strip() for line in text.split("\n"))
+    return "\n".join(filter(None, lines))
 
 
 def _missing(count: int) -> str:

@@ -195,7 +195,7 @@ def test_text_for_agents_names_pictures_and_quotes_the_rest() -> None:
         ]
     )
 
-    assert text == 'printed\nred\n[image/png]\n   a\n0  1\n[text/html]\n{"ä": 1}'
+    assert text == 'printed\nred\n[image/png]\n   a\n0  1\nonly\n{"ä": 1}'
 
 
 def test_text_for_agents_is_cut_in_its_middle() -> None:
@@ -208,3 +208,30 @@ def test_text_for_agents_is_cut_in_its_middle() -> None:
 def test_other_messages_show_nothing() -> None:
     assert read_output("status", {"execution_state": "busy"}) is None
     assert read_output("comm_open", {"comm_id": "1"}) is None
+
+
+@pytest.mark.parametrize(
+    ("shown", "read"),
+    [
+        ({"text/markdown": "## R\n**b**"}, "## R\n**b**"),
+        ({"text/latex": "$x$"}, "$x$"),
+        ({"application/json": {"a": [1]}}, '{"a": [1]}'),
+        ({"text/html": "<b>1 &lt; 2</b>\n<i>so</i>"}, "1 < 2 so"),
+        ({"text/html": "<table><tr><th>a</th>\n<th>b</th></tr><tr><td>1</td><td>2</td></tr></table>"}, "a  b\n1  2"),
+        ({"text/html": "<style>p {}</style><div id=v></div><script>draw()</script>"}, "[text/html]"),
+    ],
+)
+@pytest.mark.parametrize("name", ["<IPython.core.display.HTML object>", "<pandas.io.formats.style.Styler at 0x7f3a>"])
+def test_what_is_displayed_is_read_and_not_the_name_of_its_class(shown: dict[str, Any], read: str, name: str) -> None:
+    """`display(Markdown(...))` told the model that there is a Markdown object."""
+    bundle = clean_bundle({"text/plain": name, **shown})
+
+    assert bundle == shown
+    assert to_text([bundle]) == read
+
+
+def test_the_name_of_a_class_stays_where_there_is_nothing_else() -> None:
+    name = {"text/plain": "<__main__.Model object at 0x7f3a>"}
+
+    assert clean_bundle(name) == name
+    assert clean_bundle({**name, "image/png": "iVBORw0KGgo="}) == {**name, "image/png": "iVBORw0KGgo="}

@@ -59,3 +59,13 @@ def test_very_long_text_is_cut_in_its_middle() -> None:
     assert len(part["data"]) < TEXT_CHARACTERS + 100
     assert part["data"].endswith("z")
     assert clip("abcdef", 4) == "ab\n… 2 characters left out …\nef"
+
+
+def test_what_is_displayed_is_shown_and_not_the_name_of_its_class() -> None:
+    name = {"text/plain": "<IPython.core.display.Markdown object>"}
+    shown = [{**name, "text/markdown": "**b** <b>c</b>"}, {**name, "text/latex": "$x$"}, name]
+
+    parts = parts_of(shown)
+
+    assert parts[0] == {"mime": "text/html", "data": "<p><strong>b</strong> &lt;b&gt;c&lt;/b&gt;</p>"}
+    assert parts[1] == {"mime": "text/plain", "data": f"$x$\n{name['text/plain']}"}
