@@ -107,7 +107,7 @@ def result_facts(facts: Sequence[Event], run: EventId | None = None) -> list[Eve
 def totals(log: RunLog) -> Totals:
     """Sum a log up: turns, messages without those taken back, tokens, seconds and how it ended.
 
-    A run that broke off took until its last fact.
+    A run that broke off, or that a branch goes on from, took until its last fact.
     """
     result = Totals()
     began = last = None
@@ -121,7 +121,9 @@ def totals(log: RunLog) -> Totals:
         elif isinstance(event.body, Retracted):
             fact = events[event.body.said - 1].body
             taken_back += isinstance(fact, Said) and isinstance(fact.message, BaseChatMessage)
-        result, last = add_totals(result, event), event
+        result = add_totals(result, event)
+        # What lies between a branch's last fact and the branching, minutes or months, is nobody's work.
+        last = last if event.kind == "branch" else event
     if last is not None and result.state == "running":
         cut_short += (last.at - (began or events[0]).at).total_seconds()
     return result.model_copy(update={"seconds": result.seconds + cut_short, "messages": result.messages - taken_back})

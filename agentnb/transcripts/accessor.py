@@ -60,11 +60,12 @@ class AgentsAccessor:
 
         return max(TABLES, key=fit)
 
-    def cost(self, by: Sequence[str] = ("source", "model")) -> pd.DataFrame:
+    def cost(self, by: Sequence[str] | None = None) -> pd.DataFrame:
         """Sum tokens and money, of a table of calls, turns, messages, choices or events.
 
         Args:
-            by: Column names to group on, outermost first; "model" is the name of the model, which calls have.
+            by: Column names to group on, outermost first; "model" is the name of the model, which calls have. Default:
+                who, and the model where the table knows it.
 
         Returns:
             One row per group that spent tokens or money: the columns of `by`, `n` (rows), `prompt_tokens`,
@@ -75,6 +76,8 @@ class AgentsAccessor:
             UnknownName: If the table has no such column.
         """
         df = self._once("prompt_tokens", "completion_tokens", "cost_usd")
+        if by is None:
+            by = ("source", "model") if self.table == "calls" or "model" in df.columns else ("source",)
         by = _listed(by)
         if "model" in by and "model" not in df.columns and self.table == "calls":
             df = df[df["kind"] == "model"].assign(model=df["name"])

@@ -261,7 +261,7 @@ class ConsoleFollower:
                 self._items[item["id"]] = item
                 if item.get("streaming"):
                     self._stream(item["id"], item.get("text", ""), item)
-                elif item["kind"] == "event" and item.get("label") == "answered":
+                elif item["kind"] == "event" and item.get("label", "").endswith("answered"):
                     self._settle()
                     self._answer = item
                 elif not _waits(item):

@@ -100,6 +100,24 @@ def test_a_run_that_goes_on_counts_its_seconds_from_its_start() -> None:
     assert (totals(log).state, totals(log).seconds) == ("running", 2.0)
 
 
+def test_a_branch_took_no_time_before_somebody_went_on_with_it() -> None:
+    """A run that was branched off half an hour later was said to have taken that half hour."""
+    log = RunLog()
+    clock = Ticking()
+    with set_clock(clock):
+        started = log.append(RunStarted(runner="team", runner_type="T"), source="team")
+        log.note("1 s")
+        clock.seconds = 1800
+        branch = log.branch(at=2)
+        begun = totals(branch).seconds
+        again = branch.append(RunStarted(runner="team", runner_type="T"), source="team")
+        branch.append(RunFinished(outcome="done"), source="team", parent=again.id, took=2.0)
+
+    assert started.kind == "run.started"
+    assert begun == 1.0
+    assert totals(branch).seconds == 3.0
+
+
 def test_two_runs_in_one_log_are_summed_and_the_last_one_tells_the_state(log: RunLog) -> None:
     for outcome, seconds in (("done", 1.0), ("failed", 2.0)):
         started = log.append(RunStarted(runner="team", runner_type="T"), source="team")

@@ -61,8 +61,10 @@ def test_cost_of_a_table_without_models_is_summed_by_what_it_has() -> None:
     turns = to_df(told(), "turns")
 
     assert agents(turns).cost(by="source").cost_usd.tolist() == [1.0, 0.0]
+    assert agents(turns).cost().equals(agents(turns).cost(by="source"))
+    assert agents(to_df(told())).cost().columns[0] == "source"
     with pytest.raises(UnknownName, match=r"no column 'model'.*to_df\(log, 'calls'\)"):
-        agents(turns).cost()
+        agents(turns).cost(by=["model"])
 
 
 def test_the_same_run_twice_in_a_table_costs_once() -> None:
@@ -182,7 +184,7 @@ def test_what_cannot_be_joined_or_grouped_by_is_named(odd: Any) -> None:
 
     with pytest.raises(UserError, match=r"Only a table of agentnb can be joined, not \w+: .*to_df\(log, 'turns'\)"):
         turns.join(odd)
-    for sums in (turns.cost, turns.turn_share):
+    for sums in (turns.turn_share, *([turns.cost] if odd is not None else [])):
         with pytest.raises(UserError, match=r"by=\w+ names no columns; .*by=\['source'\]"):
             sums(odd)
 

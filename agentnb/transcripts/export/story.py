@@ -364,7 +364,9 @@ class _Teller:
         self.story.branched = (body.origin, body.at)
         if self.story.episodes and self._episode.outcome == "running":
             self._episode.outcome = "branched"
-            self._episode.seconds = (event.at - self._episode.began).total_seconds()
+            # What lies between the last fact before and the branching, minutes or months, is nobody's work.
+            until = self._before.at if self._before is not None else event.at
+            self._episode.seconds = (until - self._episode.began).total_seconds()
         text = f"Branched here: the {body.at:,} facts before are those of the log {body.origin}."
         if not self.story.episodes:
             self.story.episodes.append(entries.Episode(began=event.at))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
+from agentnb.core import Clock, set_clock
 from agentnb.messages import TextMessage
 from agentnb.runlog import (
     CodeStarted,
@@ -17,6 +20,15 @@ from agentnb.runlog import (
 )
 from agentnb.transcripts.export import Asked, Chosen, Code, CodeRun, Fault, Speech, Talk, cells, tell
 from tests.ui.documents.runs import Told
+
+
+class Set(Clock):
+    """Stands still until it is set."""
+
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.at
 
 
 def test_a_choice_stands_at_the_head_of_the_turn_it_led_to() -> None:
@@ -129,3 +141,15 @@ def test_accepted_is_what_ended_with_exit_code_0_as_it_ran() -> None:
 
 def test_an_empty_log_is_a_story_without_episodes() -> None:
     assert tell(RunLog()).episodes == []
+
+
+def test_a_branch_took_no_time_before_somebody_went_on_with_it() -> None:
+    clock = Set()
+    with set_clock(clock):
+        told = Told("ana").task("Go.").turn("ana").says("half")
+        clock.at += timedelta(seconds=5)
+        told.log.note("the last word")
+        clock.at += timedelta(hours=1)
+        branch = told.log.branch(at=len(told.log))
+
+        assert [episode.seconds for episode in tell(branch).episodes] == [5.0]
