@@ -332,7 +332,10 @@ class AgentTeamMagics(Magics, Configurable):
     def _beginning(self, options: Any, runner: TaskRunner) -> RunLog:
         try:
             log = log_of(self._run_named("--resume", options.resume))
-        except UnknownName as error:
+        except UserError as error:
+            no_variable = options.resume.isidentifier() and len(options.resume) < LEAST
+            if not no_variable and not isinstance(error, UnknownName):
+                raise
             hint = near(options.resume, self._own_names())
             raise UnknownName(
                 f"--resume {options.resume}: no variable of that name, and no run. {error}{hint}"

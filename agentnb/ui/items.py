@@ -64,6 +64,7 @@ class ItemFold(Course):
         self._answers: dict[str, str] = {}
         self._said: list[str] = []
         self._last_error: tuple[str, str] | None = None
+        self._failed = ""
         self._steps: dict[str, Callable[[Event, Any], None]] = {
             "run.started": self._run_started,
             "run.finished": self._run_finished,
@@ -134,6 +135,7 @@ class ItemFold(Course):
     def _turn_finished(self, event: Event, body: Any) -> None:
         # Streamed text that no message claimed was no answer: a call's arguments, or a form to be filled in.
         self._drop(self._streams.pop(body.agent, None))
+        self._failed = body.agent if body.outcome == "failed" else ""
         withdrawn = [key for key, question in self._questions.items() if question.get("source") == event.source]
         if withdrawn:
             self._withdraw(withdrawn)
@@ -430,7 +432,8 @@ class ItemFold(Course):
             self._id(event.id),
             "error",
             event.at,
-            source=event.source,
+            # What broke a run off is told by the run, and it was somebody's turn.
+            source=event.source or self._failed,
             label=plain_text(body.type),
             text=text,
             format="plain",

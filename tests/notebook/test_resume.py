@@ -135,7 +135,7 @@ async def test_a_run_that_had_come_to_its_end_is_shown_and_nothing_is_done(
             UnknownName,
             r"--resume nothing: no variable of that name, and no run. No file in .* 'nothing'",
         ),
-        ("team --resume rum", UserError, "'rum' is too short to name a run"),
+        ("team --resume rum", UnknownName, r"no variable of that name, .* 'rum' is too short to name a run.* 'run'"),
         ("team --resume there/it.jsonl", UserError, "There is no file .*it.jsonl. `agentnb.runs"),
         ("team --resume seven", UserError, "needs the log of a run, not int: 7"),
         ("team --resume 999", UnknownName, "No run 999 in this kernel"),

@@ -589,3 +589,12 @@ def test_a_message_without_words_says_that_it_has_none() -> None:
     log.append(Said(message=TextMessage(content=" \n", source="a")), source="a", parent=turn)
 
     assert shown(fold_items(log), "label") == [("says nothing",)]
+
+
+def test_an_error_that_breaks_a_run_off_names_whose_turn_it_was() -> None:
+    log = RunLog()
+    run, turn = started(log)
+    log.append(TurnFinished(agent="a", turn=1, outcome="failed"), source="a", parent=turn)
+    log.append(ErrorRaised(type="ConnectionError", message="down"), parent=run)
+
+    assert shown(fold_items(log), "kind", "source", "label") == [("error", "a", "ConnectionError")]

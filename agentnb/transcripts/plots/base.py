@@ -162,8 +162,8 @@ def many(count: int, one: str) -> str:
 def short(name: str) -> str:
     """Return a name that fits beside a line."""
     plain = " ".join(name.split())
-    # A dollar sign would begin mathematics.
-    plain = plain if len(plain) <= LONGEST else plain[: LONGEST - 1] + "…"
+    # Cut in its middle: names that begin alike end differently. A dollar sign would begin mathematics.
+    plain = plain if len(plain) <= LONGEST else f"{plain[: LONGEST - 8]}…{plain[-7:]}"
     return plain.replace("$", r"\$")
 
 

@@ -26,6 +26,6 @@ def test_durations_are_short(seconds: float, text: str) -> None:
 
 
 def test_names_are_cut_and_cannot_begin_mathematics() -> None:
-    assert short("a very long name of an agent") == "a very long name …"
+    assert short("a very long name of an agent") == "a very lon…n agent"
     assert short("cash$flow$") == r"cash\$flow\$"
     assert many(1, "turn") == "1 turn"
