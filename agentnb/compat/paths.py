@@ -140,7 +140,7 @@ _PUBLIC: dict[str, Home] = {
     ),
     "autogen_agentchat.state": _home(
         "agentnb.compat.state",
-        later="AssistantAgentState BaseGroupChatManagerState BaseState ChatAgentContainerState "
+        "AssistantAgentState BaseGroupChatManagerState BaseState ChatAgentContainerState "
         "MagenticOneOrchestratorState RoundRobinManagerState SelectorManagerState SocietyOfMindAgentState "
         "SwarmManagerState TeamState",
     ),
