@@ -12,6 +12,7 @@ from typing import Any
 from agentnb.agents.stream import streamed
 from agentnb.base import BrokenOff, ChatAgent, Response, take_turn
 from agentnb.base.agent import Show, Tell, shown_by, warn_of_two
+from agentnb.base.reader import Reader
 from agentnb.base.restoring import Told, remind, said_below, taken_up
 from agentnb.core import CancellationToken, EventId
 from agentnb.core.arguments import require_text
@@ -140,7 +141,12 @@ class BaseChatAgent(ChatAgent, ABC):
         if not run.is_streamed and _answers_by_itself(type(self)):
             # As AutoGen's `run`, which a subclass changes by its `on_messages`; a stream and a team do not ask it.
             speak = self._show_answer
-        turn = take_turn(self, told, run, cancellation_token or CancellationToken(), again=again, speak=speak)
+        # A tool, code or a question is begun when who iterates asks for what comes behind its announcement.
+        reader = run.sink if isinstance(run.sink, Reader) else None
+        if reader is not None:
+            await unless_cancelled(reader.caught_up(), cancellation_token)
+        token = cancellation_token or CancellationToken()
+        turn = take_turn(self, told, run, token, again=again, speak=speak, reader=reader)
         await unless_cancelled(turn, cancellation_token)
 
     _broken: BrokenTurn | None = None

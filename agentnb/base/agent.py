@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapp
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeVar
 
+from agentnb.base.reader import Reader
 from agentnb.base.restoring import BrokenOff
 from agentnb.base.runner import Task, TaskResult, TaskRunner
 from agentnb.core import CancellationToken, Component
@@ -231,6 +232,7 @@ async def take_turn(
     *,
     again: BrokenOff | None = None,
     speak: Speak | None = None,
+    reader: Reader | None = None,
 ) -> list[BaseAgentEvent | BaseChatMessage]:
     """Let an agent answer new messages, and say through `run` what it yields.
 
@@ -243,6 +245,7 @@ async def take_turn(
         cancellation_token: Ends the turn.
         again: The turn that broke off and is taken up: what was done in it is not done again.
         speak: What answers; default: its `on_messages_stream`.
+        reader: Is waited for behind each message on the way to the answer.
 
     Returns:
         What it said, its answer last.
@@ -274,6 +277,8 @@ async def take_turn(
             raise AgentFailed(f"The agent {agent.name!r} yielded {item!r}; it may yield messages and a Response.")
         run.say(item)
         said.append(item)
+        if reader is not None and answer is None:
+            await reader.caught_up()
 
     keeps = agent._keeps()
     with run.turn(agent.name, keeps=keeps, again=again and again.seq):

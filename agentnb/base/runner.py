@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import lru_cache
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
 
 from agentnb.base.handle import RunHandle
+from agentnb.base.reader import Reader
 from agentnb.base.restorable import Restorable
 from agentnb.core import CancellationToken, plugins
 from agentnb.core.component import ComponentToConfig, described
@@ -227,7 +226,9 @@ class TaskRunner(Restorable, ABC):
     ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | TaskResult, None]:
         """Do a task and yield each message, event and streamed piece as it is said, then the `TaskResult`.
 
-        Arguments are those of `run`. Closing the generator stops the run.
+        Arguments are those of `run`. Closing the generator stops the run. An agent goes on when the next item is
+        asked for, so that a tool call, code or question it announced is not begun if its reader leaves there; a team
+        goes on meanwhile.
         """
 
         def begin(sink: Callable[[Any], None]) -> Coroutine[Any, Any, TaskResult]:
@@ -282,7 +283,7 @@ class TaskRunner(Restorable, ABC):
         )
 
 
-async def as_said(
+def as_said(
     begin: Callable[[Callable[[Any], None]], Coroutine[Any, Any, TaskResult]],
 ) -> AsyncGenerator[Any, None]:
     """Yield what a run says as it says it, then its `TaskResult`; closing the generator stops the run.
@@ -290,27 +291,4 @@ async def as_said(
     Args:
         begin: Given what is to be called with each item, the run.
     """
-    said: deque[Any] = deque()
-    arrived = asyncio.Event()
-
-    def sink(item: Any) -> None:
-        if not said:
-            arrived.set()  # else it is awake, or about to be
-        said.append(item)
-
-    working = asyncio.create_task(begin(sink))
-    working.add_done_callback(lambda _: arrived.set())
-    try:
-        while said or not working.done():
-            while said:
-                yield said.popleft()
-            if not working.done():
-                arrived.clear()
-                await arrived.wait()
-        yield working.result()
-    finally:
-        if not working.done():
-            working.cancel()
-            await asyncio.wait([working])
-        if not working.cancelled():
-            working.exception()  # seen: a run that fails while its reader leaves must not warn
+    return Reader().read(begin)

@@ -54,6 +54,7 @@ class Run:
         turns: Turns begun.
         gate: Holds the run between turns.
         task_is_logged: Whether the task's messages are in the log already, said in the run round this one.
+        sink: Called with each message and piece that is shown; None where nobody iterates the run.
     """
 
     def __init__(self, log: RunLog, started: Event, sink: Sink | None, gate: Gate | None = None) -> None:
@@ -69,7 +70,7 @@ class Run:
         self.gate.begin(log, nested=started.parent is not None)
         self.task_is_logged = False
         self._nested = started.parent is not None
-        self._sink = sink
+        self.sink = sink
         self.is_streamed = sink is not None
 
     def say(self, message: BaseMessage, *, show: bool = True, heard: bool = True) -> None:
@@ -91,8 +92,8 @@ class Run:
                 within[message.id] = seq  # type: ignore[attr-defined]
         if show:
             self.messages.append(message)
-            if self._sink is not None:
-                self._sink(message)
+            if self.sink is not None:
+                self.sink(message)
 
     def chunk(self, piece: BaseMessage) -> None:
         """Show a piece of an answer that is still being written."""
@@ -103,8 +104,8 @@ class Run:
             (within.add if self._nested else within.discard)(key)
         if log._watchers and not known:
             log.fan_out(piece)
-        if self._sink is not None:
-            self._sink(piece)
+        if self.sink is not None:
+            self.sink(piece)
 
     def unsay(self, message: BaseMessage) -> None:
         """Log that something said is taken back: no participant was told, and none will be."""

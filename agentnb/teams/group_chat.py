@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Never, overload
 
 from agentnb.base import ChatAgent, Task, TaskResult, TaskRunner, Team, TerminationCondition, models_of
+from agentnb.base.reader import Reader
 from agentnb.base.restoring import Told
 from agentnb.base.runner import taking_part
 from agentnb.core import AgentId, CancellationToken, new_id, well_formed
@@ -13,7 +14,7 @@ from agentnb.core.arguments import at_least_one, require_text
 from agentnb.exceptions import AgentFailed, RuntimeFault, UserError
 from agentnb.messages import BaseChatMessage, MessageFactory, SelectorEvent, StructuredMessage
 from agentnb.models.reliable import Abort
-from agentnb.runlog import Participant, Run
+from agentnb.runlog import Participant, Run, current
 from agentnb.runlog.given import Given
 from agentnb.runtimes import AgentRuntime
 from agentnb.teams.base import Item, RememberingPolicy, SpeakerPolicy
@@ -180,8 +181,12 @@ class BaseGroupChat(Team):
     async def _perform(
         self, task: list[BaseChatMessage], run: Run, cancellation_token: CancellationToken | None, echo: bool
     ) -> None:
+        await self._until_left(within=run.started.parent is not None)
         if self._run is not None:
-            raise UserError(f"The team {self.name!r} is running already; wait for it, or make another team.")
+            raise UserError(
+                f"The team {self.name!r} is running already; wait for it, or make another team. A stream of it that "
+                "was left early and is still at hand ends with `await stream.aclose()`."
+            )
         self._run = run
         conditions = self._condition._parts() if self._condition is not None else []
         try:
@@ -215,7 +220,7 @@ class BaseGroupChat(Team):
         return [runner for participant in self.participants for runner in participant._inside()]
 
     async def _retell(self, told: Sequence[Told]) -> None:
-        self._not_running("be restored")
+        await self._not_running("be restored")
         self._check_participants(told[-1])
         await self.reset()
         restoring = Restoring(self)
@@ -282,12 +287,18 @@ class BaseGroupChat(Team):
 
     # -- life -----------------------------------------------------------------------------------------------------
 
-    def _not_running(self, what: str) -> None:
+    async def _until_left(self, *, within: bool) -> None:
+        """Wait for the end of a run whose reader has left its stream; not within a run, which may be that one."""
+        if self._run is not None and not within and isinstance(self._run.sink, Reader):
+            await self._run.sink.gone()
+
+    async def _not_running(self, what: str) -> None:
+        await self._until_left(within=current() is not None)
         if self._run is not None:
             raise RuntimeFault(f"The team {self.name!r} cannot {what} while it is running; stop it first.")
 
     async def reset(self) -> None:
-        self._not_running("be reset")
+        await self._not_running("be reset")
         self._last_run = self._restored = self._broken = None
         self._turns = 0
         try:
@@ -383,7 +394,7 @@ class BaseGroupChat(Team):
 
     async def close(self) -> None:
         """Release what the agents hold, such as kernels and connections."""
-        self._not_running("be closed")
+        await self._not_running("be closed")
         for agent in self.participants:
             await agent.close()
 
@@ -436,7 +447,7 @@ class BaseGroupChat(Team):
         Raises:
             ValueError: If a participant or the manager is missing, or anything cannot be read; nothing is changed then.
         """
-        self._not_running("load a state")
+        await self._not_running("load a state")
         parts = taken_apart(state, self._names, self.manager_name, self._factory)
         turns = await take_over(self._seats, parts, self._condition, self._load_policy_state)
         self._thread.load(parts.said, parts.unheard)
