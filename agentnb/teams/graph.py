@@ -227,7 +227,7 @@ class GraphPolicy(RememberingPolicy):
             # AutoGen loses what was ready when a run fails; such a state would never move again.
             self._rearm()
             return
-        taken = {Way(*way) for way in state["taken"]} if "taken" in state else self._counted(state)
+        taken = {Way(*way) for way in state["taken"]} if "taken" in state else self._counted(state, ready)
         if "triggered" in state:
             triggered = {Group(name, group) for name, groups in state["triggered"].items() for group in groups}
         else:
@@ -255,8 +255,12 @@ class GraphPolicy(RememberingPolicy):
             if name in ready
         }
 
-    def _counted(self, state: Mapping[str, Any]) -> set[Way]:
-        """Find which edges AutoGen's counts stand for: those of the sources that spoke last."""
+    def _counted(self, state: Mapping[str, Any], ready: Sequence[str]) -> set[Way]:
+        """Find which edges AutoGen's counts stand for: those of the sources that spoke last.
+
+        A group that is complete and whose target is not ready has fired before AutoGen itself loaded the state: there
+        its count is not set back then.
+        """
         spoke = {message.get("source"): place for place, message in enumerate(state.get("message_thread", ()))}
         taken: set[Way] = set()
         for group, ways in self._groups.items():
@@ -264,6 +268,8 @@ class GraphPolicy(RememberingPolicy):
                 count = int(bool(state.get("enqueued_any", {}).get(group.target, {}).get(group.name)))
             else:
                 count = len(ways) - int(state.get("remaining", {}).get(group.target, {}).get(group.name, len(ways)))
+                if count >= len(ways) and group.target not in ready:
+                    count = 0
             latest = sorted(ways, key=lambda way: spoke.get(way.source, -1), reverse=True)
             taken.update(latest[: max(count, 0)])
         return taken

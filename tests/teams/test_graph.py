@@ -444,6 +444,24 @@ async def test_a_state_in_which_autogen_lost_what_was_ready_begins_anew() -> Non
     assert rounds(await team.run()) == ["a", "b"]
 
 
+async def test_a_count_that_autogen_did_not_set_back_fires_nothing() -> None:
+    """It sets no count back in a team that went on from a state, and saves it as it stands."""
+    team = flow(made(("a", "b"), ("b", "c")))
+    state: dict[str, Any] = dict(await team.save_state())
+    said = [TextMessage(content="x", source=name).dump() for name in ("user", "a", "b")]
+    state["agent_states"]["GraphManager"] = {
+        "message_thread": json.loads(json.dumps(said)),
+        "current_turn": 0,
+        "remaining": {"b": {"b": 0}, "c": {"c": 0}},
+        "enqueued_any": {"b": {"b": False}, "c": {"c": False}},
+        "ready": ["c"],
+    }
+
+    await team.load_state(state)
+
+    assert rounds(await team.run()) == ["c"]
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
