@@ -195,7 +195,8 @@ def make(cls: type[Any], config: Mapping[str, Any], load: Callable[[Mapping[str,
         load: Makes the object of a nested component.
 
     Raises:
-        UserError: If a key is no argument of the class, or a secret that it needs is not found.
+        UserError: If a key is no argument of the class, one that it needs is missing, or a secret that it needs is
+            not found.
     """
     constructor = Constructor.of(cls)
     parameters = constructor.signature.parameters
@@ -222,12 +223,24 @@ def make(cls: type[Any], config: Mapping[str, Any], load: Callable[[Mapping[str,
             given[key] = [constructor.fitting(key, item) for item in read]
         else:
             given[key] = constructor.fitting(key, read)
+    lacking = [repr(name) for name, parameter in parameters.items() if _is_required(parameter) and name not in given]
+    if lacking:
+        raise UserError(f"The config of a {cls.__name__} lacks {', '.join(lacking)} (it has: {_named(config)}).")
     made = _call(cls, constructor, given, others)
     if missing and "_arguments" in vars(made):
         # What the class found by itself is written as a reference again.
         called, args, kwargs = vars(made)["_arguments"]
         vars(made)["_arguments"] = Call(called, args, missing | kwargs)
     return made
+
+
+def _is_required(parameter: inspect.Parameter) -> bool:
+    variadic = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    return not variadic and parameter.default is parameter.empty
+
+
+def _named(config: Mapping[str, Any]) -> str:
+    return ", ".join(map(repr, config)) or "nothing"
 
 
 def _call(cls: type[Any], constructor: Constructor, given: dict[str, Any], others: dict[str, Any]) -> Any:

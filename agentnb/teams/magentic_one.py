@@ -293,6 +293,13 @@ class MagenticOneGroupChat(BaseGroupChat):
     """
 
     nests: ClassVar[bool] = False
+    # Without the first two AutoGen does not load the config, and without the third it goes on without a limit.
+    component_defaults: ClassVar[Mapping[str, Any]] = {
+        "max_stalls": 3,
+        "final_answer_prompt": prompts.FINAL_ANSWER,
+        "max_turns": 20,
+        "emit_team_events": False,
+    }
 
     def __init__(
         self,

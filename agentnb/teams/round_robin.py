@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 from agentnb.base import ChatAgent, Team, TerminationCondition
 from agentnb.messages import BaseAgentEvent, BaseChatMessage
@@ -33,6 +33,8 @@ class RoundRobinGroupChat(BaseGroupChat):
 
     Arguments and errors are those of `BaseGroupChat`, without the policy.
     """
+
+    component_defaults: ClassVar[Mapping[str, Any]] = {"emit_team_events": False}
 
     def __init__(
         self,

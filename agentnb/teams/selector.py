@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import Any, ClassVar
 
 from agentnb.base import ChatAgent, Team, TerminationCondition, models_of
 from agentnb.core import new_id
@@ -304,6 +304,15 @@ class SelectorGroupChat(BaseGroupChat):
             positive; at a choice, if a function names somebody who takes no part.
         TypeError: If the model client, the context, or one of the functions is something else.
     """
+
+    # Without the first two AutoGen does not load the config.
+    component_defaults: ClassVar[Mapping[str, Any]] = {
+        "selector_prompt": DEFAULT_SELECTOR_PROMPT,
+        "allow_repeated_speaker": False,
+        "max_selector_attempts": 3,
+        "emit_team_events": False,
+        "model_client_streaming": False,
+    }
 
     def __init__(
         self,

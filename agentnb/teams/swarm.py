@@ -114,6 +114,7 @@ class Swarm(BaseGroupChat):
     """
 
     nests: ClassVar[bool] = False
+    component_defaults: ClassVar[Mapping[str, Any]] = {"emit_team_events": False}
 
     def __init__(
         self,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from typing import Any
+
+import pytest
 
 from agentnb.agents import AssistantAgent
 from agentnb.base import TerminationCondition
@@ -11,7 +14,8 @@ from agentnb.compat import to_autogen
 from agentnb.conditions import MaxMessageTermination, TextMentionTermination
 from agentnb.core import Component
 from agentnb.models import ReplayChatCompletionClient
-from agentnb.teams import RoundRobinGroupChat
+from agentnb.models.replay import able_to_everything
+from agentnb.teams import MagenticOneGroupChat, RoundRobinGroupChat, SelectorGroupChat, Swarm
 
 
 class Mine(Component):
@@ -73,3 +77,31 @@ def test_the_model_that_was_given_is_not_changed() -> None:
     to_autogen(model)
 
     assert model.provider == "agentnb.conditions.MaxMessageTermination"
+
+
+@pytest.mark.parametrize("kind", [RoundRobinGroupChat, SelectorGroupChat, Swarm, MagenticOneGroupChat])
+def test_what_autogen_requires_is_written_and_is_what_leaving_it_out_means(kind: Any) -> None:
+    model = ReplayChatCompletionClient(["x"], model_info=able_to_everything())
+    people = [AssistantAgent("a", model, handoffs=["b"]), AssistantAgent("b", model)]
+    required = {
+        SelectorGroupChat: {"selector_prompt", "allow_repeated_speaker"},
+        MagenticOneGroupChat: {"max_stalls", "final_answer_prompt"},
+    }.get(kind, set())
+
+    team = kind(people, model) if required else kind(people)
+    config = to_autogen(team.dump_component())["config"]
+
+    assert required <= config.keys()
+    parameters = inspect.signature(kind).parameters
+    own = {name: parameters[name].default for name in kind.component_defaults}
+    assert {name: config[name] for name in own} == own
+
+
+def test_a_mission_without_a_limit_stays_without_one() -> None:
+    model = ReplayChatCompletionClient(["x"])
+
+    team = MagenticOneGroupChat([AssistantAgent("a", model)], model, max_turns=None)
+
+    assert to_autogen(team.dump_component())["config"]["max_turns"] is None
+    loaded = MagenticOneGroupChat.load_component(team.dump_component())
+    assert loaded.dump_component().config["max_turns"] is None

@@ -246,6 +246,15 @@ def test_an_unknown_key_names_the_class_and_the_nearest_argument() -> None:
         Component.load_component({"provider": "agentnb.conditions.MaxMessageTermination", "config": {"max_mesages": 3}})
 
 
+def test_what_a_config_lacks_is_named() -> None:
+    with pytest.raises(UserError, match=r"SelectorGroupChat lacks 'model_client' \(it has: 'participants', 'name'\)"):
+        Component.load_component(
+            {"provider": "agentnb.teams.SelectorGroupChat", "config": {"participants": [], "name": "x"}}
+        )
+    with pytest.raises(UserError, match=r"MaxMessageTermination lacks 'max_messages' \(it has: nothing\)"):
+        Component.load_component({"provider": "agentnb.conditions.MaxMessageTermination", "config": {}})
+
+
 def test_self_is_no_argument() -> None:
     with pytest.raises(UserError, match="takes no 'self'"):
         Component.load_component({"provider": "agentnb.conditions.StopMessageTermination", "config": {"self": 3}})
