@@ -236,7 +236,8 @@ async def take_turn(
 ) -> list[BaseAgentEvent | BaseChatMessage]:
     """Let an agent answer new messages, and say through `run` what it yields.
 
-    Of several `Response`s, which are warned of, the last is the answer.
+    What its answer has as `inner_messages` and was not yielded is part of the turn, but not shown. Of several
+    `Response`s, which are warned of, the last is the answer.
 
     Args:
         agent: Who.
@@ -256,6 +257,14 @@ async def take_turn(
     said: list[BaseAgentEvent | BaseChatMessage] = []
     answer: BaseChatMessage | None = None
 
+    def keep_quiet(inner: Sequence[Any], answer: BaseChatMessage) -> None:
+        """Take what an agent did on its way and did not yield: conditions see it, those who watch do not."""
+        known = {answer.id, *(one.id for one in said)}
+        for one in inner:
+            if _sort(type(one)) in ("event", "chat message") and one.id not in known:
+                run.say(one, show=False)
+                said.append(one)
+
     async def show(item: Step) -> None:
         nonlocal answer
         if type(item) is ModelClientStreamingChunkEvent:  # of these there are many
@@ -264,12 +273,15 @@ async def take_turn(
         if isinstance(item, Response):
             if answer is not None:
                 warn_of_two(agent)
-            item = answer = item.chat_message
+            inner, item = item.inner_messages, item.chat_message
+            answer = item
             if _sort(type(answer)) != "chat message":
                 raise AgentFailed(
                     f"The agent {agent.name!r} gave a Response whose chat_message is {answer!r:.80}; "
                     "it must be a chat message such as TextMessage(content=…, source=…)."
                 )
+            if inner:
+                keep_quiet(inner, answer)
         elif (sort := _sort(type(item))) == "chunk":
             run.chunk(item)
             return

@@ -37,7 +37,7 @@ from agentnb.messages import (
     ThoughtEvent,
 )
 from agentnb.models.scripted import ScriptedChatCompletionClient
-from agentnb.runlog import Event, RunFinished, RunLog, SpeakerChosen, TurnFinished, thread
+from agentnb.runlog import Event, RunFinished, RunLog, SpeakerChosen, TurnFinished, result_of, thread
 from agentnb.runtimes import SingleThreadedAgentRuntime
 from agentnb.teams import BaseGroupChat, RoundRobinGroupChat, TeamView
 from tests.teams.conftest import Speaker, Waiter, sources, texts
@@ -615,6 +615,47 @@ async def test_no_task_is_left_behind() -> None:
     await asyncio.sleep(0)
 
     assert asyncio.all_tasks() == before
+
+
+# -- what an agent keeps to itself -------------------------------------------------------------------------------------
+
+
+class Quiet(Speaker):
+    """Tells in its answer what it did on the way, and yields the answer only."""
+
+    async def on_messages_stream(
+        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
+    ) -> Any:
+        answer = await self.on_messages(messages, cancellation_token)
+        did = [ThoughtEvent(content="hm", source=self.name), user("psst", self.name), answer.chat_message]
+        yield Response(chat_message=answer.chat_message, inner_messages=did)
+
+
+async def test_what_an_agent_did_and_did_not_yield_is_seen_by_conditions_and_by_nobody_who_watches() -> None:
+    ana, ben, log = Quiet("ana"), Speaker("ben"), RunLog()
+    crew = team(ana, ben, max_turns=4, termination_condition=TextMentionTermination("psst"))
+
+    items = [item async for item in crew.run_stream(task="go", log=log)]
+    again = await crew.run()
+
+    assert [getattr(item, "content", None) for item in items] == ["go", "ana says", None]
+    assert texts(again) == ["ben says", "ana says"]
+    assert ben.got == [["go", "ana says"]]
+    assert [message.to_text() for message in result_of(log)] == ["go", "ana says"]
+    state = (await crew.save_state())["agent_states"][crew.manager_name]
+    assert [said["content"] for said in state["message_thread"]][:4] == ["go", "hm", "psst", "ana says"]
+
+
+async def test_a_run_that_ended_by_what_was_not_yielded_goes_on_from_its_log() -> None:
+    def made() -> RoundRobinGroupChat:
+        return team(Quiet("ana"), Speaker("ben"), max_turns=4, termination_condition=TextMentionTermination("psst"))
+
+    first = made()
+    result = await first.run(task="go")
+    other = made()
+    await other.restore(result.log)
+
+    assert texts(await other.run()) == texts(await first.run()) == ["ben says", "ana says"]
 
 
 # -- types of messages ------------------------------------------------------------------------------------------------

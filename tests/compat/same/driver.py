@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-GROUPS = ("agents", "other_agents", "teams", "more_teams", "runs", "stops", "deeper", "corners")
+GROUPS = ("agents", "other_agents", "teams", "more_teams", "runs", "stops", "deeper", "corners", "left", "odd")
 RECORDED = Path(__file__).parent / "recorded"
 
 
