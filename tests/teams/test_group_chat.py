@@ -627,7 +627,7 @@ class Quiet(Speaker):
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
     ) -> Any:
         answer = await self.on_messages(messages, cancellation_token)
-        did = [ThoughtEvent(content="hm", source=self.name), user("psst", self.name), answer.chat_message]
+        did: list[Any] = [ThoughtEvent(content="hm", source=self.name), user("psst", self.name), answer.chat_message]
         yield Response(chat_message=answer.chat_message, inner_messages=did)
 
 
@@ -653,7 +653,7 @@ async def test_a_run_that_ended_by_what_was_not_yielded_goes_on_from_its_log() -
     first = made()
     result = await first.run(task="go")
     other = made()
-    await other.restore(result.log)
+    await other.restore(result)
 
     assert texts(await other.run()) == texts(await first.run()) == ["ben says", "ana says"]
 
