@@ -20,7 +20,8 @@ from agentnb.core import new_id
 from agentnb.exceptions import AgentnbError, LogUnreadable, UnknownName, UserError
 from agentnb.runlog import LineReader, RunLog, runs_folder
 from agentnb.runlog.folder import find_file
-from agentnb.transcripts.library import Folder, find_run, library_folder
+from agentnb.runlog.given import Given, log_of
+from agentnb.transcripts.library import Folder, library_folder
 from agentnb.transcripts.summary import is_written
 
 SUFFIX = ".agentnb.zip"
@@ -31,7 +32,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def export_run(
-    run: RunLog | str | PathLike[str],
+    run: Given,
     path: str | PathLike[str],
     *,
     folder: Folder = None,
@@ -40,7 +41,8 @@ def export_run(
     """Write a run to one file that needs no other.
 
     Args:
-        run: A log, or a run's id, the beginning of it, or its path. One that goes on is written up to its last fact.
+        run: A log, or what has one, such as a result; a run's id, the beginning of it, or its path. One that goes on is
+            written up to its last fact.
         path: The file, or a folder that it is put into. Its name gets the ending `.agentnb.zip` if it has no `.zip`.
         folder: Where runs are looked for by their id; default: the default folder of runs.
         with_origins: For a branch: whether the runs it comes from are written too, each whole. The facts that it
@@ -54,7 +56,7 @@ def export_run(
         UnknownName: If there is no such run.
         LogUnreadable: If the run's file is damaged.
     """
-    log = run if isinstance(run, RunLog) else RunLog.open(find_run(run, folder))
+    log = log_of(run, "export_run", folder=folder)
     name = log.path.stem if log.path is not None else f"run-{log.id[:8]}"
     target = Path(path)
     if target.is_dir():

@@ -15,7 +15,7 @@ from agentnb.exceptions import LogUnreadable, UserError
 from agentnb.runlog import RUNS_VARIABLE, runs_folder
 from agentnb.runlog.folder import find_file
 from agentnb.runlog.given import Folder as Folder
-from agentnb.runlog.given import named_file
+from agentnb.runlog.given import named_file, path_of
 from agentnb.runlog.reader import open_file
 from agentnb.transcripts.columns import RUNS, Column
 from agentnb.transcripts.index import Stamp, run_files, transaction, with_index
@@ -91,6 +91,7 @@ def find_run(run: str | PathLike[str], folder: Folder = None) -> Path:
         UnknownName: If there is none.
         UserError: If there are several.
     """
+    path_of(run, "A run")
     file = named_file(run)
     if file is None:
         home = library_folder(folder)

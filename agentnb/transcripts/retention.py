@@ -17,6 +17,7 @@ from agentnb.core import now
 from agentnb.exceptions import UserError
 from agentnb.runlog import RunLog
 from agentnb.runlog.blobs import FOLDER as BLOBS
+from agentnb.runlog.given import log_of
 from agentnb.transcripts.columns import EXPENDABLE
 from agentnb.transcripts.index import INDEX, forget_files, run_files, with_index
 from agentnb.transcripts.library import (
@@ -61,8 +62,8 @@ def delete_runs(runs: Any, folder: Folder = None, *, branches: bool = False) -> 
     """Delete runs, and the large values that no other run refers to.
 
     Args:
-        runs: One or several: ids or the beginnings of them, paths, logs; or a table with a column `path`, such as a
-            part of that of `agentnb.runs()`.
+        runs: One or several: ids or the beginnings of them, paths, logs or what has one, such as a result; or a table
+            with a column `path`, such as a part of that of `agentnb.runs()`.
         folder: Where the runs are; default: the default folder of runs.
         branches: Whether runs that branch off those are deleted too.
 
@@ -170,15 +171,16 @@ def _several(runs: Any) -> list[Any]:
         if "path" not in columns:
             raise UserError("The table has no column 'path'. Give a part of that of agentnb.runs(), or ids.")
         return list(dict.fromkeys(runs["path"].dropna()))
-    if isinstance(runs, str | PathLike | RunLog):
+    if isinstance(runs, str | PathLike | RunLog) or hasattr(runs, "log"):
         return [runs]
     return list(runs)
 
 
 def _file(run: Any, home: Path) -> Path:
-    if isinstance(run, RunLog) and run.path is None:
-        raise UserError(f"{run!r} has no file, so there is nothing to delete.")
-    path = find_run(run.path if isinstance(run, RunLog) and run.path else run, home)
+    log = None if isinstance(run, str | PathLike) else log_of(run, "delete_runs")
+    if log is not None and log.path is None:
+        raise UserError(f"{log!r} has no file, so there is nothing to delete.")
+    path = find_run(log.path if log is not None and log.path else run, home)
     if path.parent.resolve() != home.resolve():
         raise UserError(f"{path} is not in {home}. Name its folder: delete_runs(..., folder={str(path.parent)!r}).")
     return home / path.name

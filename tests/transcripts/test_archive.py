@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import agentnb
+from agentnb.base import TaskResult
 from agentnb.exceptions import LogUnreadable, UnknownName, UserError
 from agentnb.messages import TextMessage
 from agentnb.runlog import RunLog, Said, ToolFinished
@@ -40,6 +41,15 @@ async def test_a_run_goes_out_as_one_file_and_comes_in_as_it_was(tmp_path: Path,
     assert (taken.id, taken.events) == (log.id, log.events)
     assert taken.path == there / path_of(log).name
     assert list(runs(there)["outcome"]) == ["done"]
+
+
+async def test_a_result_names_its_run_and_what_names_none_is_refused(tmp_path: Path, there: Path) -> None:
+    log = await team_run("write", "Bees.", folder=tmp_path / "here")
+    result = TaskResult(messages=[], log=log)
+
+    assert import_run(export_run(result, tmp_path / "mail"), there).id == log.id
+    with pytest.raises(UserError, match="export_run needs the log of a run, not int: 3"):
+        export_run(3, tmp_path / "other")  # type: ignore[arg-type]
 
 
 def test_large_texts_go_along(tmp_path: Path, there: Path) -> None:

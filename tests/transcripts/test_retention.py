@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import agentnb
+from agentnb.base import TaskResult
 from agentnb.exceptions import UnknownName, UserError
 from agentnb.runlog import RunLog, ToolFinished
 from agentnb.runlog.blobs import FOLDER as BLOBS
@@ -46,6 +47,16 @@ def test_runs_are_named_by_id_path_log_or_table(tmp_path: Path) -> None:
     delete_runs(frame[frame["run_id"].isin([logs[3].id, logs[4].id])], tmp_path)
 
     assert files(tmp_path) == {path_of(logs[5]).name}
+
+
+def test_a_run_is_deleted_by_its_result(tmp_path: Path) -> None:
+    gone, kept = made(tmp_path), made(tmp_path)
+
+    delete_runs(TaskResult(messages=[], log=gone), tmp_path)
+
+    assert files(tmp_path) == {path_of(kept).name}
+    with pytest.raises(UserError, match="delete_runs needs the log of a run, not int: 3"):
+        delete_runs([3], tmp_path)
 
 
 def test_the_runs_of_a_search_can_be_deleted(tmp_path: Path) -> None:
