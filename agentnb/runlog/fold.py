@@ -107,25 +107,28 @@ def result_facts(facts: Sequence[Event], run: EventId | None = None) -> list[Eve
 def totals(log: RunLog) -> Totals:
     """Sum a log up: turns, messages without those taken back, tokens, seconds and how it ended.
 
-    A run that broke off, or that a branch goes on from, took until its last fact.
+    A run that broke off, or was cut by branching, took until its last fact.
     """
     result = Totals()
-    began = last = None
+    last = None
     cut_short, taken_back = 0.0, 0
     events = log.events
+    runs = False
+    began = events[0] if events else None  # what has no end yet; of a log without a run, all of it
     for event in events:
-        if event.kind == "run.started" and event.parent is None:
-            if began is not None and last is not None and result.state == "running":
+        starts = event.kind == "run.started" and event.parent is None
+        if starts or event.kind == "branch":
+            if runs and began is not None and last is not None and result.state == "running":
                 cut_short += (last.at - began.at).total_seconds()
-            began = event
+            # The branch may have been made, and gone on with, long after.
+            began = event if starts else None
+            runs = True
         elif isinstance(event.body, Retracted):
             fact = events[event.body.said - 1].body
             taken_back += isinstance(fact, Said) and isinstance(fact.message, BaseChatMessage)
-        result = add_totals(result, event)
-        # What lies between a branch's last fact and the branching, minutes or months, is nobody's work.
-        last = last if event.kind == "branch" else event
-    if last is not None and result.state == "running":
-        cut_short += (last.at - (began or events[0]).at).total_seconds()
+        result, last = add_totals(result, event), event
+    if last is not None and began is not None and result.state == "running":
+        cut_short += (last.at - began.at).total_seconds()
     return result.model_copy(update={"seconds": result.seconds + cut_short, "messages": result.messages - taken_back})
 
 

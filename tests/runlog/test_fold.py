@@ -127,6 +127,22 @@ def test_two_runs_in_one_log_are_summed_and_the_last_one_tells_the_state(log: Ru
     assert (totals(log).state, totals(log).stop_reason, totals(log).seconds) == ("failed", "failed", 3.0)
 
 
+def test_the_time_until_a_branch_is_made_and_gone_on_with_is_no_ones() -> None:
+    trunk, clock = RunLog(), Ticking()
+    with set_clock(clock):
+        trunk.append(RunStarted(runner="team", runner_type="T"), source="team")
+        trunk.note("1 s")
+        clock.seconds += 3600
+        branch = trunk.branch(at=2, in_memory=True)
+        just_made = totals(branch).seconds
+        branch.note("told")
+        clock.seconds += 3600
+        started = branch.append(RunStarted(runner="team", runner_type="T"), source="team")
+        branch.append(RunFinished(outcome="done"), source="team", parent=started.id, took=2.0)
+
+    assert (just_made, totals(branch).seconds) == (1.0, 3.0)
+
+
 def test_an_empty_log_has_empty_totals() -> None:
     assert totals(RunLog()) == Totals()
 
