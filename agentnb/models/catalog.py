@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from agentnb.messages import (
-    AssistantMessage,
     FunctionExecutionResultMessage,
     Image,
     LLMMessage,
@@ -234,7 +233,5 @@ def _parts(message: LLMMessage) -> list[str | Image]:
         return [message.content]
     if isinstance(message, UserMessage):
         return list(message.content)
-    if isinstance(message, AssistantMessage):
-        calls = [call.name + call.arguments for call in message.content if not isinstance(call, str)]
-        return [message.thought or "", *calls]
-    return []
+    calls = [call.name + call.arguments for call in message.content if not isinstance(call, str)]
+    return [message.thought or "", *calls]
