@@ -8,6 +8,7 @@ from typing import Any
 
 from agentnb.conditions.base import PlainTermination, Said, is_number, positive
 from agentnb.core import EventId, monotonic, now
+from agentnb.core.clock import seconds_between
 from agentnb.exceptions import UserError
 from agentnb.messages import BaseAgentEvent, BaseChatMessage
 from agentnb.runlog import RunStarted, current
@@ -134,7 +135,7 @@ class TimeoutTermination(PlainTermination):
             run = next((fact for fact in here.log if fact.id == here.parent), None)
             if run is not None and isinstance(run.body, RunStarted):
                 # A condition that was made, reset or loaded while the run went on is younger than the run.
-                self._restart(self._before + min((now() - run.at).total_seconds(), monotonic() - self._began))
+                self._restart(self._before + min(seconds_between(run.at, now()), monotonic() - self._began))
         self._asked = True
         elapsed = self._elapsed()
         if elapsed < self._timeout:

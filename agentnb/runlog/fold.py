@@ -8,6 +8,7 @@ from typing import Any, cast
 from pydantic import BaseModel
 
 from agentnb.core import EventId
+from agentnb.core.clock import seconds_between
 from agentnb.exceptions import UserError
 from agentnb.messages import (
     AssistantMessage,
@@ -119,7 +120,7 @@ def totals(log: RunLog) -> Totals:
         starts = event.kind == "run.started" and event.parent is None
         if starts or event.kind == "branch":
             if runs and began is not None and last is not None and result.state == "running":
-                cut_short += (last.at - began.at).total_seconds()
+                cut_short += seconds_between(began.at, last.at)
             # The branch may have been made, and gone on with, long after.
             began = event if starts else None
             runs = True
@@ -128,7 +129,7 @@ def totals(log: RunLog) -> Totals:
             taken_back += isinstance(fact, Said) and isinstance(fact.message, BaseChatMessage)
         result, last = add_totals(result, event), event
     if last is not None and began is not None and result.state == "running":
-        cut_short += (last.at - began.at).total_seconds()
+        cut_short += seconds_between(began.at, last.at)
     return result.model_copy(update={"seconds": result.seconds + cut_short, "messages": result.messages - taken_back})
 
 

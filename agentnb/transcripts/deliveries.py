@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from agentnb.core.clock import seconds_between
 from agentnb.runlog import (
     AgentMade,
     CapacityChanged,
@@ -61,7 +62,7 @@ class Delivery:
         """Seconds from sending until a handler began."""
         if self.sent is None or self.began_at is None:
             return None
-        return (self.began_at - self.sent.at).total_seconds()
+        return seconds_between(self.sent.at, self.began_at)
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from agentnb.core.clock import seconds_between
 from agentnb.messages import (
     AssistantMessage,
     BaseChatMessage,
@@ -228,7 +229,7 @@ def inspect_events(logs: Logs) -> pd.DataFrame:
             "span_id": place.turn_id or place.started,
             "timestamp": event.at,
             "completed": end.at if end else None,
-            "working_start": (event.at - start).total_seconds() if start else None,
+            "working_start": seconds_between(start, event.at) if start else None,
             "working_time": end.took if end else event.took,
         }
         if name == "span_end" or event.kind == "run.started":

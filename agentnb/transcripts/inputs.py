@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from agentnb.core.clock import seconds_between
 from agentnb.runlog import Event
 from agentnb.runlog.glance import body_of
 from agentnb.transcripts.places import Place
@@ -87,5 +88,5 @@ def _add(rows: Rows, event: Event, place: Place, answer: Event | None, withdrawn
         answer.at if answer else None,
         given.text if given else None,
         given.by or None if given else None,
-        (until - event.at).total_seconds() if until else None,
+        seconds_between(event.at, until) if until else None,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from agentnb.core.clock import seconds_between
 from agentnb.messages import BaseChatMessage
 from agentnb.runlog import RunLog, Usage
 from agentnb.runlog.glance import body_of, glance
@@ -48,7 +49,7 @@ def messages_frame(logs: Logs) -> pd.DataFrame:
                 usage.prompt_tokens if usage else None,
                 usage.completion_tokens if usage else None,
                 _cost(usage, spent[place.turn_id]) if usage else None,
-                (event.at - place.first.at).total_seconds() if place.first else None,
+                seconds_between(place.first.at, event.at) if place.first else None,
             )
     return rows.frame()
 

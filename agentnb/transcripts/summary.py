@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from agentnb.core.clock import seconds_between
 from agentnb.exceptions import LogUnreadable
 from agentnb.messages import BaseChatMessage, BaseMessage, MultiModalMessage
 from agentnb.runlog import Event, LineReader
@@ -206,7 +207,7 @@ class _Count:
         """Return the seconds of a run that has no end."""
         if self.outcome != OPEN or self.run is None or self.last is None:
             return 0.0
-        return (self.last.at - self.run.at).total_seconds()
+        return seconds_between(self.run.at, self.last.at)
 
     def _started(self, event: Event) -> None:
         body = body_of(event)

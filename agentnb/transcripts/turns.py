@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from agentnb.core.clock import seconds_between
 from agentnb.messages import BaseChatMessage
 from agentnb.runlog import Event, Usage
 from agentnb.runlog.glance import body_of, usage_of
@@ -49,7 +50,7 @@ class _Pauses:
         beside = self._open.get(run, 0)
         self._open[run] = beside + 1
         since = self._since.get(run)
-        return None if since is None else 0.0 if beside else (at - since).total_seconds()
+        return None if since is None else 0.0 if beside else seconds_between(since, at)
 
     def over(self, run: str | None, at: datetime) -> None:
         self._open[run] = max(0, self._open.get(run, 0) - 1)

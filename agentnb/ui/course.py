@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from agentnb.core.clock import seconds_between
 from agentnb.runlog import Event
 from agentnb.ui.hold import Hold
 from agentnb.ui.markup import plain_text
@@ -51,7 +52,7 @@ class Course(Transcript):
         self._hold.feed(event)
 
     def _seconds(self, at: datetime) -> float:
-        return self._before + (0.0 if self._began is None else (at - self._began).total_seconds())
+        return self._before + (0.0 if self._began is None else seconds_between(self._began, at))
 
     def _stop_clock(self) -> None:
         # Nobody knows how long a run that broke off went on after its last fact.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from agentnb.core.clock import seconds_between
 from agentnb.transcripts import Delivery, DeliveryFold
 from agentnb.ui import strokes
 from agentnb.ui.actors import OUTSIDE, Places, label, places
@@ -265,7 +266,7 @@ def _end_texts(one: Delivery) -> list[tuple[str, str]]:
 
 
 def _seconds(row: _Row, first: _Row) -> str:
-    return _time((row.at - first.at).total_seconds())
+    return _time(seconds_between(first.at, row.at))
 
 
 def _time(seconds: float) -> str:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import io
 import re
+from datetime import UTC, datetime, timedelta
 from html import unescape
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 import agentnb
+from agentnb.agents import AssistantAgent, UserProxyAgent
+from agentnb.core import Clock, set_clock
+from agentnb.models import ScriptedChatCompletionClient
 from agentnb.runlog import RUNS_VARIABLE, InputAnswered, RunLog, TurnStarted, totals
+from agentnb.teams import RoundRobinGroupChat
 from agentnb.transcripts import provenance, to_df
 from agentnb.transcripts.export import Speech, Story, tell
 from agentnb.ui.console import ConsoleFollower
@@ -130,3 +136,38 @@ async def test_a_persons_answer_is_printed_once(runs: Path) -> None:
     assert answers
     for answer in set(answers):
         assert file.getvalue().splitlines().count(answer) == answers.count(answer)
+
+
+class Retreating(Clock):
+    """A clock that is set back each time somebody looks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times = count()
+
+    def now(self) -> datetime:
+        return datetime(2026, 1, 1, tzinfo=UTC) - timedelta(seconds=next(self.times))
+
+
+async def test_a_clock_that_is_set_back_leaves_no_negative_seconds_anywhere(tmp_path: Path) -> None:
+    with set_clock(Retreating()):
+        log = RunLog.create("team", folder=tmp_path)
+        person = UserProxyAgent("me", input_func=lambda prompt: "fine")
+        ana = AssistantAgent("ana", ScriptedChatCompletionClient(["one", "two"]))
+        await RoundRobinGroupChat([ana, person], max_turns=3).run(task="go", log=log)
+        log.close()
+    assert log.path is not None
+    whole = log.path.read_bytes().splitlines(keepends=True)
+    seconds: list[float] = []
+    for facts in (len(whole), len(whole) - 3):
+        log.path.write_bytes(b"".join(whole[:facts]))
+        again = RunLog.open(log.path)
+        for kind in ("messages", "turns", "calls", "inputs"):
+            table = to_df(again, kind)
+            seconds += [s for name in {"took", "waited"} & {*table.columns} for s in table[name].dropna()]
+        seconds += [*agentnb.runs(tmp_path)["seconds"], totals(again).seconds]
+        ConsoleFollower(out := io.StringIO()).follow(again)
+        assert "-" not in out.getvalue().rpartition("turns,")[2].partition(" s ")[0]
+
+    assert len(seconds) > 10
+    assert min(seconds) >= 0

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from agentnb.core.clock import seconds_between
 from agentnb.messages import BaseChatMessage, HandoffMessage, MultiModalMessage, StopMessage, UnknownMessage
 from agentnb.messages.chat import StructuredMessage
 from agentnb.runlog import Event
@@ -87,7 +88,7 @@ class _Teller:
     def end(self) -> entries.Story:
         self._settle()
         if self._last is not None and self.story.episodes and self._episode.outcome == "running":
-            self._episode.seconds = (self._last.at - self._episode.began).total_seconds()
+            self._episode.seconds = seconds_between(self._episode.began, self._last.at)
         for episode in self.story.episodes:
             episode.parts = [part for part in episode.parts if part.entries or part.turn]
         self.story.messages = len(self._chats)
@@ -135,7 +136,7 @@ class _Teller:
         if self.story.episodes and self._episode.outcome == "running":
             self._episode.outcome = "broken off"
             if self._before is not None:
-                self._episode.seconds = (self._before.at - self._episode.began).total_seconds()
+                self._episode.seconds = seconds_between(self._episode.began, self._before.at)
         circumstances = getattr(body, "circumstances", None) or {}
         provenance = {**circumstances, **({"versions": body.versions} if body.versions else {})}
         self.story.episodes.append(
@@ -157,7 +158,7 @@ class _Teller:
         self._settle()
         episode = self._episode
         episode.outcome, episode.reason = body.outcome, body.stop_reason or ""
-        episode.seconds = event.took if event.took is not None else (event.at - episode.began).total_seconds()
+        episode.seconds = event.took if event.took is not None else seconds_between(episode.began, event.at)
 
     def _turn_started(self, event: Event, body: Any) -> None:
         if event.parent in self._part_of:
@@ -366,7 +367,7 @@ class _Teller:
             self._episode.outcome = "branched"
             # What lies between the last fact before and the branching, minutes or months, is nobody's work.
             until = self._before.at if self._before is not None else event.at
-            self._episode.seconds = (until - self._episode.began).total_seconds()
+            self._episode.seconds = seconds_between(self._episode.began, until)
         text = f"Branched here: the {body.at:,} facts before are those of the log {body.origin}."
         if not self.story.episodes:
             self.story.episodes.append(entries.Episode(began=event.at))

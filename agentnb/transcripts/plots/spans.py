@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
+from agentnb.core.clock import seconds_between
 from agentnb.runlog import Event, RunLog, logs_of
 from agentnb.runlog.scopes import name_of
 
@@ -252,7 +253,7 @@ class _Reader:
         self._close(final=False)
         if self._before is None:
             return
-        pause = max(0.0, (event.at - self._before).total_seconds())
+        pause = seconds_between(self._before, event.at)
         self._found.seams.append(Seam(self._last, what, pause))
         self._offset, self._zero = self._last, event.at
 
@@ -260,7 +261,7 @@ class _Reader:
         """Cut out what lies between a branch and its first run, too: a person may have thought about it for days."""
         if self._before is None:
             return
-        pause = max(0.0, (event.at - self._before).total_seconds())
+        pause = seconds_between(self._before, event.at)
         seams = self._found.seams
         if seams and seams[-1].pause is not None:
             seams[-1] = replace(seams[-1], pause=seams[-1].pause + pause)
