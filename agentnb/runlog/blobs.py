@@ -37,7 +37,8 @@ class Blobs:
         # Under another name first: who finds the file finds all of it, whenever this process is killed.
         part = self.folder / f".{path.name[:16]}-{os.getpid()}-{new_id()[:8]}.part"
         try:
-            if path.exists() and path.stat().st_size == len(raw):
+            # Looked at, not only measured: after a power cut a file may have its size and hold nothing.
+            if path.exists() and path.stat().st_size == len(raw) and path.read_bytes() == raw:
                 with suppress(PermissionError):  # somebody else's
                     # Who sweeps spares what is fresh: the line that refers to it is not written yet.
                     os.utime(path)

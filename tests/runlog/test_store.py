@@ -207,6 +207,23 @@ def test_a_large_text_that_was_changed_counts_as_missing(log: RunLog, runs: Path
     assert said(RunLog.open(log.path))[0].startswith("[missing: the text sha256:")
 
 
+def test_a_large_text_that_a_power_cut_left_empty_is_written_anew(tmp_path: Path) -> None:
+    before = RunLog.create("run", folder=tmp_path)
+    before.note("x" * 20_000)
+    before.close()
+    (blob,) = (tmp_path / "blobs").iterdir()
+    blob.write_bytes(bytes(20_000))
+
+    log = RunLog.create("run", folder=tmp_path)
+    log.note("x" * 20_000)
+    log.close()
+
+    assert log.path is not None
+    assert before.path is not None
+    assert RunLog.open(log.path).events == log.events
+    assert RunLog.open(before.path).events == before.events
+
+
 def test_a_large_text_is_kept_in_the_file_where_there_can_be_no_folder_for_it(log: RunLog, runs: Path) -> None:
     (runs / "blobs").write_text("in the way")
     assert log.path is not None
