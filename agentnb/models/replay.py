@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from pathlib import Path
 from types import CodeType
 from typing import Any, NamedTuple, Self
 
@@ -25,7 +24,8 @@ from agentnb.messages import (
 )
 from agentnb.messages.llm import Prefix
 from agentnb.models.base import CountingClient, ModelInfo, ToolChoice, UsageCounter
-from agentnb.runlog import ModelFinished, ModelStarted, RunLog, current
+from agentnb.runlog import ModelFinished, ModelStarted, current, log_of
+from agentnb.runlog.given import Given
 
 __all__ = ["ReplayChatCompletionClient"]
 
@@ -194,16 +194,19 @@ class ReplayChatCompletionClient(CountingClient):
         self._words = WordCounter(text_word_count)
 
     @classmethod
-    def from_log(cls, log: RunLog | str | Path) -> Self:
+    def from_log(cls, log: Given) -> Self:
         """Make the client that gives a run's recorded answers again, to the agents that got them.
 
         Calls that failed are left out. A wrapper's answer stands for that of the client it wraps.
 
+        Args:
+            log: A run's log; a result; its file; or the run's id or its beginning.
+
         Raises:
             LogUnreadable: If the file cannot be read.
-            UserError: If no model answered in that run.
+            UserError: If no model answered in that run, or there is none.
         """
-        recorded = log if isinstance(log, RunLog) else RunLog.open(log)
+        recorded = log_of(log, "A replay")
         asked = {event.id: event.parent for event in recorded if isinstance(event.body, ModelStarted)}
         answers: list[CreateResult] = []
         sources: list[str] = []
@@ -214,7 +217,7 @@ class ReplayChatCompletionClient(CountingClient):
                 continue
             answers.append(event.body.result)
             sources.append(event.source)
-        where = recorded.path if isinstance(log, RunLog) else Path(log)
+        where = recorded.path
         if not answers:
             raise UserError(f"In the run {where or recorded.id} no model answered; there is nothing to replay.")
         name = f"replay:{where.name if where else recorded.id[:8]}"

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from agentnb.exceptions import LogUnreadable, ModelUnreachable
+from agentnb.agents import AssistantAgent
+from agentnb.exceptions import LogUnreadable, ModelUnreachable, UserError
 from agentnb.messages import (
     AssistantMessage,
     CreateResult,
@@ -195,6 +196,17 @@ def test_a_run_without_answers_and_a_file_that_is_none_are_refused(tmp_path: Pat
         ReplayChatCompletionClient.from_log(tmp_path / "none.jsonl")
     with pytest.raises(ValueError, match="1 answers and 2 sources"):
         ReplayChatCompletionClient(["a"], sources=["x", "y"])
+
+
+async def test_a_run_is_replayed_by_whatever_names_it() -> None:
+    result = await AssistantAgent("ana", ScriptedChatCompletionClient(["Hello."])).run(task="go")
+    log = result.log
+    assert log is not None
+    assert log.path is not None
+    for run in (log, result, log.path, str(log.path), log.id, log.id[:8]):
+        assert ReplayChatCompletionClient.from_log(run).model_name == f"replay:{log.path.name}"
+    with pytest.raises(UserError, match="A replay needs the log of a run, not int: 5"):
+        ReplayChatCompletionClient.from_log(5)  # type: ignore[arg-type]
 
 
 async def test_parallel_requests_never_get_the_same_answer() -> None:
