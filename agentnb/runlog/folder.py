@@ -31,10 +31,24 @@ def _path(named: str) -> Path:
 
 
 def new_file(folder: Path, name: str, run_id: str) -> Path:
-    """Return the path for a new run of that name; the folder keeps itself out of git."""
+    """Return the path for a new run of that name, which nobody else gets; the folder keeps itself out of git."""
     keep_out_of_git(folder)
     plain = _UNPLAIN.sub("-", name)[:40]
-    return folder.absolute() / f"{now():%Y%m%d-%H%M%S}-{plain}-{run_id[:8]}.jsonl"
+    begins = f"{now():%Y%m%d-%H%M%S}-{plain}-"
+    # Of a thousand jobs that begin in one second on a shared disk, two may have ids that begin alike.
+    for digits in (8, 13, 36):
+        path = folder.absolute() / f"{begins}{run_id[:digits]}.jsonl"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        except FileExistsError:
+            if not folder.is_dir():
+                break
+        except OSError:
+            break  # the store reports what the disk refuses
+        else:
+            break
+    return path
 
 
 def find_file(run_id: str, folder: Path) -> Path:

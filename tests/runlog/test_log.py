@@ -8,6 +8,8 @@ import logging
 import sys
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentnb.core import Clock, set_clock
 from agentnb.exceptions import HumanUnavailable, UserError
 from agentnb.messages import ModelClientStreamingChunkEvent, TextMessage
 from agentnb.runlog import (
@@ -466,6 +469,27 @@ def test_the_files_name_tells_time_runner_and_run(runs: Path) -> None:
     assert log.path is not None
     assert log.path.parent == runs
     assert log.path.name.endswith(f"-my-team----x-{log.id[:8]}.jsonl")
+
+
+def test_runs_whose_ids_begin_alike_get_files_of_their_own(tmp_path: Path) -> None:
+    class Same(Clock):
+        numbers = count()
+
+        def now(self) -> datetime:
+            return datetime(2026, 1, 1, tzinfo=UTC)
+
+        def new_id(self) -> str:
+            return f"1a2b3c4d-0000-4000-8000-{next(self.numbers):012}"
+
+    with set_clock(Same()):
+        logs = [RunLog.create("team", folder=tmp_path) for _ in range(3)]
+        for number, log in enumerate(logs):
+            log.note(str(number))
+            log.close()
+
+    assert len({log.path for log in logs}) == 3
+    for log in logs:
+        assert RunLog.find(log.id, tmp_path).events == log.events
 
 
 def test_runs_may_be_kept_in_memory_only(monkeypatch: pytest.MonkeyPatch) -> None:
