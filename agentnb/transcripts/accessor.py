@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _IDS = ("run_id", "seq", "event_id")
+_KNOWN = "joins"
+"""A column that is there while two tables are joined."""
 
 _KEYS: dict[tuple[str, str], tuple[str, str]] = {
     ("tools", "calls"): ("model_event_id", "event_id"),
@@ -162,13 +164,15 @@ class AgentsAccessor:
         left, right = (on, on) if on else self._keys(theirs.table)
         for frame, name in ((self._df, left), (other, right)):
             self._check((name,), frame)
-        return self._df.merge(
-            other,
+        # pandas pairs what is missing with what is missing: what is in no turn is in the turn of nothing else.
+        joined: pd.DataFrame = self._df.assign(**{_KNOWN: self._df[left].notna().map({True: 1, False: 0})}).merge(
+            other.assign(**{_KNOWN: other[right].notna().map({True: 1, False: 2})}),
             how=how,
-            left_on=["run_id", left],
-            right_on=["run_id", right],
+            left_on=["run_id", left, _KNOWN],
+            right_on=["run_id", right, _KNOWN],
             suffixes=("", f"_{theirs.table}"),
         )
+        return joined.drop(columns=_KNOWN)
 
     def describe(self) -> pd.DataFrame:
         """Say what the columns are.

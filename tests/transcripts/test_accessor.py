@@ -154,6 +154,30 @@ def test_turns_join_what_was_done_in_them_as_it_joins_its_turn(kind: str) -> Non
     assert set(agents(turns).join(others).event_id) == set(turns.event_id)
 
 
+@pytest.mark.parametrize("how", ["left", "right", "inner", "outer"])
+def test_what_is_in_no_turn_joins_nothing_by_its_turn(how: str) -> None:
+    w = Writing()
+    run = w.run()
+    w.say(run, "user", "go")
+    w.model(run, "chooser")
+    turn = w.turn(run, "ana", 1)
+    w.say(turn, "ana", "hello")
+    w.model(turn, "ana")
+    messages, calls = to_df(w.log, "messages"), to_df(w.log, "calls")
+
+    joined = agents(messages).join(calls, on="turn_id", how=how)
+
+    pairs = [tuple(None if pd.isna(one) else one for one in row) for row in zip(joined.text, joined.name, strict=True)]
+    alone: dict[str, list[tuple[str | None, str | None]]] = {
+        "left": [("go", None)],
+        "right": [(None, "m")],
+        "inner": [],
+        "outer": [("go", None), (None, "m")],
+    }
+    assert sorted(pairs, key=str) == sorted([("hello", "m"), *alone[how]], key=str)
+    assert "joins" not in joined
+
+
 def test_whatever_joins_one_way_joins_the_other_way_too() -> None:
     log = told()
     frames = [to_df(log, kind) for kind in FRAMES]
