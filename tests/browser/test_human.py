@@ -104,8 +104,12 @@ def test_a_person_changes_code_before_it_runs_and_refuses_it_with_a_reason(perso
     person.finish("coder")
 
     person.begin("approval")
+    shown = person.book.cell(person._places["approval"]).locator(".anb-asked-code").inner_text()
     person.press("approval", "edit")
     person.picture("approval")
+    field = person.book.cell(person._places["approval"]).get_by_role("textbox").last
+    field.press("End")
+    field.press("Enter")
     person.write("approval", 'print(penguins.groupby("sex")["body_mass_g"].median())')
     changed = person.done("approval")
     ran = person.look("what-ran")
@@ -115,6 +119,7 @@ def test_a_person_changes_code_before_it_runs_and_refuses_it_with_a_reason(perso
     person.write("approval", "I know them already.")
     refused = person.done("approval")
 
+    assert shown == 'print(penguins.groupby("island")["body_mass_g"].median())'
     assert "The medians: female 3,650 g, male 4,300 g." in changed
     assert "sex" in ran
     assert "island" not in ran

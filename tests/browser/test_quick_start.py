@@ -168,6 +168,35 @@ def test_what_a_model_writes_is_shown_and_never_run(notebook: Callable[..., Note
     assert "{braces} %%magic !ls" in book.cell(2).inner_text()
 
 
+FORMULAS = r"""
+%load_ext agentnb
+from agentnb.agents import AssistantAgent
+from agentnb.models import ScriptedChatCompletionClient
+
+said = r"It costs $5 and then $10. But \(a^2\), $b_1$ and \[\int c\,dx\] are formulas; "
+said += r"$\href{javascript:window.hacked=1}{x}$ is none."
+ana = AssistantAgent("ana", ScriptedChatCompletionClient([said]))
+"""
+
+
+def test_formulas_are_typeset_and_prices_are_not(notebook: Callable[..., Notebook]) -> None:
+    book = notebook("formulas.ipynb", FORMULAS, "%%agentteam ana -o run\nBetween $5 and $10, please.")
+    book.finish(0)
+    book.finish(1)
+    cell = book.cell(1)
+    book.until(lambda: cell.locator("mjx-container").count() == 3)
+    book.page.wait_for_timeout(500)
+
+    assert cell.locator("mjx-container").count() == 3
+    assert cell.locator("a").count() == 0
+    for words in (
+        "Between $5 and $10, please.",
+        "It costs $5 and then $10. But",
+        r"$\href{javascript:window.hacked=1}{x}$",
+    ):
+        assert words in cell.inner_text()
+
+
 def test_a_saved_notebook_shows_the_transcript_without_a_kernel_trusted_or_not(
     notebook: Callable[..., Notebook], lab: LabServer, page: Any
 ) -> None:
