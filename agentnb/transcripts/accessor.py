@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentnb.exceptions import UnknownName, UserError
-from agentnb.transcripts.columns import HEAD, TABLES
+from agentnb.transcripts.columns import HEAD, KEYS, TABLES
 from agentnb.transcripts.rows import declared_columns
 from agentnb.transcripts.said import AGAIN
 
@@ -54,7 +54,7 @@ class AgentsAccessor:
     def table(self) -> str:
         """The kind of table it is, as in "messages"; found by its columns, of which some may have been dropped."""
         names = set(self._df.columns)
-        head = {column.name for column in HEAD}
+        head = {column.name for column in (*HEAD, *KEYS)}
 
         def fit(table: str) -> int:
             own = {column.name for column in TABLES[table].columns} - head

@@ -1,7 +1,8 @@
 """The columns of the tables drawn from logs: name, dtype and meaning, declared once.
 
 Times are UTC, durations seconds, tokens counts as the server reported them, money US dollars. Every table begins with
-the same columns, `HEAD`: they say where in the log a row stands, and join the tables with each other.
+the same columns, `HEAD`, which say where in the log a row stands, and ends with the same, `KEYS`, which join the tables
+with each other.
 
 Installed packages add columns of their own: an entry point of the group `agentnb.columns` names a `Column` whose `of`
 makes the value from the row's fact, as in `tone = "my_package:TONE"`.
@@ -45,16 +46,20 @@ INPUT_OUTCOMES = ("answered", "open", "withdrawn")
 DELIVERY_OUTCOMES = ("done", "failed", "stopped", "dropped", "unheard", "waiting", "running")
 
 HEAD = (
-    Column("run_id", "string", "the log's id"),
     Column("run", "Int64", "which of the log's runs, from 1; a conversation that was resumed has several"),
+    Column("turn", "Int64", "the number, in its own run, of the innermost turn it belongs to, from 1"),
     Column("seq", "Int64", "number of the fact in its log, from 1"),
-    Column("event_id", "string", "the fact's id; in a branch, facts of the origin keep theirs"),
-    Column("parent_id", "string", "the fact that caused it"),
-    Column("is_shared", "boolean", "whether the log of which this one is a branch has the fact too"),
     Column("team", "string", "the team, or the agent on its own, whose run it belongs to"),
     Column("depth", "Int64", "0 in the outermost run, 1 in a run within it, and so on"),
+    Column("is_shared", "boolean", "whether the log of which this one is a branch has the fact too"),
+)
+
+# At the end: they are long, and what a row says is to be seen first.
+KEYS = (
+    Column("run_id", "string", "the log's id"),
+    Column("event_id", "string", "the fact's id; in a branch, facts of the origin keep theirs"),
+    Column("parent_id", "string", "the fact that caused it"),
     Column("turn_id", "string", "event_id of the innermost turn it belongs to; missing outside of turns"),
-    Column("turn", "Int64", "that turn's number in its own run, from 1"),
 )
 
 SOURCE = Column("source", "string", "who")
@@ -71,7 +76,6 @@ ARGUMENTS = Column("arguments", "string", "what a tool was given, as JSON")
 
 MESSAGES = (
     *HEAD,
-    Column("message_id", "string", "the message's own id"),
     Column("type", "string", "the message's class"),
     Column("source", "string", "who said it"),
     Column("text", "string", "what was said, as a person reads it"),
@@ -82,6 +86,8 @@ MESSAGES = (
     COMPLETION_TOKENS,
     Column("cost_usd", "float64", "US dollars of the model calls it was made with; missing where not known"),
     Column("took", "float64", "seconds from the beginning of its turn until it was said"),
+    Column("message_id", "string", "the message's own id"),
+    *KEYS,
 )
 
 TURNS = (
@@ -100,6 +106,7 @@ TURNS = (
     Column("code_runs", "Int64", "runs of code in it"),
     Column("again", "Int64", "seq of the turn that broke off and is taken up here"),
     Column("outer_turn_id", "string", "turn_id of the turn in which its team's run goes on; missing in the outermost"),
+    *KEYS,
 )
 
 EVENTS = (
@@ -112,6 +119,7 @@ EVENTS = (
     COMPLETION_TOKENS,
     COST_USD,
     TOOK,
+    *KEYS,
 )
 
 CALLS = (
@@ -133,6 +141,7 @@ CALLS = (
     COMPLETION_TOKENS,
     COST_USD,
     TOOK,
+    *KEYS,
 )
 
 TOOLS = (
@@ -147,6 +156,7 @@ TOOLS = (
     Column("result", "string", "what the tool gave; missing if it failed"),
     ERROR,
     TOOK,
+    *KEYS,
 )
 
 CODE = (
@@ -162,6 +172,7 @@ CODE = (
     ERROR,
     Column("figures", "Int64", "images among its outputs"),
     TOOK,
+    *KEYS,
 )
 
 CHOICES = (
@@ -181,6 +192,7 @@ CHOICES = (
     Column("completion_tokens", "Int64", "tokens written by the model for it"),
     COST_USD,
     Column("took", "float64", "seconds the model calls took"),
+    *KEYS,
 )
 
 INPUTS = (
@@ -195,6 +207,7 @@ INPUTS = (
     Column("answer", "string", "what was answered"),
     Column("by", "string", "the way the answer came"),
     Column("waited", "float64", "seconds until the answer came or the question was withdrawn; missing while open"),
+    *KEYS,
 )
 
 DELIVERIES = (
@@ -213,6 +226,7 @@ DELIVERIES = (
     Column("outcome", "category", "what became of it", DELIVERY_OUTCOMES),
     ERROR,
     Column("by", "string", "the intervention handler that dropped or changed it; capacity, factory, sender, stop"),
+    *KEYS,
 )
 
 RUN_OUTCOMES = ("done", "stopped", "failed", "running", "broken off", "damaged")

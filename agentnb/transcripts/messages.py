@@ -39,7 +39,6 @@ def messages_frame(logs: Logs) -> pd.DataFrame:
             rows.add(
                 event,
                 place,
-                message.id,
                 type_name(message),
                 message.source,
                 message_text(message),
@@ -50,6 +49,7 @@ def messages_frame(logs: Logs) -> pd.DataFrame:
                 usage.completion_tokens if usage else None,
                 _cost(usage, spent[place.turn_id]) if usage else None,
                 seconds_between(place.first.at, event.at) if place.first else None,
+                message.id,
             )
     return rows.frame()
 

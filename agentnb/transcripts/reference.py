@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agentnb.transcripts.columns import EXPENDABLE, HEAD, HITS, RUNS, TABLES, Column
+from agentnb.transcripts.columns import EXPENDABLE, HEAD, HITS, KEYS, RUNS, TABLES, Column
 from agentnb.transcripts.diff import DIFF
 from agentnb.transcripts.foreign import FOREIGN
 
@@ -41,9 +41,9 @@ _LIBRARY = (
 
 def page() -> str:
     """Return the page."""
-    parts = [_INTRO, "## Every table\n", _listed(HEAD), _JOINS]
+    parts = [_INTRO, "## Every table\n", "At its beginning:\n", _listed(HEAD), "At its end:\n", _listed(KEYS), _JOINS]
     for table in TABLES.values():
-        parts += [f"## {table.name}\n", f"A row is {table.row}.\n", _listed(table.columns[len(HEAD) :])]
+        parts += [f"## {table.name}\n", f"A row is {table.row}.\n", _listed(table.columns[len(HEAD) : -len(KEYS)])]
     for name, about, columns in _LIBRARY:
         parts += [f"## {name}\n", f"{about}\n", _listed(columns)]
     for style, tables in FOREIGN.items():

@@ -13,7 +13,7 @@ from agentnb.core import well_formed
 from agentnb.runlog import Event, RunLog, logs_of
 from agentnb.runlog.given import Logs as Logs
 from agentnb.runlog.plain import are_plain_times
-from agentnb.transcripts.columns import HEAD, TABLES, Column, added, report
+from agentnb.transcripts.columns import HEAD, KEYS, TABLES, Column, added, report
 from agentnb.transcripts.places import Place, Places, Scan, shared_facts
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Rows:
         self._parents: list[str | None] = []
         self._at: list[Place] = []
         self._values: list[tuple[Any, ...]] = []
-        self._lists: list[list[Any]] = [[] for _ in self._table.columns[len(HEAD) :]]
+        self._lists: list[list[Any]] = [[] for _ in self._own()]
 
     def walk(self, logs: Logs) -> Iterator[tuple[RunLog, Scan]]:
         """Yield each log with what was read of its facts; the rows added meanwhile are that log's."""
@@ -47,7 +47,7 @@ class Rows:
             self._logs.append((log.id, len(self._events) - before, shared_facts(log)))
 
     def add(self, event: Event, place: Place, *values: Any) -> None:
-        """Add a row: the fact it is about, where that stands, and the values of the columns after `HEAD`."""
+        """Add a row: the fact it is about, where that stands, and the values of the table's own columns."""
         self._events.append(event)
         self._ids.append(event.id)
         self._seqs.append(event.seq)
@@ -76,17 +76,21 @@ class Rows:
         from agentnb.transcripts.accessor import register
 
         register()
-        own = self._table.columns[len(HEAD) :]
         lists: Iterable[Sequence[Any]] = zip(*self._values, strict=True) if self._values else self._lists
-        arrays = self._head()
-        arrays |= {column.name: array(column, values) for column, values in zip(own, lists, strict=True)}
+        places = self._where()
+        arrays = {column.name: places[column.name] for column in HEAD}
+        arrays |= {column.name: array(column, values) for column, values in zip(self._own(), lists, strict=True)}
+        arrays |= {column.name: places[column.name] for column in KEYS}
         arrays |= self._added()
         return pd.DataFrame(arrays, copy=False)
 
-    def _head(self) -> dict[str, Any]:
+    def _own(self) -> Sequence[Column]:
+        return self._table.columns[len(HEAD) : -len(KEYS)]
+
+    def _where(self) -> dict[str, Any]:
         import numpy as np
 
-        columns = {column.name: column for column in HEAD}
+        columns = {column.name: column for column in (*HEAD, *KEYS)}
         counts = np.array([count for _, count, _ in self._logs], dtype="int64")
         at = np.array([place.number for place in self._at], dtype="int64")
         seq = np.array(self._seqs, dtype="int64")

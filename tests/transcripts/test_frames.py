@@ -312,3 +312,14 @@ def test_a_table_of_all_facts_takes_a_few_steps_for_each() -> None:
     few, many = (steps(events_frame, log) for log in logs)
 
     assert many - few < 50 * (len(logs[1]) - len(logs[0]))
+
+
+def test_what_a_row_says_is_seen_before_its_ids() -> None:
+    """A notebook shows ten columns from the beginning: four were ids, and what was said was not seen."""
+    for name, table in TABLES.items():
+        columns = to_df(RunLog(), name).columns.tolist()
+
+        assert columns == [column.name for column in table.columns]
+        assert columns[:4] == ["run", "turn", "seq", "team"]
+        assert columns[-4:] == ["run_id", "event_id", "parent_id", "turn_id"]
+    assert to_df(RunLog()).columns[6:9].tolist() == ["type", "source", "text"]
