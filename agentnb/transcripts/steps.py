@@ -170,8 +170,10 @@ class _Reader:
 
     def _watched(self, message: Any, step: Step) -> list[Act]:
         match message:
-            case ThoughtEvent() | CodeGenerationEvent():
+            case ThoughtEvent():
                 return [Act("thinks", "", message_text(message))]
+            case CodeGenerationEvent():
+                return [Act("thinks", "and writes code", message_text(message))]
             case MemoryQueryEvent():
                 return [Act("recalls", "", "\n".join(str(memory.content) for memory in message.content))]
             case ToolCallExecutionEvent():

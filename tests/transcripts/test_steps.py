@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from agentnb.messages import (
+    CodeGenerationEvent,
     CreateResult,
     FunctionExecutionResult,
     MemoryContent,
@@ -153,3 +154,13 @@ def test_ids_and_times_are_no_part_of_what_must_be_equal() -> None:
     one, other = talk(*turns), talk(Turn("ana", "hello", tool=("add", {"a": 1, "b": 2}, "3")))
 
     assert [step.content for step in steps(one)] == [step.content for step in steps(other)]
+
+
+def test_who_writes_code_is_said_to_write_it() -> None:
+    log = RunLog()
+    run = log.append(RunStarted(runner="team", runner_type="T"), source="team").id
+    turn = log.append(TurnStarted(agent="ana", turn=1), source="ana", parent=run).id
+    wrote = CodeGenerationEvent(source="ana", content="Look.", code_blocks=[], retry_attempt=0)
+    log.append(Said(message=wrote), source="ana", parent=turn)
+
+    assert [act for step in steps(log) for act in step.acts] == [Act("thinks", "and writes code", "Look.")]
