@@ -10,6 +10,7 @@ from typing import Any
 from agentnb.agents.recollection import Recollection
 from agentnb.base.agent import Show, Step, Tell
 from agentnb.core import CancellationToken, new_id, now, well_formed
+from agentnb.core.cancellation import Abort
 from agentnb.exceptions import ModelError, ModelResponseInvalid
 from agentnb.messages import (
     AssistantMessage,
@@ -26,7 +27,6 @@ from agentnb.messages.llm import Prefix
 from agentnb.messages.unchecked import unchecked
 from agentnb.model_context import ChatCompletionContext
 from agentnb.models.base import ChatCompletionClient, name_of
-from agentnb.models.reliable import Abort
 
 
 async def _nobody_looks(step: Step) -> None:

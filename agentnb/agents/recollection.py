@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from agentnb.core.cancellation import Abort
 from agentnb.memory import Memory
 from agentnb.messages import LLMMessage, MemoryContent
 from agentnb.model_context import ChatCompletionContext, UnboundedChatCompletionContext
-from agentnb.models.reliable import Abort
 
 
 class Recollection:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, cast
 
 from agentnb.agents.model import Turn
 from agentnb.core import CancellationToken, well_formed
+from agentnb.core.cancellation import Abort
 from agentnb.exceptions import ToolError
 from agentnb.messages import (
     BaseAgentEvent,
@@ -22,7 +23,6 @@ from agentnb.messages import (
 from agentnb.messages.unchecked import unchecked
 from agentnb.models.answers import read_json
 from agentnb.models.base import ToolSchema
-from agentnb.models.reliable import Abort
 from agentnb.runlog.calls import tool_refused
 from agentnb.tools import StaticWorkbench, StreamWorkbench, ToolResult, Workbench
 from agentnb.tools.static import error_lines

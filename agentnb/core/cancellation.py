@@ -6,16 +6,9 @@ import asyncio
 import threading
 from asyncio import Future
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
-
-
-class Wait(Protocol):
-    """A wait that a token ends."""
-
-    def end(self) -> None:
-        """End it, from any thread."""
 
 
 class CancellationToken:
@@ -36,7 +29,7 @@ class CancellationToken:
         self._cancelled = False
         self._lock = threading.Lock()
         self._callbacks: dict[object, Callable[[], Any]] = {}
-        self._waits: dict[asyncio.Task[Any], Wait] = {}  # tasks that wait where the stop ends them
+        self._waits: dict[asyncio.Task[Any], Abort] = {}  # tasks that wait where the stop ends them
 
     def cancel(self) -> None:
         """Ask for the stop; calling it again changes nothing.
@@ -107,6 +100,72 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
+
+
+class Abort:
+    """Ends what a task awaits when a token is cancelled.
+
+    ```python
+    answer = await Abort(token).wait(connection.read())
+    ```
+
+    A stream waits once per piece, so no task is made for a wait: the waiting task itself is cancelled, and the
+    cancellation is taken back from its count, as `asyncio.timeout` does. A wait within another one of the same task
+    and token is ended by that one.
+    """
+
+    __slots__ = ("_fired", "_task", "_token")
+
+    def __init__(self, token: CancellationToken | None) -> None:
+        self._token = token
+        self._task: asyncio.Task[object] | None = None  # that waits now
+        self._fired = False
+
+    def end(self) -> None:
+        """End what is awaited now, if there is something; as the token does, from any thread."""
+        task = self._task
+        if task is not None:
+            loop = task.get_loop()  # tasks belong to their loop
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(self._fire)
+
+    def _fire(self) -> None:
+        if self._task is not None and not self._fired:
+            self._fired = True
+            self._task.cancel()
+
+    async def wait(self, awaitable: Awaitable[T]) -> T:
+        """Await something.
+
+        Raises:
+            asyncio.CancelledError: If the token is cancelled before or while it waits.
+        """
+        token = self._token
+        if token is None:
+            return await awaitable
+        if token._cancelled:
+            raise _refused(awaitable)
+        task = asyncio.current_task()
+        if task is None or task in token._waits:
+            return await awaitable
+        self._task = task
+        # Not by a linked future: making, cancelling and forgetting one costs more than a whole instant answer.
+        token._waits[task] = self
+        try:
+            if token._cancelled:  # just now, by another thread, which may have looked before
+                raise _refused(awaitable)
+            return await awaitable
+        finally:
+            if self._fired:
+                task.uncancel()
+            self._task = None
+            del token._waits[task]
+
+
+def _refused(awaitable: Awaitable[object]) -> asyncio.CancelledError:
+    if asyncio.iscoroutine(awaitable):
+        awaitable.close()
+    return asyncio.CancelledError("The cancellation token was cancelled.")
 
 
 async def unless_cancelled(awaitable: Awaitable[T], token: CancellationToken | None) -> T:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, SecretStr
 
 from agentnb.core import CancellationToken
+from agentnb.core.cancellation import Abort
 from agentnb.exceptions import AgentnbError, ModelError, ModelNotConfigured, ModelNotFound, UserError
 from agentnb.messages import CreateResult, LLMMessage
 from agentnb.models import catalog, wire
@@ -39,7 +40,7 @@ from agentnb.models.base import (
     refuse_images,
 )
 from agentnb.models.faults import Faults, without_login
-from agentnb.models.reliable import Abort, Retry
+from agentnb.models.reliable import Retry
 from agentnb.models.sender import Sender, Sent
 from agentnb.runlog import current
 

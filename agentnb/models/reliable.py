@@ -1,4 +1,4 @@
-"""Waiting well: one layer of retries for every client, and waits that a token ends at once."""
+"""Waiting well: one layer of retries for every client."""
 
 from __future__ import annotations
 
@@ -7,79 +7,13 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from agentnb.core import CancellationToken
+from agentnb.core.cancellation import Abort
 from agentnb.exceptions import ModelError, ModelRateLimited, ModelTimeout, ModelUnreachable
 from agentnb.runlog import current
 
-__all__ = ["Abort", "Retry"]
+__all__ = ["Retry"]
 
 T = TypeVar("T")
-
-
-class Abort:
-    """Ends what a task awaits when a token is cancelled.
-
-    ```python
-    answer = await Abort(token).wait(connection.read())
-    ```
-
-    A stream waits once per piece, so no task is made for a wait: the waiting task itself is cancelled, and the
-    cancellation is taken back from its count, as `asyncio.timeout` does. A wait within another one of the same task
-    and token is ended by that one.
-    """
-
-    __slots__ = ("_fired", "_task", "_token")
-
-    def __init__(self, token: CancellationToken | None) -> None:
-        self._token = token
-        self._task: asyncio.Task[object] | None = None  # that waits now
-        self._fired = False
-
-    def end(self) -> None:
-        """End what is awaited now, if there is something; as the token does, from any thread."""
-        task = self._task
-        if task is not None:
-            loop = task.get_loop()  # tasks belong to their loop
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(self._fire)
-
-    def _fire(self) -> None:
-        if self._task is not None and not self._fired:
-            self._fired = True
-            self._task.cancel()
-
-    async def wait(self, awaitable: Awaitable[T]) -> T:
-        """Await something.
-
-        Raises:
-            asyncio.CancelledError: If the token is cancelled before or while it waits.
-        """
-        token = self._token
-        if token is None:
-            return await awaitable
-        if token._cancelled:
-            raise _refused(awaitable)
-        task = asyncio.current_task()
-        if task is None or task in token._waits:
-            return await awaitable
-        self._task = task
-        # Not by a linked future: making, cancelling and forgetting one costs more than a whole instant answer.
-        token._waits[task] = self
-        try:
-            if token._cancelled:  # just now, by another thread, which may have looked before
-                raise _refused(awaitable)
-            return await awaitable
-        finally:
-            if self._fired:
-                task.uncancel()
-            self._task = None
-            del token._waits[task]
-
-
-def _refused(awaitable: Awaitable[object]) -> asyncio.CancelledError:
-    if asyncio.iscoroutine(awaitable):
-        awaitable.close()
-    return asyncio.CancelledError("The cancellation token was cancelled.")
 
 
 class Retry:

@@ -9,10 +9,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from agentnb.core import CancellationToken
+from agentnb.core.cancellation import Abort
 from agentnb.exceptions import UserError
 from agentnb.messages import CreateResult, FunctionCall, LLMMessage, RequestUsage
 from agentnb.models.base import CountingClient, ModelInfo, ToolChoice, UsageCounter, check_request
-from agentnb.models.reliable import Abort
 from agentnb.models.replay import WordCounter, able_to_everything, cassette_of, word_count, word_pieces
 
 __all__ = ["ScriptedChatCompletionClient"]

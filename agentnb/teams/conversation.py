@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from agentnb.base import BrokenOff
 from agentnb.core import CancellationToken
-from agentnb.core.cancellation import unless_cancelled
+from agentnb.core.cancellation import Abort, unless_cancelled
 from agentnb.exceptions import ActRefused, AgentFailed, HumanUnavailable, ModelError, RuntimeFault, ToolError, UserError
 from agentnb.messages import BaseChatMessage, SelectSpeakerEvent, StopMessage, StructuredMessage
-from agentnb.models.reliable import Abort
 from agentnb.runlog import Forgotten, ModelStarted, Run
 from agentnb.runlog.guards import guarded
 from agentnb.runlog.light import speaker_chosen

@@ -11,9 +11,9 @@ from agentnb.base.restoring import Told
 from agentnb.base.runner import taking_part
 from agentnb.core import AgentId, CancellationToken, new_id, well_formed
 from agentnb.core.arguments import at_least_one, require_text
+from agentnb.core.cancellation import Abort
 from agentnb.exceptions import AgentFailed, RuntimeFault, UserError
 from agentnb.messages import BaseChatMessage, MessageFactory, SelectorEvent, StructuredMessage
-from agentnb.models.reliable import Abort
 from agentnb.runlog import Participant, Run, current
 from agentnb.runlog.given import Given
 from agentnb.runtimes import AgentRuntime

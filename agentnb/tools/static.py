@@ -12,10 +12,10 @@ from pydantic import BaseModel
 
 from agentnb.base import TaskRunner
 from agentnb.core import CancellationToken, well_formed
+from agentnb.core.cancellation import Abort
 from agentnb.exceptions import ToolError, ToolNotFound, UserError
 from agentnb.messages.unchecked import unchecked
 from agentnb.models.base import ToolSchema
-from agentnb.models.reliable import Abort
 from agentnb.runlog.recorded import error_text
 from agentnb.tools.base import BaseStreamTool, BaseTool, StreamTool, Tool, ToolOverride
 from agentnb.tools.workbench import StreamWorkbench, TextResultContent, ToolResult, Workbench

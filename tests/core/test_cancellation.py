@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 
 import pytest
 
 from agentnb.core import CancellationToken
+from agentnb.core.cancellation import Abort
 
 
 def test_a_callback_runs_when_the_stop_is_asked_for() -> None:
@@ -230,3 +232,133 @@ def test_many_threads_may_add_and_cancel_at_the_same_time() -> None:
             thread.join()
 
         assert called == [1, 1, 1]
+
+
+async def test_a_token_ends_a_wait_and_leaves_no_cancellation_behind() -> None:
+    token, reached = CancellationToken(), asyncio.Event()
+
+    async def wait() -> str:
+        reached.set()
+        try:
+            await Abort(token).wait(asyncio.Event().wait())
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            assert task is not None
+            return f"stopped, {task.cancelling()}"
+        return "not stopped"
+
+    task = asyncio.create_task(wait())
+    await reached.wait()
+    await asyncio.to_thread(token.cancel)
+
+    assert await task == "stopped, 0"
+
+
+async def test_work_that_is_done_in_spite_of_the_stop_leaves_no_cancellation_behind() -> None:
+    token, reached = CancellationToken(), asyncio.Event()
+
+    async def stubborn() -> str:
+        reached.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return "done"
+        return "never stopped"
+
+    async def wait() -> tuple[str, int]:
+        said = await Abort(token).wait(stubborn())
+        task = asyncio.current_task()
+        assert task is not None
+        return said, task.cancelling()
+
+    task = asyncio.create_task(wait())
+    await reached.wait()
+    token.cancel()
+
+    assert await task == ("done", 0)
+
+
+async def test_a_wait_within_another_of_the_same_token_is_ended_by_that_one_and_once() -> None:
+    token, reached = CancellationToken(), asyncio.Event()
+    listening: list[int] = []
+
+    async def waited() -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    async def inner() -> None:
+        await Abort(token).wait(waited())
+
+    async def outer() -> int:
+        try:
+            await Abort(token).wait(inner())
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            assert task is not None
+            return task.cancelling()
+        return -1
+
+    task = asyncio.create_task(outer())
+    await reached.wait()
+    listening.append(len(token._waits))
+    token.cancel()
+
+    assert await task == 0
+    assert listening == [1]
+
+
+async def test_a_later_wait_is_ended_as_the_first_one_would_have_been() -> None:
+    token = CancellationToken()
+    abort = Abort(token)
+    await abort.wait(asyncio.sleep(0))
+    asyncio.get_running_loop().call_soon(token.cancel)
+    with pytest.raises(asyncio.CancelledError):
+        await abort.wait(asyncio.Event().wait())
+
+    assert not token._waits
+
+
+async def test_a_wait_in_a_task_of_its_own_is_ended_there() -> None:
+    token, reached = CancellationToken(), asyncio.Event()
+
+    async def waited() -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    async def inner() -> None:
+        await Abort(token).wait(waited())
+
+    async def outer() -> bool:
+        task = asyncio.create_task(inner())
+        with contextlib.suppress(asyncio.CancelledError):
+            await Abort(token).wait(asyncio.Event().wait())
+        await asyncio.wait([task])
+        return task.cancelled()
+
+    task = asyncio.create_task(outer())
+    await reached.wait()
+    token.cancel()
+
+    assert await task
+
+
+async def test_a_token_does_not_touch_a_task_that_is_not_waiting() -> None:
+    token = CancellationToken()
+    abort = Abort(token)
+    await abort.wait(asyncio.sleep(0))
+    token.cancel()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await abort.wait(asyncio.sleep(0))
+
+
+async def test_a_used_token_forgets_those_it_was_given_to() -> None:
+    token = CancellationToken()
+
+    for _ in range(3):
+        await Abort(token).wait(asyncio.sleep(0))
+    await asyncio.sleep(0)
+
+    assert not token._callbacks
+    assert not token._waits
