@@ -190,6 +190,8 @@ class ReplayChatCompletionClient(CountingClient):
         )
         self._cached = True
         self._given: set[int] = set()
+        self._failed: dict[str, str] = {}
+        """Why the last call of the recorded run failed, by who made it."""
         self._usage = UsageCounter()
         self._words = WordCounter(text_word_count)
 
@@ -210,18 +212,25 @@ class ReplayChatCompletionClient(CountingClient):
         asked = {event.id: event.parent for event in recorded if isinstance(event.body, ModelStarted)}
         answers: list[CreateResult] = []
         sources: list[str] = []
+        failed: dict[str, str] = {}
         for event in recorded:
-            if not isinstance(event.body, ModelFinished) or event.body.result is None:
+            if not isinstance(event.body, ModelFinished):
                 continue
             if event.parent is not None and asked.get(event.parent) in asked:
                 continue
+            if event.body.result is None:
+                failed[event.source] = event.body.error or "it was broken off"
+                continue
+            failed.pop(event.source, None)
             answers.append(event.body.result)
             sources.append(event.source)
         where = recorded.path
         if not answers:
             raise UserError(f"In the run {where or recorded.id} no model answered; there is nothing to replay.")
         name = f"replay:{where.name if where else recorded.id[:8]}"
-        return cls(answers, able_to_everything(), sources=sources, name=name)
+        client = cls(answers, able_to_everything(), sources=sources, name=name)
+        client._failed = failed
+        return client
 
     @property
     def cassette(self) -> str:
@@ -274,9 +283,12 @@ class ReplayChatCompletionClient(CountingClient):
             return index
         count = self._sources.count(source or "") if own and self._sources else len(self.chat_completions)
         to = f" for {source!r}" if own else ""
+        why = self._failed.get(source or "")
         raise UserError(
-            f"{self._name} has no answer left{to}: all {count} were given. The conversation went on further than the "
-            "recorded one; replay it with the same task, team and limits, or call reset()."
+            f"{self._name} has no answer left{to}: all {count} were given. "
+            + (f"In the recorded run its next call failed, which is left out: {why:.200}. Or the" if why else "The")
+            + " conversation went on further than the recorded one; replay it with the same task, team and limits, or "
+            "call reset()."
         )
 
     async def create(

@@ -209,6 +209,22 @@ async def test_a_run_is_replayed_by_whatever_names_it() -> None:
         ReplayChatCompletionClient.from_log(5)  # type: ignore[arg-type]
 
 
+async def test_where_the_recorded_call_failed_the_error_says_so() -> None:
+    def fails(messages: Any) -> str:
+        raise RuntimeError("the line is dead")
+
+    log = RunLog()
+    agent = AssistantAgent("ana", ScriptedChatCompletionClient(["Hello.", fails]))
+    await agent.run(task="go", log=log)
+    with pytest.raises(RuntimeError, match="the line is dead"):
+        await agent.run(task="on", log=log)
+    again = AssistantAgent("ana", ReplayChatCompletionClient.from_log(log))
+    await again.run(task="go")
+
+    with pytest.raises(UserError, match=r"all 1 were given\. .* its next call failed.*the line is dead"):
+        await again.run(task="on")
+
+
 async def test_parallel_requests_never_get_the_same_answer() -> None:
     client = ReplayChatCompletionClient([f"{i}" for i in range(20)])
 
