@@ -74,7 +74,7 @@ if TYPE_CHECKING:
         trace_invoke_agent_span,
         trace_tool_span,
     )
-    from agentnb.transcripts import delete_runs, export_run, import_run, keep_runs, runs, search
+    from agentnb.transcripts import delete_runs, export_run, import_run, keep_runs, runs, search, to_df
     from agentnb.transcripts import plots as plot
     from agentnb.ui import diff, provenance, show_actors, show_team
 
@@ -145,7 +145,7 @@ _ROOMS = {
         "try_get_known_serializers_for_type",
         "type_subscription",
     ),
-    "agentnb.transcripts": ("delete_runs", "export_run", "import_run", "keep_runs", "runs", "search"),
+    "agentnb.transcripts": ("delete_runs", "export_run", "import_run", "keep_runs", "runs", "search", "to_df"),
     "agentnb.ui": ("diff", "provenance", "show_actors", "show_team"),
     "agentnb.telemetry": (
         "EVENT_LOGGER_NAME",
@@ -227,6 +227,7 @@ __all__ = [
     "search",
     "show_actors",
     "show_team",
+    "to_df",
     "trace_create_agent_span",
     "trace_invoke_agent_span",
     "trace_tool_span",
@@ -247,9 +248,19 @@ def __getattr__(name: str) -> Any:
 
         value = version("agentnb-toolkit")
     else:
-        raise AttributeError(f"module 'agentnb' has no attribute {name!r}")
+        raise AttributeError(f"module 'agentnb' has no attribute {name!r}{_way_to(name)}")
     globals()[name] = value
     return value
+
+
+def _way_to(name: str) -> str:
+    """Return where a name is that stands in a room: a half-sentence, or nothing."""
+    if name.startswith("_"):
+        return ""  # programs that look objects over ask for such names
+    paths = importlib.import_module("agentnb.compat.paths")
+    homes = (path.new.rpartition(".") for path in paths.entries() if path.there and not path.is_module)
+    rooms = sorted({room for room, _, known in homes if known == name})
+    return f"; write `from {rooms[0]} import {name}`" if rooms else ""
 
 
 def __dir__() -> list[str]:

@@ -43,6 +43,13 @@ def test_importing_agentnb_imports_nothing_heavy() -> None:
     assert _loaded("import agentnb").isdisjoint({*HEAVY, "pydantic"})
 
 
+def test_a_name_that_stands_in_a_room_is_told_with_the_room() -> None:
+    with pytest.raises(AttributeError, match=r"'AssistantAgent'; write `from agentnb\.agents import AssistantAgent`$"):
+        agentnb.AssistantAgent  # noqa: B018
+    with pytest.raises(AttributeError, match=r"no attribute 'nowhere'$"):
+        agentnb.nowhere  # noqa: B018
+
+
 def test_importing_the_acting_rooms_imports_nothing_heavy() -> None:
     loaded = _loaded("import " + ", ".join(f"agentnb.{room}" for room in (*GROUND, *ACTING)))
 

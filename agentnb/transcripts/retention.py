@@ -61,6 +61,8 @@ class Freed:
 def delete_runs(runs: Any, folder: Folder = None, *, branches: bool = False) -> Freed:
     """Delete runs, and the large values that no other run refers to.
 
+    A later run of the same conversation can still be read without an earlier one, but no team be restored from it.
+
     Args:
         runs: One or several: ids or the beginnings of them, paths, logs or what has one, such as a result; or a table
             with a column `path`, such as a part of that of `agentnb.runs()`.
@@ -108,7 +110,8 @@ def keep_runs(
 ) -> pd.DataFrame:
     """Say which runs are beyond a measure, and delete them if `dry_run` is False.
 
-    Runs that are being written, and those off which a run branches that stays, stay too.
+    Runs that are being written, and those off which a run branches that stays, stay too; of a conversation of several
+    runs the earlier ones go as `delete_runs` says.
 
     Args:
         folder: Where the runs are; default: the default folder of runs.

@@ -15,6 +15,8 @@ from agentnb.ui.outputs import Part, clip
 
 ITEMS = 400
 """A longer transcript shows its beginning and its end."""
+UNFOLDED = 60
+"""Of a longer one the items between the first and the last third of so many are folded."""
 TEXT = 20_000
 """Characters of one text that are shown."""
 IMAGES = 8_000_000
@@ -49,12 +51,21 @@ def page(items: Sequence[Item], status: Status, *, ways: str = "") -> str:
         if reason
         else ""
     )
-    body = "".join(rows) or f'<div style="{_GREY}">no messages</div>'
+    body = "".join(_folded(rows)) or f'<div style="{_GREY}">no messages</div>'
     return (
         f'<div class="{PLAIN_CLASS}" style="border:{_LINE}; border-radius:6px; padding:8px 14px; margin:2px; '
         f'max-width:960px; line-height:1.5; overflow-wrap:break-word; text-align:start">'
         f"{header(status)}{body}{foot}</div>"
     )
+
+
+def _folded(rows: Sequence[str]) -> Sequence[str]:
+    if len(rows) <= UNFOLDED:
+        return rows
+    ends = UNFOLDED // 3
+    between = rows[ends:-ends]
+    summary = f'<summary style="cursor:pointer; {_GREY}">{len(between):,} more in between</summary>'
+    return [*rows[:ends], f'<details style="margin:10px 0">{summary}', *between, "</details>", *rows[-ends:]]
 
 
 def header(status: Status) -> str:

@@ -82,7 +82,7 @@ def test_the_time_a_person_took_is_counted(cells: Cells) -> None:
 
 
 def test_columns_say_what_they_mean(cells: Cells) -> None:
-    assert column(cells, "describe", "column")[:3] == ["run_id", "run", "seq"]
+    assert column(cells, "describe", "column")[:3] == ["run", "turn", "seq"]
     assert all(column(cells, "describe", "meaning"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from agentnb.runlog import (
 from agentnb.transcripts import MIME, from_notebook, messages_frame
 from agentnb.ui.bundle import bundle, message_bundle, result_bundle, runner_bundle
 from agentnb.ui.formulas import PLAIN_CLASS
+from agentnb.ui.page import UNFOLDED
 from tests.ui.test_markup import ATTACKS, inspect
 
 FORMS = {MIME, "text/html", "text/markdown", "text/plain"}
@@ -123,6 +125,21 @@ def test_a_long_run_shows_its_beginning_and_end_and_the_way_to_all() -> None:
     assert "message 999<" in made["text/html"]
     assert "600 items are not shown here. See all with run.to_df()." in made["text/html"]
     assert len(made[MIME]["events"]) == 1000
+
+
+def test_the_middle_of_a_long_run_is_folded_and_a_shorter_one_is_open() -> None:
+    log = RunLog()
+    for number in range(UNFOLDED):
+        log.append(Said(message=TextMessage(content=f"message {number}.", source="a")))
+    short = bundle(log)["text/html"]
+    log.append(Said(message=TextMessage(content="the last.", source="a")))
+    beginning, folded, end = re.split("<details[^>]*>|</details>", bundle(log)["text/html"])
+
+    assert "<details" not in short
+    assert beginning.count("message ") == end.count("message ") + 1 == UNFOLDED // 3
+    assert folded.count("message ") == UNFOLDED + 1 - 2 * (UNFOLDED // 3)
+    assert "21 more in between" in folded
+    assert "the last." in end
 
 
 def test_a_megabyte_of_text_is_shortened_on_the_page_and_whole_in_the_record() -> None:
