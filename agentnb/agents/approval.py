@@ -13,11 +13,12 @@ from agentnb.agents import person
 from agentnb.agents.fences import code_blocks, fenced, has_fence
 from agentnb.core import CancellationToken
 from agentnb.core.cancellation import unless_cancelled
+from agentnb.core.text import code_in_order, numbered
 from agentnb.exceptions import UserError
 from agentnb.messages import CodeBlock, LLMMessage
 
-# Python takes a carriage return for the end of a line; the others erase, or reorder, what a terminal or a page shows.
-_HIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# These erase what a terminal or a page shows.
+_ERASING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 EDITED = "edited"
 """The key of a `CodeGenerationEvent`'s metadata that says that its code was put in place of what was proposed."""
@@ -78,8 +79,7 @@ async def ask_person(request: ApprovalRequest) -> ApprovalResponse:
 
 
 def _visible(code: str) -> str:
-    lines = code.replace("\r\n", "\n").replace("\r", "\n")
-    return _HIDDEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", lines)
+    return _ERASING.sub(numbered, code_in_order(code))
 
 
 async def _ask(prompt: str, choices: tuple[str, ...] = (), suggestion: str = "") -> person.Answer:

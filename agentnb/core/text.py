@@ -1,7 +1,8 @@
-"""Text that can be written: no lone surrogates."""
+"""Text that can be written, without lone surrogates, and code that reads as it runs."""
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
@@ -19,6 +20,24 @@ def well_formed(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
+
+
+def code_in_order(code: str) -> str:
+    """Return code that reads as it runs.
+
+    A carriage return ends a line for Python, and for whoever reads it then; characters that show what follows in
+    another order are named by their numbers.
+    """
+    lines = code.replace("\r\n", "\n").replace("\r", "\n")
+    return _TURNING.sub(numbered, lines)
+
+
+def numbered(found: re.Match[str]) -> str:
+    """Return a character as its number, such as `⟨U+202E⟩`."""
+    return f"⟨U+{ord(found[0]):04X}⟩"
+
+
+_TURNING = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def _clean(value: Any) -> Any:

@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from agentnb.core import well_formed
+from agentnb.core.text import code_in_order
 from agentnb.ui.formulas import FORMULA_CLASS, formulas
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 _ANSI = re.compile(r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?|\x1b[ -/]*[0-~]?")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _MAYBE_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-_BIDI = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _LINK = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
 _RASTER = re.compile(r"data:image/(?:png|jpeg);base64,[A-Za-z0-9+/=\s]+", re.IGNORECASE)
 _ALIGN = re.compile(r"\s*text-align:\s*(?:left|right|center)\s*;?\s*")
@@ -96,8 +96,7 @@ def plain_text(text: str) -> str:
 
 def code_text(code: str) -> str:
     """Return code as it is run: a carriage return ends a line, and what would show it in another order is named."""
-    lines = code.replace("\r\n", "\n").replace("\r", "\n")
-    return plain_text(_BIDI.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", lines))
+    return plain_text(code_in_order(code))
 
 
 def _overwritten(line: str) -> str:
