@@ -12,7 +12,7 @@ from agentnb.core import EventId
 from agentnb.runlog.events import Event
 from agentnb.runlog.light import Light
 from agentnb.runlog.questions import void
-from agentnb.runlog.unread import unseen
+from agentnb.runlog.unread import passing, unseen
 
 S = TypeVar("S")
 
@@ -131,15 +131,18 @@ class Facts:
                 arrived.clear()
                 for fact in self._facts[seen:]:
                     seen += 1
-                    # Not kept in the fact's place: who follows mostly lets go of it at once.
-                    event = unseen(self.id, seen, fact) if type(fact) is tuple else fact
-                    kind = event.kind
-                    if kind == "run.started" and event.parent is None:
+                    if type(fact) is tuple:  # no run begins or ends by these
+                        if seen > since and (not kinds or fact[5][0] in kinds):
+                            # Not kept in the fact's place: who follows mostly lets go of it at once.
+                            yield passing(self.id, seen, fact)
+                        continue
+                    event = fact
+                    if event.kind == "run.started" and event.parent is None:
                         runs.add(event.id)
                         finished = False
-                    elif kind == "run.finished" and event.parent in runs:
+                    elif event.kind == "run.finished" and event.parent in runs:
                         finished = True
-                    if event.seq > since and (not kinds or kind in kinds):
+                    if event.seq > since and (not kinds or event.kind in kinds):
                         yield event
                 if not finished:
                     await arrived.wait()

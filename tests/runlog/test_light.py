@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
@@ -160,6 +162,22 @@ def test_what_it_holds_is_made_when_it_is_asked_for() -> None:
                 assert getattr(one, ask) == getattr(other, ask)
             assert one.model_copy(update={"at": other.at}) == other
             assert type(one) is Event
+
+
+@pytest.mark.parametrize("ask", ["id", "seq", "parent", "at", "took", "source", "kind", "usage", "body"])
+async def test_who_follows_finds_in_it_what_others_find(ask: str) -> None:
+    log = filled(RunLog())
+    started = log.append(RunStarted(runner="team", runner_type="Team"))
+    log.append(RunFinished(outcome="done"), parent=started.id)
+    followed = [event async for event in log.follow()]
+
+    assert [event.kind for event in followed] == [event.kind for event in log]
+    for one, other in zip(followed, log, strict=True):
+        assert getattr(one, ask) == getattr(other, ask)
+        assert getattr(one, ask) == getattr(other, ask)
+        assert copy.copy(one) == pickle.loads(pickle.dumps(one)) == other
+        assert one.model_dump() == other.model_dump()
+        assert type(one) is Event
 
 
 @pytest.mark.parametrize("table", ["events", "messages", "turns"])
