@@ -138,7 +138,7 @@ class BaseChatAgent(ChatAgent, ABC):
         told = task if broken is None else broken.task
         again = broken.again() if broken is not None else None
         speak = None
-        if not run.is_streamed and _answers_by_itself(type(self)):
+        if run.sink is None and _answers_by_itself(type(self)):
             # As AutoGen's `run`, which a subclass changes by its `on_messages`; a stream and a team do not ask it.
             speak = self._show_answer
         # A tool, code or a question is begun when who iterates asks for what comes behind its announcement.

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from agentnb.core import well_formed
+from agentnb.core.text import is_class_name
 
 Bundle = dict[str, Any]
 
@@ -37,8 +38,6 @@ _SAYING = {*_WORDS, "application/json"}
 _PICTURES = ("image/png", "image/jpeg")
 _CHARTS = re.compile(r"application/vnd\.(?:plotly|vega|vegalite)\.v\d+(?:\.\d+)*\+json")
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
-# What a display object, or a styled table, is without a page: the name of its class.
-_NAMELESS = re.compile(r"<IPython\.(?:core|lib)\.display\.\w+ object>|<[\w.]+(?: object)? at 0x[0-9a-fA-F]+>")
 _ROWS = re.compile(r"(?i)<(?:br|hr|/?(?:p|div|li|tr|table|h[1-6]|pre|ul|ol))\b[^>]*>")
 _CELLS = re.compile(r"(?i)</t[dh]>\s*")
 _HEADS = re.compile(r"(?is)<(script|style|title)\b.*?</\1\s*>")
@@ -113,7 +112,7 @@ def clean_bundle(data: Mapping[str, Any]) -> Bundle:
             bundle[mime] = _mended(value)
         elif mime == "text/plain":
             bundle[mime] = well_formed(_joined(value))
-    if bundle.keys() & _SAYING and _NAMELESS.fullmatch(bundle.get("text/plain", "")):
+    if bundle.keys() & _SAYING and is_class_name(bundle.get("text/plain", "")):
         del bundle["text/plain"]
     if notes and not bundle.keys() - {"text/plain"}:
         plain = bundle.get("text/plain", "")

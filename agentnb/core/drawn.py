@@ -199,7 +199,7 @@ def make(cls: type[Any], config: Mapping[str, Any], load: Callable[[Mapping[str,
             not found.
     """
     constructor = Constructor.of(cls)
-    parameters = constructor.signature.parameters
+    parameters = constructor.parameters
     given: dict[str, Any] = {}
     others: dict[str, Any] = {}
     missing: dict[str, Any] = {}
@@ -245,7 +245,7 @@ def _named(config: Mapping[str, Any]) -> str:
 
 def _call(cls: type[Any], constructor: Constructor, given: dict[str, Any], others: dict[str, Any]) -> Any:
     positional = []
-    for parameter in constructor.signature.parameters.values():
+    for parameter in constructor.parameters.values():
         follows = constructor.several in given and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
         if parameter.name in given and (parameter.kind is parameter.POSITIONAL_ONLY or follows):
             positional.append(given.pop(parameter.name))

@@ -1,4 +1,4 @@
-"""Text that can be written, without lone surrogates, and code that reads as it runs."""
+"""Text that can be written, without lone surrogates; code that reads as it runs, and names that say nothing."""
 
 from __future__ import annotations
 
@@ -37,6 +37,12 @@ def numbered(found: re.Match[str]) -> str:
     return f"⟨U+{ord(found[0]):04X}⟩"
 
 
+def is_class_name(text: str) -> bool:
+    """Tell whether a text is what a display object, or a styled table, is without a page: the name of its class."""
+    return _NAMELESS.fullmatch(text) is not None
+
+
+_NAMELESS = re.compile(r"<IPython\.(?:core|lib)\.display\.\w+ object>|<[\w.]+(?: object)? at 0x[0-9a-fA-F]+>")
 _TURNING = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
 from agentnb.core import now
-from agentnb.exceptions import LogUnreadable, UnknownName, UserError
-from agentnb.runlog.reader import read_header
+from agentnb.exceptions import UnknownName, UserError
+from agentnb.runlog.reader import runs_of
 
 _UNPLAIN = re.compile(r"[^\w-]")
 
@@ -35,19 +36,18 @@ def new_file(folder: Path, name: str, run_id: str) -> Path:
     keep_out_of_git(folder)
     plain = _UNPLAIN.sub("-", name)[:40]
     begins = f"{now():%Y%m%d-%H%M%S}-{plain}-"
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
     # Of a thousand jobs that begin in one second on a shared disk, two may have ids that begin alike.
     for digits in (8, 13, 36):
         path = folder.absolute() / f"{begins}{run_id[:digits]}.jsonl"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         except FileExistsError:
-            if not folder.is_dir():
-                break
+            continue
         except OSError:
-            break  # the store reports what the disk refuses
-        else:
-            break
+            pass  # the store reports what the disk refuses
+        break
     return path
 
 
@@ -84,15 +84,7 @@ def find_file(run_id: str, folder: Path) -> Path:
 
 
 def _holding(run_id: str, files: list[Path]) -> list[Path]:
-    found = []
-    for path in files:
-        try:
-            held = read_header(path)
-        except LogUnreadable:
-            continue  # what cannot be read at all cannot be meant
-        if held is not None and held.startswith(run_id):
-            found.append(path)
-    return found
+    return [path for path, held in runs_of(files) if held.startswith(run_id)]
 
 
 def keep_out_of_git(folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from array import array
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -295,13 +296,20 @@ def read_header(path: Path) -> str | None:
     return reader.run_id
 
 
+def runs_of(files: Iterable[Path]) -> Iterator[tuple[Path, str]]:
+    """Yield the files that tell a run, with its id."""
+    for path in files:
+        try:
+            held = read_header(path)
+        except LogUnreadable:
+            continue  # what cannot be read at all cannot be meant
+        if held is not None:
+            yield path, held
+
+
 def _renamed(folder: Path, run: str) -> Path | None:
     """Return the file of a folder that holds a run, whatever its name."""
-    for path in sorted(folder.glob("*.jsonl")):
-        with suppress(LogUnreadable):
-            if read_header(path) == run:
-                return path
-    return None
+    return next((path for path, held in runs_of(sorted(folder.glob("*.jsonl"))) if held == run), None)
 
 
 class Opened(NamedTuple):

@@ -71,7 +71,6 @@ class Run:
         self.task_is_logged = False
         self._nested = started.parent is not None
         self.sink = sink
-        self.is_streamed = sink is not None
 
     def say(self, message: BaseMessage, *, show: bool = True, heard: bool = True) -> None:
         """Log a message; `show=False` keeps it out of the result and the stream, `heard=False` from the participants.

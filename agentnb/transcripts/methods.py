@@ -50,7 +50,7 @@ def duration(seconds: float) -> str:
     return f"{seconds:,.1f} s" if seconds >= 1 else f"{seconds:.2g} s"
 
 
-def _many(count: int, one: str, several: str = "") -> str:
+def _many(count: int, one: str) -> str:
     return f"{number(count)} {one}{'s' * (count != 1)}"
 
 

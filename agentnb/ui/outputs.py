@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
 
+from agentnb.core.text import is_class_name
 from agentnb.ui.markup import clean_html, has_content, markdown_html, plain_text
 
 
@@ -27,8 +28,6 @@ IMAGE_CHARACTERS = 12_000_000
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _RASTERS = ("image/png", "image/jpeg")
 _WORDS = ("text/plain", "text/markdown", "text/latex", "application/json")
-# What a display object, or a styled table, is without a page: the name of its class.
-_NAMELESS = re.compile(r"<IPython\.(?:core|lib)\.display\.\w+ object>|<[\w.]+(?: object)? at 0x[0-9a-fA-F]+>")
 _ERROR_LINE = re.compile(r"^(?:[\w.]*(?:Error|Exception|Interrupt|Exit|Warning|Iteration)\b.*)$")
 
 
@@ -71,7 +70,7 @@ def _part(bundle: Mapping[str, Any]) -> Part | None:
         return _image(raster, _joined(bundle[raster]))
     for mime in _WORDS:
         text = _joined(bundle.get(mime))
-        if mime == "text/plain" and _NAMELESS.fullmatch(text) and any(other in bundle for other in _WORDS[1:]):
+        if mime == "text/plain" and is_class_name(text) and any(other in bundle for other in _WORDS[1:]):
             continue
         if mime == "text/markdown" and text.strip() and len(text) <= TEXT_CHARACTERS:
             return {"mime": "text/html", "data": clean_html(markdown_html(text))}
