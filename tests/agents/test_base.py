@@ -25,6 +25,7 @@ from agentnb.runlog import RunFinished, RunLog
 from agentnb.teams import RoundRobinGroupChat
 from tests.agents.conftest import names, turn
 from tests.runlog.clients import arrival
+from tests.stops import stop
 
 
 class Echo(BaseChatAgent):
@@ -269,10 +270,7 @@ async def test_an_agent_that_pays_no_heed_can_be_ended(how: str) -> None:
     begun = arrival(log, "turn.started")
     running = asyncio.ensure_future(agent.run(task="hi", cancellation_token=token, log=log))
     await begun.wait()
-    if how == "token":
-        token.cancel()
-    else:
-        running.cancel()
+    stop(how, token, running)
 
     with pytest.raises(asyncio.CancelledError):
         await running

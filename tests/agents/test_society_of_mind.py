@@ -27,6 +27,7 @@ from agentnb.models.scripted import ScriptedChatCompletionClient
 from agentnb.runlog import ModelStarted, RunFinished, RunLog, RunStarted, Said, TurnStarted
 from agentnb.teams import RoundRobinGroupChat, Swarm
 from tests.agents.conftest import Watched, answer, call, names, turn, unable
+from tests.stops import stop
 from tests.teams.conftest import Speaker, Waiter
 
 INSTRUCTION = SocietyOfMindAgent.DEFAULT_INSTRUCTION
@@ -246,10 +247,7 @@ async def test_cancelling_ends_the_team_inside_and_the_next_turn_works(how: str)
     agent = society(Watched(["voice"]), ana)
     running = asyncio.ensure_future(agent.run(task="go", cancellation_token=token, log=log))
     await ana.begun.wait()
-    if how == "token":
-        token.cancel()
-    else:
-        running.cancel()
+    stop(how, token, running)
 
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(running, 5)

@@ -16,6 +16,7 @@ from agentnb.models import ScriptedChatCompletionClient
 from agentnb.runlog import Noted, RunFinished, RunLog, SpeakerChosen, shown
 from agentnb.teams import BaseGroupChat, Choice, RememberingPolicy, RoundRobinGroupChat, TeamView, conversation
 from agentnb.teams.base import Item
+from tests.stops import stop
 from tests.teams.conftest import Speaker, Waiter, choices, sources, texts
 
 
@@ -245,10 +246,7 @@ async def test_a_stopped_run_ends_though_its_policy_never_comes_back(how: str, m
     running = asyncio.ensure_future(team.run(task="go", cancellation_token=token, log=log))
     await ana.begun.wait()
 
-    if how == "token":
-        token.cancel()
-    else:
-        running.cancel()
+    stop(how, token, running)
 
     with pytest.raises(asyncio.CancelledError):
         await running
@@ -263,10 +261,7 @@ async def test_a_policy_may_write_down_that_its_run_was_stopped(how: str) -> Non
     running = asyncio.ensure_future(BaseGroupChat([ana], policy).run(task="go", cancellation_token=token))
     await ana.begun.wait()
 
-    if how == "token":
-        token.cancel()
-    else:
-        running.cancel()
+    stop(how, token, running)
 
     with pytest.raises(asyncio.CancelledError):
         await running
