@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
@@ -101,6 +101,18 @@ _AT_ONCE = 256
 """How many messages are written together: so many are still in the processor's cache when they are looked at again."""
 
 
+_AHEAD = 64
+"""After how many messages their forms are written, before they are asked for."""
+
+
+class Ahead(NamedTuple):
+    """Forms that are written before they are asked for."""
+
+    forms: list[Form]
+    parts: Sequence[Any] = ()
+    """Of each message what is empty and could be filled until then."""
+
+
 class Loaded(Generic[M]):
     """Saved messages that were looked through: of texts the values, of any others the messages.
 
@@ -147,20 +159,30 @@ class Loaded(Generic[M]):
 class Kept(Generic[M]):
     """Messages that are kept in order, beside their saved forms.
 
-    Messages that were loaded are made when they are first looked at. A form is written when it is first saved and
-    stands until an attribute of some message is set; a message whose parts are changed in place, such as its
-    metadata, is saved as it was.
+    Messages that were loaded are made when they are first looked at. The form of a text is written soon after it was
+    added, that of anything else when it is first saved; it stands until an attribute of some message is set. A message
+    whose parts are changed in place is saved as it was, but for metadata that are filled in before the first save.
 
     Args:
         messages: What it begins with.
         write: Writes messages.
+        write_ahead: Writes messages that were just added, or returns None where that had better wait for a save.
         edits: Counts the changes of such messages.
     """
 
-    __slots__ = ("_count", "_edits", "_forms", "_given", "_loaded", "_messages", "_seen", "_unread", "_write")
+    __slots__ = (
+        *("_count", "_due", "_edits", "_forms", "_given", "_loaded", "_messages", "_parts", "_seen", "_unread"),
+        *("_write", "_write_ahead"),
+    )
 
-    def __init__(self, messages: list[M], write: Callable[[list[M]], list[Form]], edits: Edits) -> None:
-        self._write, self._edits = write, edits
+    def __init__(
+        self,
+        messages: list[M],
+        write: Callable[[list[M]], list[Form]],
+        write_ahead: Callable[[list[M]], Ahead | None],
+        edits: Edits,
+    ) -> None:
+        self._write, self._write_ahead, self._edits = write, write_ahead, edits
         self._take(messages)
 
     def _take(self, messages: list[M]) -> None:
@@ -169,7 +191,9 @@ class Kept(Generic[M]):
         self._messages = messages
         self._forms: list[Form] = []  # of what is unread, and of the messages that were seen when last saved
         self._seen: list[M] = []
+        self._parts: list[Any] = []  # what could have changed of those written ahead, until they are saved
         self._count = self._edits.count
+        self._due = len(messages) + _AHEAD
         self._given: SavedMessages | None = None
 
     @property
@@ -192,7 +216,31 @@ class Kept(Generic[M]):
 
     def append(self, message: M) -> None:
         """Add a message at the end, without a look at what is there."""
-        self._messages.append(message)
+        messages = self._messages
+        messages.append(message)
+        if len(messages) > self._due:
+            self._keep_up()
+
+    def extend(self, messages: Sequence[M]) -> None:
+        """Add messages at the end, as `append` does."""
+        self._messages.extend(messages)
+        if len(self._messages) > self._due:
+            self._keep_up()
+
+    def _keep_up(self) -> None:
+        """Write what was added last: what is still in the processor's cache is written at half the price."""
+        self._due = len(self._messages) + _AHEAD
+        if not self._seen:
+            self._count = self._edits.count  # nothing is written that could have changed
+        new = self._messages[len(self._seen) :]
+        # More is left to a save: who edits messages, or adds what is no text, would have them written each time.
+        if len(new) > 2 * _AHEAD or self._count != self._edits.count:
+            return
+        if len(self._forms) < self._unread + len(self._seen) or (ahead := self._write_ahead(new)) is None:
+            return
+        self._forms += ahead.forms
+        self._parts += ahead.parts
+        self._seen += new
 
     def clear(self) -> None:
         """Forget all messages; the list stays the same."""
@@ -229,6 +277,10 @@ class Kept(Generic[M]):
             self._let_go()
         if self._count != self._edits.count:
             self._rewrite()
+        if self._parts:
+            if any(self._parts):
+                del self._forms[-len(self._parts) :], self._seen[-len(self._parts) :]
+            self._parts = []
         self._seen.extend(messages[len(self._seen) :])
         # Two lists of the same objects are compared without a look at these.
         if self._seen != messages:
@@ -242,7 +294,7 @@ class Kept(Generic[M]):
 
     def _rewrite(self) -> None:
         del self._forms[self._unread :]
-        self._seen = []
+        self._seen, self._parts = [], []
         self._count = self._edits.count
         self._given = None
 

@@ -14,7 +14,7 @@ from agentnb.core import well_formed
 from agentnb.messages.chat import BaseAgentEvent, BaseChatMessage, BaseMessage, TextMessage
 from agentnb.messages.content import RequestUsage
 from agentnb.messages.llm import AssistantMessage, LLMMessage, UserMessage
-from agentnb.messages.saved import Form, Loaded, Uncollected
+from agentnb.messages.saved import Ahead, Form, Loaded, Uncollected
 from agentnb.messages.unchecked import unchecked
 
 
@@ -29,6 +29,16 @@ def write_messages(messages: Iterable[LLMMessage]) -> list[Form]:
         else message.model_dump(mode="json")
         for message in messages
     ]
+
+
+def write_messages_ahead(messages: Sequence[LLMMessage]) -> Ahead | None:
+    """Return the messages JSON-ready if they are nothing but text."""
+    forms = [
+        values
+        for message in messages
+        if type(message) in _PLAIN and type((values := message.__dict__)["content"]) is str
+    ]
+    return Ahead(forms) if len(forms) == len(messages) else None
 
 
 _PLAIN = (UserMessage, AssistantMessage)
@@ -109,6 +119,14 @@ def write_said(messages: Sequence[BaseMessage]) -> list[Form]:
     return forms
 
 
+def write_said_ahead(messages: Sequence[BaseMessage]) -> Ahead | None:
+    """Return what each message dumps, if they are nothing but text."""
+    metadata = [message.__dict__["metadata"] for message in messages if type(message) is TextMessage]
+    if len(metadata) < len(messages) or any(metadata):
+        return None
+    return Ahead(write_said(messages), metadata)
+
+
 _NOTHING: dict[str, str] = {}
 """Every empty metadata of a form."""
 
@@ -124,6 +142,8 @@ def load_said(saved: Iterable[Any], read: Callable[[Any, int], Said]) -> Loaded[
         read: Makes a message of the form of anything but text, or of one written otherwise, given its place, from 1.
     """
     forms = list(saved)
+    if not forms:  # as what most participants have not heard
+        return Loaded(([],), {}, _made_said, _said_forms)
     others: list[int] = []
     columns: list[list[Any]] = [[] for _ in range(7)]
     ids, sources, prompts, completions, metadatas, times, contents = columns

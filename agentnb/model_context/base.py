@@ -20,7 +20,7 @@ from agentnb.messages import (
 )
 from agentnb.messages.llm import edits, read_message
 from agentnb.messages.saved import Kept, as_given, copied, problem_of
-from agentnb.messages.texts import load_messages, write_messages
+from agentnb.messages.texts import load_messages, write_messages, write_messages_ahead
 
 _MESSAGES = (SystemMessage, UserMessage, AssistantMessage, FunctionExecutionResultMessage)
 
@@ -60,7 +60,7 @@ class ChatCompletionContext(Component, ABC):
 
     @_messages.setter
     def _messages(self, messages: list[LLMMessage]) -> None:
-        self._kept = Kept(messages, write_messages, edits)
+        self._kept = Kept(messages, write_messages, write_messages_ahead, edits)
 
     async def add_message(self, message: LLMMessage) -> None:
         """Add a message at the end.

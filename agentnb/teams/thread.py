@@ -9,7 +9,7 @@ from typing import Any
 from agentnb.messages import BaseChatMessage
 from agentnb.messages.chat import said_edits
 from agentnb.messages.saved import Kept, Loaded, SavedMessages
-from agentnb.messages.texts import write_said
+from agentnb.messages.texts import write_said, write_said_ahead
 from agentnb.teams.base import Item
 
 NOBODY = ""
@@ -20,7 +20,7 @@ class Thread:
     """A team's conversation, kept once; each participant has a place in it."""
 
     def __init__(self, names: Iterable[str]) -> None:
-        self._kept: Kept[Item] = Kept([], write_said, said_edits)
+        self._kept: Kept[Item] = Kept([], write_said, write_said_ahead, said_edits)
         # Who said each message, None for the task: its `source` may be another's name.
         self._speakers: list[str | None] = []
         self._heard = dict.fromkeys(names, 0)
@@ -43,7 +43,7 @@ class Thread:
             speaker: Who said them, and does not hear them.
             last_only: Whether others hear the last one only.
         """
-        self._kept.messages.extend(messages)
+        self._kept.extend(messages)
         speakers = self._speakers
         if last_only and len(messages) > 1:
             speakers += [NOBODY] * (len(messages) - 1)
@@ -103,7 +103,7 @@ class Thread:
         self._heard = dict.fromkeys(self._heard, len(said))
         for name, left in unheard.items():
             if left:
-                self._left[name] = Kept([], write_said, said_edits)
+                self._left[name] = Kept([], write_said, write_said_ahead, said_edits)
                 self._left[name].load(left)
 
 

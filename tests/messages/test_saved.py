@@ -14,6 +14,9 @@ from pydantic import ValidationError
 
 from agentnb.messages import (
     AssistantMessage,
+    BaseAgentEvent,
+    BaseChatMessage,
+    FunctionCall,
     LLMMessage,
     MessageFactory,
     RequestUsage,
@@ -24,7 +27,13 @@ from agentnb.messages import (
 from agentnb.messages.chat import said_edits
 from agentnb.messages.llm import edits, read_message
 from agentnb.messages.saved import Kept, Loaded, SavedMessages, Uncollected
-from agentnb.messages.texts import load_messages, write_messages, write_said
+from agentnb.messages.texts import (
+    load_messages,
+    write_messages,
+    write_messages_ahead,
+    write_said,
+    write_said_ahead,
+)
 from tests.strategies import names, numbers, texts
 
 zones: Any = st.sampled_from([None, UTC, timezone(timedelta(hours=5, minutes=30)), timezone(-timedelta(hours=3))])
@@ -45,7 +54,14 @@ def user(content: str) -> UserMessage:
 
 
 def kept(*contents: str) -> Kept[LLMMessage]:
-    return Kept([user(content) for content in contents], write_messages, edits)
+    return Kept([user(content) for content in contents], write_messages, write_messages_ahead, edits)
+
+
+def conversation(count: int, **metadata: str) -> Kept[BaseAgentEvent | BaseChatMessage]:
+    said: Kept[BaseAgentEvent | BaseChatMessage] = Kept([], write_said, write_said_ahead, said_edits)
+    for _ in range(count):
+        said.append(TextMessage(content="a", source="s", metadata=metadata.copy()))
+    return said
 
 
 def looked_through(forms: list[Any]) -> Loaded[LLMMessage]:
@@ -177,7 +193,7 @@ def test_only_what_is_new_is_written() -> None:
         written.append(len(messages))
         return write_messages(messages)
 
-    messages = Kept([user("a"), user("b")], write, edits)
+    messages = Kept([user("a"), user("b")], write, write_messages_ahead, edits)
     messages.saved()
     messages.messages.append(user("c"))
 
@@ -203,13 +219,72 @@ def test_messages_that_are_put_in_taken_out_or_exchanged_are_seen() -> None:
 
 
 def test_a_message_whose_attribute_is_set_is_written_anew() -> None:
-    messages, others = kept("a"), Kept([TextMessage(content="a", source="s")], write_said, said_edits)
+    messages, others = kept("a"), conversation(1)
     messages.saved(), others.saved()
 
     messages.messages[0].content = "b"
     others.messages[0].content = "b"
 
     assert shown(messages.saved()) == shown(others.saved()) == ["b"]
+
+
+def test_what_is_said_is_written_before_a_save_asks_for_it() -> None:
+    written: list[int] = []
+
+    def write(messages: Any) -> list[dict[str, Any]]:
+        written.append(len(messages))
+        return write_messages(messages)
+
+    messages: Kept[LLMMessage] = Kept([], write, write_messages_ahead, edits)
+    for number in range(200):
+        messages.append(user(str(number)))
+
+    assert shown(messages.saved()) == [*map(str, range(200))]
+    assert 0 < sum(written) < 100
+
+
+@pytest.mark.parametrize("changed", [0, 64, 199])
+def test_metadata_filled_in_before_the_first_save_is_saved(changed: int) -> None:
+    said = conversation(200)
+
+    said.messages[changed].metadata["rating"] = "5"
+
+    assert said.saved()[:] == [message.dump() for message in said.messages]
+
+
+def test_a_conversation_with_metadata_is_written_when_it_is_saved() -> None:
+    said = conversation(100, rating="5")
+
+    said.messages[3].metadata["rating"] = "4"
+
+    assert [form["metadata"]["rating"] for form in said.saved()] == ["5"] * 3 + ["4"] + ["5"] * 96
+
+
+@pytest.mark.parametrize("place", [0, 70, 199])
+def test_one_message_that_is_no_text_is_saved_in_its_place(place: int) -> None:
+    messages = kept()
+    call = AssistantMessage(content=[FunctionCall(id="1", name="f", arguments="{}")], source="ana")
+    expected: list[LLMMessage] = [call if number == place else user(str(number)) for number in range(200)]
+    for message in expected:
+        messages.append(message)
+
+    assert messages.saved()[:] == [message.model_dump() for message in expected]
+
+
+def test_who_edits_messages_all_the_time_does_not_have_them_written_each_time() -> None:
+    written: list[int] = []
+
+    def ahead(messages: Any) -> Any:
+        written.append(len(messages))
+        return write_messages_ahead(messages)
+
+    messages: Kept[LLMMessage] = Kept([], write_messages, ahead, edits)
+    for number in range(1000):
+        messages.append(user("a"))
+        messages.messages[number].content = str(number)
+
+    assert sum(written) < 200
+    assert shown(messages.saved()) == [*map(str, range(1000))]
 
 
 def test_a_message_whose_attribute_is_set_or_deleted_leaves_the_states_saved_before_as_they_were() -> None:
@@ -365,7 +440,9 @@ def test_whatever_is_done_with_messages_a_state_is_what_they_dump_and_stays_as_i
     forms = st.lists(st.builds(user, texts), max_size=4).map(write_messages)
     messages, expected = kept(), []
     states: list[tuple[Any, Any]] = []
-    steps = st.sampled_from(["load", "say", "last", "look", "set", "exchange", "remove", "clear", "save", "save"])
+    steps = st.sampled_from(
+        ["load", "say", "say much", "last", "look", "set", "exchange", "remove", "clear", "save", "save"]
+    )
     for step in data.draw(st.lists(steps, max_size=12)):
         match step:
             case "load":
@@ -374,6 +451,9 @@ def test_whatever_is_done_with_messages_a_state_is_what_they_dump_and_stays_as_i
             case "say":
                 messages.append(user(data.draw(texts)))
                 expected.append(messages.last(1)[0].model_dump())
+            case "say much":  # so much that some of it is written before it is saved
+                messages.extend([user(str(number)) for number in range(70)])
+                expected += [message.model_dump() for message in messages.last(70)]
             case "last":
                 count = data.draw(st.integers(1, 4))
                 assert [message.model_dump() for message in messages.last(count)] == expected[-count:]

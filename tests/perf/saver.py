@@ -82,7 +82,17 @@ async def kept(messages: int, new: int) -> dict[str, float]:
     await loaded.save_state()
     await loaded.run()
     more, _ = await timed(loaded.save_state)
-    return {"first": first, "again": again, "load": load, "back": back, "looked": looked, "whole": whole, "more": more}
+    both = first + load
+    return {
+        "first": first,
+        "again": again,
+        "load": load,
+        "both": both,
+        "back": back,
+        "looked": looked,
+        "whole": whole,
+        "more": more,
+    }
 
 
 def main() -> None:

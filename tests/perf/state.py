@@ -20,6 +20,7 @@ ROWS = {
     "first": "first save of {:,} messages, per message",
     "again": "next save of {:,} messages, per message",
     "load": "load of {:,} messages, per message",
+    "both": "first save and load of {:,} messages, together, per message",
     "back": "load of {:,} messages and a save at once, per message",
     "looked": "load of {:,} messages and a look at the end of each context, per message",
     "whole": "load of {:,} messages and a look at all of each context, per message",
