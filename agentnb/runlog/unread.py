@@ -28,6 +28,7 @@ class Resolver(Protocol):
 _new = object.__new__
 _become = object.__setattr__
 own = BaseModel.__dict__["__dict__"].__get__
+_glimpse = BaseModel.__dict__["__pydantic_private__"].__get__
 _NAMES = set(Event.model_fields)
 _ID = (str, type(None))
 _SECONDS = (float, int, type(None))
@@ -119,11 +120,17 @@ def unseen(run_id: str, seq: int, light: Light) -> Event:
 class Passing(Unseen, frozen=True, defer_build=True):
     """A fact that passes one who follows, and mostly looks at its kind; `Unseen` as soon as more is asked for."""
 
+    @property
+    def kind(self) -> str:
+        seen = _glimpse(self)
+        # Another thread may have looked at all of it meanwhile.
+        return super().kind if seen is None else seen[2][5][0]
+
 
 def passing(run_id: str, seq: int, light: Light) -> Event:
     """Make a fact of what was added to a log, for one who will hardly keep it: at half the price of `unseen`."""
     made = _new(Passing)
-    set_values(made, {"seq": seq, "kind": light[5][0], "run": run_id, "light": light})
+    set_private(made, (run_id, seq, light))  # there is no place of its own for it, and a dict costs half as much again
     return made
 
 
@@ -179,10 +186,9 @@ def read(values: dict[str, Any]) -> tuple[Any, Usage | None]:
 
 
 def _headed(event: Event) -> Event:
-    values = own(event)
-    if "run" in values:
-        light = values["light"]
-        set_values(event, {**head_of(values["run"], values["seq"], light), "kind": values["kind"], "light": light})
+    if type(event) is Passing and (seen := _glimpse(event)) is not None:
+        run_id, seq, light = seen
+        set_values(event, {**head_of(run_id, seq, light), "kind": light[5][0], "light": light})
         _become(event, "__class__", Unseen)
     return event
 
@@ -286,5 +292,5 @@ for _part in ("serializer", "fields_set", "extra", "private"):
     setattr(Unread, f"__pydantic_{_part}__", _as_event(f"__pydantic_{_part}__"))
 for _name, _get in {"at": _at, "body": _body, "usage": _usage}.items():
     setattr(Unread, _name, property(_get))
-for _name in ("id", "parent", "at", "took", "source"):
+for _name in ("id", "seq", "parent", "at", "took", "source", "usage", "body"):
     setattr(Passing, _name, _as_unseen(_name))
