@@ -40,12 +40,13 @@ class Facts:
     def _look(self) -> int:
         """Make `Event`s of all facts, and return how many there are; another thread may add more meanwhile."""
         facts = self._facts
-        while (place := self._looked_at) < len(facts):
-            fact = facts[place]
-            if type(fact) is tuple:
-                facts[place] = unseen(self.id, place + 1, fact)
-            self._looked_at = place + 1
-        return place
+        while (since := self._looked_at) < (until := len(facts)):
+            for place in range(since, until):
+                fact = facts[place]
+                if type(fact) is tuple:
+                    facts[place] = unseen(self.id, place + 1, fact)
+            self._looked_at = until
+        return until
 
     @property
     def _events(self) -> list[Event]:

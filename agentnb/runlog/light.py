@@ -75,8 +75,8 @@ _USAGE = tuple(Usage.model_fields)
 
 
 def head_of(run_id: str, seq: int, light: Light) -> dict[str, Any]:
-    """Return the fields of an `Event`, but for what happened and what it cost; `at` is a `stamp` still."""
-    parent, at, took, source, _, _ = light
+    """Return what is known of a fact without a look at its body: its head, with `at` as a `stamp`, and the rest."""
+    parent, at, took, source, _, values = light
     return {
         "id": f"{run_id}:{seq}",
         "seq": seq,
@@ -84,6 +84,8 @@ def head_of(run_id: str, seq: int, light: Light) -> dict[str, Any]:
         "at": at,
         "took": took,
         "source": source,
+        "kind": values[0],
+        "light": light,
     }
 
 
@@ -97,20 +99,27 @@ def content_of(light: Light) -> tuple[BaseModel, Usage | None]:
 
 
 @cache
-def _named(name: str, fields: tuple[str, ...]) -> Any:
-    return namedtuple(name, fields)
+def _named(kind: str) -> Any:
+    return _tuple_of(*_SHAPES[kind])
+
+
+def _tuple_of(cls: type[BaseModel], names: tuple[str, ...]) -> Any:
+    return namedtuple(cls.__name__, names)
+
+
+_Spent = _tuple_of(Usage, _USAGE)
+_filled = tuple.__new__
 
 
 def fields_of(light: Light) -> tuple[Any, Any]:
     """Return what has the fields of what happened and of what it cost, at a fraction of the price of these."""
-    usage = light[4]
-    cls, names = _SHAPES[light[5][0]]
-    spent = _named("Usage", _USAGE)._make(usage) if type(usage) is tuple else usage
-    return _named(cls.__name__, names)._make(light[5]), spent
+    usage, values = light[4], light[5]
+    return _filled(_named(values[0]), values), _filled(_Spent, usage) if type(usage) is tuple else usage
 
 
 def event_of(run_id: str, seq: int, light: Light) -> Event:
     """Return a fact as those see it who look."""
-    body, usage = content_of(light)
     head = head_of(run_id, seq, light)
+    del head["kind"], head["light"]
+    body, usage = content_of(light)
     return unchecked(Event, {**head, "at": moment(light[1]), "usage": usage, "body": body})

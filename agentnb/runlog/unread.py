@@ -110,10 +110,7 @@ def unread(line: bytes, data: dict[str, Any], run_id: str | None, resolver: Reso
 def unseen(run_id: str, seq: int, light: Light) -> Event:
     """Make a fact of what was added to a log."""
     made = _new(Unseen)
-    values = head_of(run_id, seq, light)
-    values["kind"] = light[5][0]
-    values["light"] = light
-    set_values(made, values)
+    set_values(made, head_of(run_id, seq, light))
     return made
 
 
@@ -187,8 +184,7 @@ def read(values: dict[str, Any]) -> tuple[Any, Usage | None]:
 
 def _headed(event: Event) -> Event:
     if type(event) is Passing and (seen := _glimpse(event)) is not None:
-        run_id, seq, light = seen
-        set_values(event, {**head_of(run_id, seq, light), "kind": light[5][0], "light": light})
+        set_values(event, head_of(*seen))
         _become(event, "__class__", Unseen)
     return event
 

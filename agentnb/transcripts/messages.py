@@ -9,6 +9,7 @@ from agentnb.core.clock import seconds_between
 from agentnb.messages import BaseChatMessage
 from agentnb.runlog import RunLog, Usage
 from agentnb.runlog.glance import body_of, glance
+from agentnb.runlog.light import fields_of
 from agentnb.transcripts.places import Scan
 from agentnb.transcripts.rows import Logs, Rows, stamps
 from agentnb.transcripts.said import SHORT, SUMMARIES, message_text, type_name
@@ -66,8 +67,12 @@ def events_frame(logs: Logs) -> pd.DataFrame:
         kinds = heads.kinds
         texts: list[str] = []
         usages: list[Usage | None] = []
-        for event, kind in zip(events, kinds, strict=True):
-            body, usage = glance(event)
+        for event, kind, known in zip(events, kinds, heads.values, strict=True):
+            # As `glance` does, a call less for each.
+            if "body" in known:
+                body, usage = known["body"], known["usage"]
+            else:
+                body, usage = fields_of(known["light"]) if "light" in known else glance(event)
             texts.append(SUMMARIES.get(kind, _nothing)(body)[:SHORT])
             usages.append(usage)
         rows.extend(
