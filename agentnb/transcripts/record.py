@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import PydanticSerializationError
+from pydantic_core import PydanticSerializationError, to_json
 
 from agentnb.core import well_formed
 from agentnb.exceptions import LogUnreadable
 from agentnb.runlog import Event, RunLog, log_of, totals
+from agentnb.runlog.garbage import uncollected
 from agentnb.runlog.given import Given
 
 MIME = "application/vnd.agentnb.transcript.v1+json"
@@ -44,6 +45,7 @@ _ESSENTIAL = {
 }
 
 
+@uncollected()
 def to_record(run: Given) -> dict[str, Any]:
     """Return a run as one JSON value.
 
@@ -139,10 +141,21 @@ def event_data(event: Event) -> dict[str, Any]:
     """Return a fact as JSON-ready data, whatever a model or a tool put into it."""
     try:
         data = event.model_dump(mode="json", exclude_none=True)
+        if _is_plain(data):
+            return data
     except (PydanticSerializationError, UnicodeEncodeError):
         data = event.model_dump(mode="python", exclude_none=True)
     mended: dict[str, Any] = _plain(data)
     return mended
+
+
+def _is_plain(data: dict[str, Any]) -> bool:
+    """Tell whether JSON-ready data can be written as it is: to write it is quicker than to look at each value."""
+    try:
+        written = to_json(data)
+    except (PydanticSerializationError, UnicodeEncodeError):
+        return False
+    return b"NaN" not in written and b"Infinity" not in written
 
 
 def _plain(value: Any) -> Any:
@@ -163,35 +176,32 @@ def _plain(value: Any) -> Any:
 
 def _packed(events: list[dict[str, Any]]) -> tuple[list[Any], dict[str, str]]:
     counts: Counter[str] = Counter()
-    for event in events:
-        _count(event, counts)
-    blobs: dict[str, str] = {}
-    return [_pack(event, counts, blobs) for event in events], blobs
+    long = [_count(event, counts) for event in events]
+    names = {text: hashlib.sha256(text.encode()).hexdigest() for text, count in counts.items() if count > 1}
+    packed = [_pack(event, names) if is_long else event for event, is_long in zip(events, long, strict=True)]
+    return packed, {name: text for text, name in names.items()}
 
 
-def _count(value: Any, counts: Counter[str]) -> None:
+def _count(value: dict[str, Any] | list[Any], counts: Counter[str]) -> bool:
+    """Count the longer texts, and tell whether there are any."""
+    found = False
+    for item in value.values() if isinstance(value, dict) else value:
+        if isinstance(item, str):
+            if len(item) > BLOB_CHARACTERS:
+                counts[item] += 1
+                found = True
+        elif isinstance(item, dict | list):
+            found |= _count(item, counts)
+    return found
+
+
+def _pack(value: Any, names: Mapping[str, str]) -> Any:
     if isinstance(value, str):
-        if len(value) > BLOB_CHARACTERS:
-            counts[value] += 1
-    elif isinstance(value, dict):
-        for item in value.values():
-            _count(item, counts)
-    elif isinstance(value, list):
-        for item in value:
-            _count(item, counts)
-
-
-def _pack(value: Any, counts: Counter[str], blobs: dict[str, str]) -> Any:
-    if isinstance(value, str):
-        if len(value) <= BLOB_CHARACTERS or counts[value] < 2:
-            return value
-        name = hashlib.sha256(value.encode()).hexdigest()
-        blobs[name] = value
-        return {"$blob": name}
+        return {"$blob": names[value]} if len(value) > BLOB_CHARACTERS and value in names else value
     if isinstance(value, dict):
-        return {key: _pack(item, counts, blobs) for key, item in value.items()}
+        return {key: _pack(item, names) for key, item in value.items()}
     if isinstance(value, list):
-        return [_pack(item, counts, blobs) for item in value]
+        return [_pack(item, names) for item in value]
     return value
 
 
@@ -217,4 +227,4 @@ def _thinned(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _size(packed: list[Any], blobs: Mapping[str, str]) -> int:
-    return len(json.dumps([packed, blobs], ensure_ascii=False))
+    return len(to_json([packed, blobs]))
