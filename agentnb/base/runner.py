@@ -136,6 +136,10 @@ class TaskRunner(Restorable, ABC):
     def _run_model(self) -> str:
         return ""
 
+    def _held_to(self) -> str:
+        """Return the charter it is held to; empty if there is none."""
+        return ""
+
     @property
     def asks_person(self) -> bool:
         """Whether a person may be asked something before it ends."""

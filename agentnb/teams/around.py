@@ -40,6 +40,9 @@ class TeamAround(Team):
     def _run_model(self) -> str:
         return self._team._run_model()
 
+    def _held_to(self) -> str:
+        return self._team._held_to()
+
     async def share(self, variables: Mapping[str, Any]) -> list[str]:
         return await self._team.share(variables)
 

@@ -185,6 +185,9 @@ class MissionKeeper(TeamAround):
         """The team that is kept."""
         return self._team
 
+    def _held_to(self) -> str:
+        return "\n".join(filter(None, [self._charter, self._team._held_to()]))
+
     async def _perform(
         self, task: list[BaseChatMessage], run: Run, cancellation_token: CancellationToken | None, echo: bool
     ) -> None:

@@ -57,8 +57,9 @@ def message_bundle(message: BaseMessage) -> Bundle:
 
 
 def runner_bundle(runner: TaskRunner) -> Bundle:
-    """Return a team's or an agent's card: its name, what it is good for, who takes part, and the model."""
+    """Return a team's or an agent's card: its name, what it is good for, who takes part, its charter, and the model."""
     kind, name, model = type(runner).__name__, runner.name, runner._run_model()
+    charter = f"Charter: {clip(runner._held_to(), 1000)}" if runner._held_to() else ""
     people = list(runner._run_participants())
     if len(people) == 1 and people[0].name == name:
         people = []  # an agent by itself
@@ -76,6 +77,7 @@ def runner_bundle(runner: TaskRunner) -> Bundle:
         f'<div class="{PLAIN_CLASS}" style="border:1px solid rgba(128,128,128,0.35); border-radius:6px; '
         f'padding:8px 14px; margin:2px; max-width:960px; line-height:1.5"><div>{head}</span></div>'
         f"<div>{escape_html(clip(runner.description, 1000))}</div>"
+        + (f'<div style="margin-top:4px; white-space:pre-wrap">{escape_html(charter)}</div>' if charter else "")
         + (f'<table style="margin-top:6px; border-collapse:collapse; font-size:0.93em">{rows}</table>' if rows else "")
         + "</div>"
     )
@@ -83,10 +85,11 @@ def runner_bundle(runner: TaskRunner) -> Bundle:
     plain = [
         f"{kind} {plain_text(name)}" + (f" ({plain_text(model)})" if model else ""),
         *textwrap.wrap(plain_text(runner.description), 100),
+        *(line for given in charter.splitlines() for line in textwrap.wrap(plain_text(given), 100)),
         *(f"  {one.name:{width}}  {one.role}: {one.description}" for one in people),
     ]
     markdown = [f"**{escape_markdown(name)}** {escape_markdown(kind)} {escape_markdown(model)}".rstrip()]
-    markdown += [escape_markdown(runner.description)]
+    markdown += [escape_markdown(text) for text in (runner.description, charter) if text]
     if people:
         markdown += [
             "\n".join(

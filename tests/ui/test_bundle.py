@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
+from agentnb.agents import AssistantAgent
 from agentnb.base import TaskResult, TaskRunner
 from agentnb.messages import CodeBlock, TextMessage, ToolCallSummaryMessage
+from agentnb.models import ScriptedChatCompletionClient
 from agentnb.runlog import (
     CodeFinished,
     CodeStarted,
@@ -25,6 +27,7 @@ from agentnb.runlog import (
     ToolStarted,
     TurnStarted,
 )
+from agentnb.teams import MissionKeeper, RoundRobinGroupChat
 from agentnb.transcripts import MIME, from_notebook, messages_frame
 from agentnb.ui.bundle import bundle, message_bundle, result_bundle, runner_bundle
 from agentnb.ui.formulas import PLAIN_CLASS
@@ -216,3 +219,14 @@ def test_a_team_is_shown_as_a_card() -> None:
         "  ana  AssistantAgent: Writes.",
         "  ben  UserProxyAgent: <script>",
     ]
+
+
+def test_the_card_of_a_team_that_is_held_to_a_charter_shows_it() -> None:
+    writers = RoundRobinGroupChat([AssistantAgent("ana", ScriptedChatCompletionClient(["hello"]))], name="writers")
+    made = runner_bundle(MissionKeeper(writers, charter="Write.\nBuy <nothing>.", checks=[lambda act: True]))
+
+    assert inspect(made["text/html"]).problems == []
+    assert "Charter: Write.\nBuy &lt;nothing&gt;." in made["text/html"]
+    assert made["text/plain"].splitlines()[2:4] == ["Charter: Write.", "Buy <nothing>."]
+    assert "Charter: Write" in made["text/markdown"]
+    assert "Charter" not in runner_bundle(writers)["text/plain"]
