@@ -396,6 +396,15 @@ describe("question", () => {
     expect(all(".anb-question")).toHaveLength(0);
   });
 
+  test.each([
+    [{}, "Your turn: coder"],
+    [{ choices: ["Yes", "No"] }, "coder asks"],
+    [{ suggestion: "print(1)" }, "coder asks"],
+  ])("of %o it is said whose turn it is", (question, said) => {
+    ask({ source: "coder", ...question });
+    expect(find(".anb-asker").textContent).toBe(said);
+  });
+
   test.each([{}, { ctrlKey: true }, { metaKey: true }])("Enter with %o sends what was written", (keys) => {
     ask();
     find<HTMLTextAreaElement>("textarea").value = "forty two";

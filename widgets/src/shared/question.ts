@@ -13,7 +13,10 @@ export class QuestionBox {
     keepKeys(this.element);
     this.element.addEventListener("submit", (event) => event.preventDefault());
     this.element.setAttribute("aria-label", question.source ? `Question from ${question.source}` : "Question");
-    if (question.source) this.element.append(make("div", "anb-asker", `Your turn: ${question.source}`));
+    // A free answer is the person's own turn; a choice, or code to be edited, is another's question.
+    const isOwnTurn = !question.choices?.length && !question.suggestion;
+    const asker = isOwnTurn ? `Your turn: ${question.source}` : `${question.source} asks`;
+    if (question.source) this.element.append(make("div", "anb-asker", asker));
     this.element.append(promptOf(question.prompt));
 
     const controls = make("div", "anb-controls");
