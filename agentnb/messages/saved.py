@@ -320,7 +320,7 @@ class Uncollected:
     def __exit__(self, *_: object) -> None:
         if not self._enabled:
             return
-        if gc.get_count()[0] > _MANY and not gc.get_freeze_count():
+        if gc.get_count()[0] > _MANY and gc.get_freeze_count() < _FROZEN:
             # Puts what was made among the old objects, without the two walks through all of it that lead there else.
             gc.freeze()
             gc.unfreeze()
@@ -329,6 +329,8 @@ class Uncollected:
 
 _MANY = 10_000
 """Objects. What else is young then and becomes garbage waits for a full collection: not worth it for fewer."""
+_FROZEN = 1_000
+"""Python 3.12 begins with some hundred frozen objects; whoever freezes what a program has loaded freezes more."""
 
 
 class _Holder:
