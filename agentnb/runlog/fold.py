@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any, cast
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from agentnb.core import EventId
 from agentnb.core.clock import seconds_between
@@ -53,6 +53,9 @@ class Totals(BaseModel, frozen=True, defer_build=True):
     calls_without_usage: int = 0
     code_runs: int = 0
     seconds: float = 0.0
+    """Of all runs together; those that went on side by side are added up."""
+    going_on: tuple[str, ...] = Field(default=(), exclude=True, repr=False)
+    """Runs that have no end yet: several may go on in one log."""
 
 
 def thread(events: Iterable[Event]) -> list[BaseChatMessage]:
@@ -114,12 +117,13 @@ def totals(log: RunLog) -> Totals:
     last = None
     cut_short, taken_back = 0.0, 0
     events = log.events
+    ended = {event.parent for event in events if event.kind == "run.finished"}
     runs = False
     began = events[0] if events else None  # what has no end yet; of a log without a run, all of it
     for event in events:
         starts = event.kind == "run.started" and event.parent is None
         if starts or event.kind == "branch":
-            if runs and began is not None and last is not None and result.state == "running":
+            if runs and began is not None and last is not None and began.id not in ended:
                 cut_short += seconds_between(began.at, last.at)
             # The branch may have been made, and gone on with, long after.
             began = event if starts else None
@@ -128,17 +132,17 @@ def totals(log: RunLog) -> Totals:
             fact = events[event.body.said - 1].body
             taken_back += isinstance(fact, Said) and isinstance(fact.message, BaseChatMessage)
         result, last = add_totals(result, event), event
-    if last is not None and began is not None and result.state == "running":
+    if last is not None and began is not None and began.id not in ended:
         cut_short += seconds_between(began.at, last.at)
     return result.model_copy(update={"seconds": result.seconds + cut_short, "messages": result.messages - taken_back})
 
 
-def counts_as_turn(event: Event, run: str | None) -> bool:
-    """Tell whether a `turn.started` fact is one more turn of a run, or of those that it takes up.
+def counts_as_turn(event: Event, runs: Container[str]) -> bool:
+    """Tell whether a `turn.started` fact is one more turn of some runs, or of those that they take up.
 
     Turns of runs within turns are not; one that broke off and is taken up again was counted when it first began.
     """
-    return event.parent in (None, run) and event.body.again is None  # type: ignore[attr-defined]
+    return (event.parent is None or event.parent in runs) and event.body.again is None  # type: ignore[attr-defined]
 
 
 def add_totals(total: Totals, event: Event) -> Totals:
@@ -149,13 +153,15 @@ def add_totals(total: Totals, event: Event) -> Totals:
             body = event.body
             change = {"run": event.id, "runner": body.runner, "model": body.model, "state": "running"}
             change["stop_reason"] = None
-        case "run.finished" if isinstance(event.body, RunFinished) and event.parent == total.run:
+            change["going_on"] = (*total.going_on, event.id)
+        case "run.finished" if isinstance(event.body, RunFinished) and event.parent in total.going_on:
             change = {
-                "state": event.body.outcome,
-                "stop_reason": event.body.stop_reason,
                 "seconds": total.seconds + (event.took or 0.0),
+                "going_on": tuple(run for run in total.going_on if run != event.parent),
             }
-        case "turn.started" if counts_as_turn(event, total.run):
+            if event.parent == total.run:
+                change |= {"state": event.body.outcome, "stop_reason": event.body.stop_reason}
+        case "turn.started" if counts_as_turn(event, total.going_on):
             change = {"turns": total.turns + 1}
         case "message" if isinstance(event.body, Said) and isinstance(event.body.message, BaseChatMessage):
             change = {"messages": total.messages + 1}

@@ -166,6 +166,8 @@ class _Count:
         self.cost_usd: float | None = 0.0
         self.asked = self.reported = False
         self.seconds = 0.0
+        self.open: dict[str, float] = {}
+        """Runs that have no end yet, with the seconds that are counted of each."""
         self.run: Event | None = None
         self.last: Event | None = None
         self.outcome: str | None = None
@@ -174,8 +176,9 @@ class _Count:
     def add(self, event: Event) -> None:
         """Count one fact."""
         kind = event.kind
-        if kind == "run.started" and event.parent is None:
-            self.seconds += self._so_far()
+        if kind == "run.started" and event.parent is None and self.run is not None and self.run.id in self.open:
+            self.open[self.run.id] = so_far = self._so_far()
+            self.seconds += so_far
         self.facts += 1
         self.last = event
         if self.started_at is None:
@@ -183,9 +186,9 @@ class _Count:
         match kind:
             case "run.started" if event.parent is None:
                 self._started(event)
-            case "run.finished" if self.run is not None and event.parent == self.run.id:
+            case "run.finished" if event.parent in self.open:
                 self._finished(event)
-            case "turn.started" if event.parent in (None, self.run and self.run.id):
+            case "turn.started" if event.parent is None or event.parent in self.open:
                 self._turn(event)
             case "message":
                 self._said(event)
@@ -212,6 +215,7 @@ class _Count:
     def _started(self, event: Event) -> None:
         body = body_of(event)
         self.run, self.outcome, self.stop_reason = event, OPEN, None
+        self.open[event.id] = 0.0
         self.team = body.runner
         self.named_model = body.model
         # A run need not say where it was started.
@@ -219,9 +223,11 @@ class _Count:
         self.notebook = circumstances.get("notebook") or circumstances.get("file") or self.notebook
 
     def _finished(self, event: Event) -> None:
-        body = body_of(event)
-        self.outcome, self.stop_reason = body.outcome, body.stop_reason
-        self.seconds += event.took or 0.0
+        body, begun = body_of(event), event.parent or ""
+        # What was counted when another run began beside it is part of what it took.
+        self.seconds += (event.took or 0.0) - self.open.pop(begun)
+        if self.run is not None and begun == self.run.id:
+            self.outcome, self.stop_reason = body.outcome, body.stop_reason
 
     def _turn(self, event: Event) -> None:
         if self.first_turn is None:

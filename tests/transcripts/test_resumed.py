@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
 from datetime import UTC, datetime, timedelta
@@ -136,6 +137,35 @@ async def test_a_persons_answer_is_printed_once(runs: Path) -> None:
     assert answers
     for answer in set(answers):
         assert file.getvalue().splitlines().count(answer) == answers.count(answer)
+
+
+def speakers(name: str, turns: int) -> RoundRobinGroupChat:
+    answers = [ScriptedChatCompletionClient(["hm"], repeats=True) for _ in range(2)]
+    agents = [AssistantAgent(f"{name}_{n}", client) for n, client in enumerate(answers)]
+    return RoundRobinGroupChat(agents, max_turns=turns, name=name)
+
+
+@pytest.mark.parametrize(("one", "other"), [(5, 3), (2, 6)])
+async def test_two_teams_that_run_at_once_into_one_log_are_counted_whole(one: int, other: int, runs: Path) -> None:
+    log = RunLog.create("both", folder=runs)
+    await asyncio.gather(
+        speakers("one", one).run(task="first", log=log), speakers("other", other).run(task="second", log=log)
+    )
+    log.close()
+
+    row, story, known = agentnb.runs().iloc[0], tell(log), provenance(log)
+    side, sums = agentnb.diff(log, log).left, totals(log)
+    assert {
+        (sums.turns, sums.messages),
+        (row.turns, row.messages),
+        (story.turns, story.messages),
+        (known.turns, known.messages),
+        (side.turns, side.messages),
+        (len(to_df(log, "turns")), int(to_df(log).is_heard.sum())),
+    } == {(one + other, one + other + 2)}
+    took = sum(event.took or 0.0 for event in log if event.kind == "run.finished")
+    assert sums.seconds == pytest.approx(row.seconds) == pytest.approx(took)
+    assert (sums.runner, sums.state, row.outcome, sums.going_on) == ("other", "done", "done", ())
 
 
 class Retreating(Clock):
