@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agentnb.core import CancellationToken, Component, EventId, monotonic
-from agentnb.exceptions import ToolError, UserError
+from agentnb.exceptions import ToolError, UnknownName, UserError
 from agentnb.messages import MessageFactory
 from agentnb.messages.factory import UnknownMessage
 from agentnb.runlog import AgentState, CodeFinished, CodeStarted, Event, Run, RunLog, VariablesShared
@@ -133,7 +133,13 @@ def _before(story: Story) -> EventId | None:
 
 def _log_of(run: EventId, *, near: RunLog) -> RunLog:
     folder = Path(near.path).parent if near.path is not None else None
-    return RunLog.find(run.rpartition(":")[0], near=folder)
+    try:
+        return RunLog.find(run.rpartition(":")[0], near=folder)
+    except UnknownName as error:
+        raise UnknownName(
+            f"The run in {near.path or near.id} goes on from an earlier one, without which nobody can be restored: "
+            f"{error} Put its file there."
+        ) from error
 
 
 async def remind(agent: ChatAgent, told: Sequence[Told]) -> None:

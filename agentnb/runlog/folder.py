@@ -79,8 +79,8 @@ def find_file(run_id: str, folder: Path) -> Path:
     if not folder.is_dir():
         raise UnknownName(f"There is no run {run_id!r}: the folder {folder} does not exist.")
     there = [path.name for path in sorted(folder.glob("*.jsonl"))]
-    last = f"the last is {there[-1]}" if there else "there are none"
-    raise UnknownName(f"No file in {folder} holds a run {run_id!r} ({len(there)} runs, {last}).")
+    last = f"{len(there)} run{'s' * (len(there) != 1)}, the last is {there[-1]}" if there else "there are none"
+    raise UnknownName(f"No file in {folder} holds a run {run_id!r} ({last}).")
 
 
 def _holding(run_id: str, files: list[Path]) -> list[Path]:

@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeVar
 T = TypeVar("T")
 
 INDEX = "index.sqlite"
-VERSION = 3
+VERSION = 4
 """Of the tables; an index of another version is made anew."""
 WAIT = 5.0
 """Seconds to wait for another process that writes it."""

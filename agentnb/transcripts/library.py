@@ -185,4 +185,5 @@ def _from_json(text: str, path: Path) -> RunSummary:
     for name in ("started_at", "modified_at"):
         data[name] = datetime.fromisoformat(data[name]) if data[name] else None
     data["shares"] = tuple(data["shares"]) if data["shares"] else None
+    data["continues"] = tuple(data["continues"])
     return RunSummary(path=path, **data)

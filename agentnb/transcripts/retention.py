@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agentnb.core import now
 from agentnb.exceptions import UserError
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 FRESH = 600.0
 """Seconds that a blob is left alone to which no run refers yet."""
+
+NAMED = 5
+"""Runs that an error names."""
 
 _REFERENCE = re.compile(rb'"\$blob":\s*"sha256:([0-9a-f]{64})"')
 
@@ -61,19 +64,18 @@ class Freed:
 def delete_runs(runs: Any, folder: Folder = None, *, branches: bool = False) -> Freed:
     """Delete runs, and the large values that no other run refers to.
 
-    A later run of the same conversation can still be read without an earlier one, but no team be restored from it.
-
     Args:
         runs: One or several: ids or the beginnings of them, paths, logs or what has one, such as a result; or a table
             with a column `path`, such as a part of that of `agentnb.runs()`.
         folder: Where the runs are; default: the default folder of runs.
-        branches: Whether runs that branch off those are deleted too.
+        branches: Whether runs that need those are deleted too: that branch off them, or go on from them with a new
+            task, so that no team could be restored from them.
 
     Returns:
         What was freed; `print` says it in a sentence.
 
     Raises:
-        UserError: If one of them is being written, or others branch off it. Then nothing is deleted.
+        UserError: If one of them is being written, or others need it. Then nothing is deleted.
         UnknownName: If there is no such run.
     """
     home = library_folder(folder)
@@ -82,15 +84,15 @@ def delete_runs(runs: Any, folder: Folder = None, *, branches: bool = False) -> 
     strange = sorted(path.name for path in wanted if path not in known)
     if strange:
         raise UserError(f"{strange[0]} is no run's file; those end in .jsonl.")
-    below = _below(known.values())
-    for path in sorted(wanted):
-        off = [branch for branch in _all_below(known[path], below) if branch.path not in wanted]
-        if off and not branches:
-            raise UserError(
-                f"{len(off)} run(s) branch off {known[path].run_id}: {', '.join(str(run.run_id) for run in off)}. "
-                "Delete them too with branches=True, or keep it."
-            )
-        wanted |= {branch.path for branch in off}
+    lost = _left_without(wanted, _needs(known.values()))
+    if lost and not branches:
+        what = "run needs" if len(lost) == 1 else "runs need"
+        more = f", and {len(lost) - NAMED} more" if len(lost) > NAMED else ""
+        raise UserError(
+            f"{len(lost)} {what} what is to be deleted: {', '.join(map(str, lost[:NAMED]))}{more}. "
+            "Delete them too with branches=True, or keep what they need."
+        )
+    wanted |= {need.run.path for need in lost}
     for path in sorted(wanted):
         if is_written(path):
             raise UserError(
@@ -110,8 +112,8 @@ def keep_runs(
 ) -> pd.DataFrame:
     """Say which runs are beyond a measure, and delete them if `dry_run` is False.
 
-    Runs that are being written, and those off which a run branches that stays, stay too; of a conversation of several
-    runs the earlier ones go as `delete_runs` says.
+    Runs that are being written stay, and so do those that another one needs which stays: it branches off them, or goes
+    on with their conversation.
 
     Args:
         folder: Where the runs are; default: the default folder of runs.
@@ -137,15 +139,8 @@ def keep_runs(
     home = library_folder(folder)
     known = summaries(home)
     going = _beyond(known, days, newest, size_bytes)
-    below = _below(known)
     stay = {run.path for run in known if run.path not in going or is_written(run.path)}
-    while True:
-        held = {
-            run.path for run in known if run.path not in stay and any(b.path in stay for b in _all_below(run, below))
-        }
-        if not held:
-            break
-        stay |= held
+    stay |= _needed_by(stay, _needs(known))
     gone = [run for run in known if run.path not in stay]
     if not dry_run and gone:
         _delete(home, gone)
@@ -189,33 +184,72 @@ def _file(run: Any, home: Path) -> Path:
     return home / path.name
 
 
-def _below(known: Iterable[RunSummary]) -> dict[Path, list[RunSummary]]:
-    """Return the branches that need a file, by that; those that hold all of their facts need none."""
+class _Need(NamedTuple):
+    """What a run cannot do without."""
+
+    run: RunSummary
+    how: str
+    """How it needs that, as in `branches off`."""
+    whom: str | None
+    """The id of the other run."""
+    files: frozenset[Path]
+    """Any of these will do."""
+
+    def __str__(self) -> str:
+        return f"{self.run.run_id} {self.how} {self.whom}"
+
+
+def _needs(known: Iterable[RunSummary]) -> list[_Need]:
+    """Return what runs need of the others that are there; a branch that holds all of its facts needs no origin."""
     runs = list(known)
     names = {run.path.name: run.path for run in runs}
-    files: dict[str | None, list[Path]] = defaultdict(list)
+    held: dict[str | None, list[RunSummary]] = defaultdict(list)
     for run in runs:
-        files[run.run_id].append(run.path)
-    below: dict[Path, list[RunSummary]] = defaultdict(list)
+        held[run.run_id].append(run)
+    found: list[_Need] = []
     for run in runs:
         if run.shares is not None:
             named = names.get(run.shares[0])
             # The file of one that was renamed is found by what it holds.
-            for path in files[run.origin] if named is None else (named,):
-                below[path].append(run)
-    return below
+            files = [one.path for one in held[run.origin]] if named is None else [named]
+            found.append(_Need(run, "branches off", run.origin, frozenset(files) - {run.path}))
+        for before in run.continues:
+            whom, _, number = before.rpartition(":")
+            seq = int(number) if number.isdecimal() else 0
+            if run.shares is None or whom != run.origin or seq > run.shares[1]:
+                files = [one.path for one in held[whom] if one.last >= seq]
+                found.append(_Need(run, "goes on from", whom, frozenset(files) - {run.path}))
+    return [need for need in found if need.files]
 
 
-def _all_below(run: RunSummary, below: dict[Path, list[RunSummary]]) -> list[RunSummary]:
-    """Return the runs that branch off one, and those that branch off these."""
-    found: dict[Path, RunSummary] = {}
-    rest = [run]
+def _left_without(files: set[Path], needs: Iterable[_Need]) -> list[_Need]:
+    """Return which runs lose what they need with some files, and with those that go for this reason."""
+    by_file: dict[Path, list[_Need]] = defaultdict(list)
+    for need in needs:
+        for path in need.files:
+            by_file[path].append(need)
+    gone, rest, lost = set(files), sorted(files), []
     while rest:
-        for branch in below.get(rest.pop().path, ()):
-            if branch.path not in found and branch.path != run.path:
-                found[branch.path] = branch
-                rest.append(branch)
-    return list(found.values())
+        for need in by_file[rest.pop()]:
+            if need.files <= gone and need.run.path not in gone:
+                gone.add(need.run.path)
+                rest.append(need.run.path)
+                lost.append(need)
+    return lost
+
+
+def _needed_by(files: set[Path], needs: Iterable[_Need]) -> set[Path]:
+    """Return the files that some runs need, and those that these need."""
+    by_run: dict[Path, set[Path]] = defaultdict(set)
+    for need in needs:
+        by_run[need.run.path] |= need.files
+    found: set[Path] = set()
+    rest = sorted(files)
+    while rest:
+        more = by_run[rest.pop()] - found
+        found |= more
+        rest += more
+    return found
 
 
 def _delete(home: Path, runs: Sequence[RunSummary]) -> Freed:

@@ -59,6 +59,8 @@ class RunSummary:
     facts: int | None = None
     shares: tuple[str, int] | None = None
     """Of a branch that needs its origin's file: the name of that, and how many of its facts; no column of the table."""
+    continues: tuple[str, ...] = ()
+    """`run.started` facts of other logs, from which its runs go on; no column of the table."""
     last: int = 0
     """The number of the last fact that can be read; no column of the table."""
 
@@ -153,6 +155,9 @@ class _Count:
         self.team: str | None = None
         self.task: str | None = None
         self.named_model = ""
+        self.begun: set[str] = set()
+        """The runs that began here, or in what the file holds of its origin."""
+        self.continues: list[str] = []
         self._begin()
 
     def _begin(self) -> None:
@@ -216,6 +221,9 @@ class _Count:
         body = body_of(event)
         self.run, self.outcome, self.stop_reason = event, OPEN, None
         self.open[event.id] = 0.0
+        self.begun.add(event.id)
+        if body.continues is not None and body.continues not in self.begun:
+            self.continues.append(body.continues)
         self.team = body.runner
         self.named_model = body.model
         # A run need not say where it was started.
@@ -282,4 +290,5 @@ class _Count:
             "outcome": self.outcome,
             "stop_reason": self.stop_reason,
             "facts": self.facts,
+            "continues": tuple(self.continues),
         }

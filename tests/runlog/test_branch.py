@@ -510,7 +510,7 @@ def test_a_run_that_is_not_there_is_named_with_the_folder(log: RunLog, runs: Pat
     assert log.path is not None
 
     with pytest.raises(
-        UnknownName, match=rf"No file in {runs} holds a run 'nobody' \(1 runs, the last is {log.path.name}\)"
+        UnknownName, match=rf"No file in {runs} holds a run 'nobody' \(1 run, the last is {log.path.name}\)"
     ):
         RunLog.find("nobody")
     with pytest.raises(UnknownName, match=r"the folder .*nowhere does not exist"):

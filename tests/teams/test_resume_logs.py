@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from agentnb.agents import AssistantAgent, CodeExecutorAgent, approve_all
-from agentnb.exceptions import ToolError, UserError
+from agentnb.exceptions import ToolError, UnknownName, UserError
 from agentnb.messages import CodeResult, FunctionCall, TextMessage
 from agentnb.models.scripted import ScriptedChatCompletionClient
 from agentnb.runlog import CodeStarted, Noted, RunLog, TurnStarted, VariablesShared
@@ -73,7 +73,8 @@ async def test_a_log_that_goes_on_from_a_missing_one_says_which(runs: Path) -> N
     del first, team
     gc.collect()
 
-    with pytest.raises(UserError, match=missing[:8]):
+    lacks = f"No file in .* holds a run '{missing}' .1 run, .*Put its file there"
+    with pytest.raises(UnknownName, match=f"{second.path} goes on from an earlier one, .*: {lacks}"):
         await pair(World()).restore(str(second.path))
 
 

@@ -9,10 +9,13 @@ import pandas as pd
 import pytest
 
 import agentnb
+from agentnb.agents import AssistantAgent
 from agentnb.base import TaskResult
 from agentnb.exceptions import UnknownName, UserError
-from agentnb.runlog import RunLog, ToolFinished
+from agentnb.models import ScriptedChatCompletionClient
+from agentnb.runlog import RunLog, RunStarted, ToolFinished
 from agentnb.runlog.blobs import FOLDER as BLOBS
+from agentnb.teams import RoundRobinGroupChat
 from agentnb.transcripts import EXPENDABLE, Freed, delete_runs, keep_runs, runs
 from tests.transcripts.shelf import days_ago, made, path_of
 
@@ -93,7 +96,8 @@ def test_a_run_that_others_branch_off_is_deleted_only_with_them(tmp_path: Path) 
     twig = RunLog.open(path_of(branch)).branch(at=6, folder=tmp_path)
     twig.close()
 
-    with pytest.raises(UserError, match=f"2 run.s. branch off {origin.id}: .*{twig.id}"):
+    said = f"2 runs need .*: {branch.id} branches off {origin.id}, {twig.id} branches off {branch.id}. Delete them too"
+    with pytest.raises(UserError, match=said):
         delete_runs(origin.id, tmp_path)
     assert len(files(tmp_path)) == 3
 
@@ -112,7 +116,7 @@ def test_a_run_that_no_branch_needs_is_deleted_alone(tmp_path: Path) -> None:
     copy.write_bytes(path_of(origin).read_bytes())
 
     delete_runs(copy, tmp_path)
-    with pytest.raises(UserError, match=r"1 run.s. branch off"):
+    with pytest.raises(UserError, match=r"1 run needs .* branches off"):
         delete_runs(path_of(origin), tmp_path)
     delete_runs(path_of(branch), tmp_path)
     delete_runs(path_of(origin), tmp_path)
@@ -127,11 +131,107 @@ def test_a_branch_keeps_its_origin_under_another_name(tmp_path: Path) -> None:
     branch.close()
     path_of(origin).rename(tmp_path / "renamed.jsonl")
 
-    with pytest.raises(UserError, match=r"1 run.s. branch off"):
+    with pytest.raises(UserError, match=r"1 run needs .* branches off"):
         delete_runs(origin.id, tmp_path)
 
     assert set(runs(tmp_path)["outcome"].dropna()) == {"done"}
     assert len(files(tmp_path)) == 2
+
+
+async def conversation(folder: Path, *tasks: str) -> list[RunLog]:
+    """Let one team do several tasks, each in a file of its own."""
+    team = pair()
+    logs = []
+    for task in tasks:
+        log = RunLog.create("pair", folder=folder)
+        await team.run(task=task, log=log)
+        log.close()
+        logs.append(log)
+    return logs
+
+
+def pair() -> RoundRobinGroupChat:
+    agents = [AssistantAgent(name, ScriptedChatCompletionClient([name], repeats=True)) for name in ("ana", "ben")]
+    return RoundRobinGroupChat(agents, max_turns=2)
+
+
+async def test_a_run_from_which_a_conversation_goes_on_is_deleted_only_with_what_goes_on(tmp_path: Path) -> None:
+    first, second, third = await conversation(tmp_path, "one", "two", "three")
+    other = made(tmp_path)
+
+    said = f"2 runs need .*: {second.id} goes on from {first.id}, {third.id} goes on from {second.id}"
+    for _ in range(2):  # read from the files, then from the index
+        with pytest.raises(UserError, match=said):
+            delete_runs(first.id, tmp_path)
+    await pair().restore(path_of(third))
+    delete_runs(third, tmp_path)
+    freed = delete_runs(first, tmp_path, branches=True)
+
+    assert set(freed.runs) == {path_of(first).name, path_of(second).name}
+    assert files(tmp_path) == {path_of(other).name}
+
+
+async def test_of_many_runs_that_go_on_the_error_names_some(tmp_path: Path) -> None:
+    logs = await conversation(tmp_path, *"abcdefgh")
+
+    with pytest.raises(UserError, match=r"7 runs need .*, and 2 more\. Delete"):
+        delete_runs(logs[0].id, tmp_path)
+
+
+async def test_a_copy_of_an_earlier_run_is_deleted_alone_and_the_last_one_is_not(tmp_path: Path) -> None:
+    first, second = await conversation(tmp_path, "one", "two")
+    copy = tmp_path / "copy.jsonl"
+    copy.write_bytes(path_of(first).read_bytes())
+
+    with pytest.raises(UserError, match=f"{second.id} goes on from {first.id}"):
+        delete_runs([copy, path_of(first)], tmp_path)
+    delete_runs(path_of(first), tmp_path)
+
+    await pair().restore(path_of(second))
+    assert files(tmp_path) == {copy.name, path_of(second).name}
+
+
+async def test_a_resumed_run_and_one_that_began_anew_need_no_other(tmp_path: Path) -> None:
+    (first,) = await conversation(tmp_path, "one")
+    await (again := pair()).resume(path_of(first), task="more")
+    await again.reset()
+    await again.run(task="anew", log=(anew := RunLog.create("anew", folder=tmp_path)))
+    anew.close()
+
+    delete_runs(first.id, tmp_path)
+
+    assert files(tmp_path) == {path_of(anew).name}
+
+
+async def test_a_branch_of_a_run_that_goes_on_needs_what_that_needs(tmp_path: Path) -> None:
+    first, second = await conversation(tmp_path, "one", "two")
+    branch = second.branch(message=1, folder=tmp_path)
+    await pair().resume(branch)
+
+    with pytest.raises(
+        UserError, match=f"2 runs need .* goes on from {first.id}, {branch.id} branches off {second.id}"
+    ):
+        delete_runs(first.id, tmp_path)
+    with pytest.raises(UserError, match=f"1 run needs .*: {branch.id} branches off {second.id}. Delete"):
+        delete_runs(second.id, tmp_path)
+    alone = RunLog.open(path_of(branch)).save(tmp_path / "alone.jsonl")
+    delete_runs([path_of(branch), path_of(second)], tmp_path)
+
+    with pytest.raises(UserError, match=f"{branch.id} goes on from {first.id}"):
+        delete_runs(first.id, tmp_path)
+    await pair().restore(alone)
+
+
+def test_a_run_that_says_nonsense_of_what_it_goes_on_from_can_be_deleted_like_any_other(tmp_path: Path) -> None:
+    log = RunLog.create("team", folder=tmp_path)
+    log.append(RunStarted(runner="team", runner_type="T", continues="who knows"), source="team")
+    log.close()
+    other = made(tmp_path)
+
+    delete_runs(other.id, tmp_path)
+    delete_runs(log.id, tmp_path)
+
+    assert not files(tmp_path)
 
 
 def test_a_branch_named_with_its_origin_needs_no_leave(tmp_path: Path) -> None:
@@ -260,6 +360,16 @@ def test_runs_that_are_written_or_that_others_need_stay(tmp_path: Path, shelf: l
     assert set(frame["run_id"]) == {log.id for log in shelf[:3]}
     assert set(runs(tmp_path)["run_id"]) == {branch.id, shelf[3].id, busy.id}
     busy.close()
+
+
+async def test_the_earlier_runs_of_a_conversation_stay_with_the_last_one(tmp_path: Path, shelf: list[RunLog]) -> None:
+    logs = await conversation(tmp_path, "one", "two", "three")
+
+    frame = keep_runs(tmp_path, newest=1, dry_run=False)
+
+    assert set(frame["run_id"]) == {log.id for log in shelf}
+    assert files(tmp_path) == {path_of(log).name for log in logs}
+    await pair().restore(path_of(logs[-1]))
 
 
 def test_if_all_stay_the_table_is_empty(tmp_path: Path, shelf: list[RunLog]) -> None:
