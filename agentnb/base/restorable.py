@@ -42,8 +42,9 @@ class GoingOn(NamedTuple):
     """How many pieces of code are not run again."""
     before: Event
     """The `run.started` fact it goes on from."""
+    runner: TaskRunner
     ended: Sequence[Event] = ()
-    """How calls ended, elsewhere, that a branch has the beginning of only."""
+    """How calls ended, elsewhere, that a branch has the beginning of only, and what memories learnt in them."""
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -56,14 +57,8 @@ class GoingOn(NamedTuple):
 
     async def begin(self, run: Run, coders: Mapping[str, ChatAgent], token: CancellationToken) -> None:
         """Take over what is known of calls, take back what will be said anew, say what is different, run code again."""
-        for event in self.ended:
-            body: Any = event.body
-            run.log.append(body, source=event.source, parent=event.parent, took=event.took)
         if self.ended:
-            run.log.note(
-                f"What came of {len(self.ended)} call{'s' * (len(self.ended) != 1)} that had begun before the branch "
-                "is taken from the run it comes from."
-            )
+            await self._take_over(run)
         if self.broken is not None:
             for seq in self.broken.taken_back():
                 run.log.append(Retracted.of(said=seq, anew=True))
@@ -77,6 +72,26 @@ class GoingOn(NamedTuple):
                 "lacks their variables. Resume with rerun_code=True to run them again."
             )
         await run_again(run, self.code, coders, token)
+
+    async def _take_over(self, run: Run) -> None:
+        log = run.log
+        calls = 0
+        here: dict[EventId | None, EventId] = {}
+        for event in self.ended:
+            body: Any = event.body
+            calls += event.kind != "memory.started" and event.parent not in here
+            cause = here.get(event.parent, event.parent)
+            here[event.id] = log.append(body, source=event.source, parent=cause, took=event.took).id
+        log.note(
+            f"What came of {calls} call{'s' * (calls != 1)} that had begun before the branch is taken from the run it "
+            "comes from."
+        )
+        if any(event.kind.startswith("memory.") for event in self.ended):
+            known = log.untold
+            await relearn(self.runner, chain(log, self.runner.name, MessageFactory()))
+            if known is not None and log.untold is not None:
+                # The run has this one at hand.
+                known.learnt, known.left, log.untold = log.untold.learnt, log.untold.left, known
 
 
 class Restorable:
@@ -120,7 +135,7 @@ class Restorable:
         their end stand, the others begin again, and what they had done already (answers of models and persons, results
         of tools and code) is not done again. A call of a tool or a piece of code that was begun and not ended is told
         to the agent as interrupted, unless the tool is `idempotent`; in a branch that was cut off behind its beginning,
-        the agent is told what came of it in the run where it ended.
+        the agent is told what came of it in the run where it ended, and its memories what they learnt in it.
 
         Args:
             log: A run's log, a branch of one, a result; its file; or the run's id or its beginning.
@@ -169,7 +184,7 @@ class Restorable:
         ended = ended_elsewhere(restored) if broken is not None else []
         code = code_of([*restored, *ended])
         again, left = (code, 0) if self._reruns else ((), len(code))
-        return GoingOn(restored, broken, again, left, before, ended)
+        return GoingOn(restored, broken, again, left, before, self, ended)  # type: ignore[arg-type]
 
     def _result_again(self, task: Task) -> TaskResult | None:
         """Return the result of a run that had come to its end, if there is nothing new to do."""

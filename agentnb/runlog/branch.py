@@ -128,8 +128,8 @@ def ended_elsewhere(log: RunLog) -> list[Event]:
     """Return how those effects ended that a branch shares the beginning of and not the end.
 
     They are facts of the run it was branched from, or of one further back, as far as these can be found: of calls of
-    tools, of code, and of what a memory was to learn or to forget. Who was asked, a model or a person, is asked anew;
-    so is an agent or a team that was called as a tool.
+    tools, of code, and of what a memory was to learn or to forget; with what memories learnt and forgot within them.
+    Who was asked, a model or a person, is asked anew; so is an agent or a team that was called as a tool.
     """
     found: list[Event] = []
     here = log
@@ -141,10 +141,31 @@ def ended_elsewhere(log: RunLog) -> list[Event]:
             here = RunLog.find(origin.run, near=log.path or origin.path)
         except (UserError, LogUnreadable):
             break
-        for event in here.events[origin.at :]:
-            if event.parent in waiting and event.kind in _ENDS.values():
-                runs = any(inner.kind == "run.started" for inner in below(here, event.parent))
-                found += [] if runs else [event]
+        found += _ends(here, origin.at, waiting)
+    return found
+
+
+def _ends(log: RunLog, at: int, waiting: set[EventId]) -> list[Event]:
+    later = log.events[at:]
+    ends = {event.parent: event.id for event in later if event.parent in waiting and event.kind in _ENDS.values()}
+    within: dict[EventId | None, EventId] = {}
+    for call in waiting & ends.keys():
+        if any(inner.kind == "run.started" for inner in below(log, call)):
+            del ends[call]
+        else:
+            within[call] = call
+    learnt: set[EventId | None] = set()
+    found: list[Event] = []
+    for event in later:
+        around = within.get(event.parent)
+        if around is not None:
+            within[event.id] = around
+        if event.id in ends.values() or event.parent in learnt:
+            found.append(event)
+        elif around is not None and event.kind == "memory.started" and _acts(event):
+            learnt.add(event.id)
+            # What caused it within the call is not taken over.
+            found.append(event.model_copy(update={"parent": around}))
     return found
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agentnb.agents import AssistantAgent
-from agentnb.messages import FunctionCall
+from agentnb.memory import ListMemory, MemoryContent, MemoryMimeType
+from agentnb.messages import FunctionCall, FunctionExecutionResultMessage
 from agentnb.models import ScriptedChatCompletionClient
-from agentnb.runlog import Noted, RunLog
+from agentnb.runlog import Event, MemoryStarted, Noted, RunLog
 from agentnb.teams import RoundRobinGroupChat
 from agentnb.tools import FunctionTool
 from tests.teams.scenarios import SCENARIOS, World
@@ -165,8 +167,58 @@ async def test_code_that_ended_behind_the_cut_is_run_again_if_asked_for() -> Non
     assert texts(again) == texts(anew)
 
 
-# What a memory learnt in a call behind the cut is not known to the branch, which is told the call's result alone.
-@pytest.mark.parametrize("scenario", [name for name in SCENARIOS if name != "learning"])
+class Kept(ListMemory):
+    """Begins anew each time it is told what it learnt, as one does that does not look at what it has."""
+
+    async def relearn(self, facts: Sequence[Event]) -> None:
+        self.content = [fact.body.learnt for fact in facts if isinstance(fact.body, MemoryStarted)]
+
+
+@pytest.mark.parametrize("memory", [ListMemory, Kept])
+@pytest.mark.parametrize("before", [0, 1])
+async def test_a_branch_cut_within_a_call_knows_what_memories_learnt_in_it(
+    memory: type[ListMemory], before: int
+) -> None:
+    """A branch was told the call's result, and its memory lacked what it had learnt in it."""
+
+    def made() -> tuple[ListMemory, RoundRobinGroupChat]:
+        diary = memory()
+
+        async def learn(thing: str) -> str:
+            """Keep a thing in mind."""
+            await diary.add(MemoryContent(content=f"{thing}, and", mime_type=MemoryMimeType.TEXT))
+            await diary.add(MemoryContent(content=thing, mime_type=MemoryMimeType.TEXT))
+            return f"learnt {thing}"
+
+        def answer(messages: Any) -> Any:
+            done = sum(isinstance(message, FunctionExecutionResultMessage) for message in messages)
+            if done == 2:
+                return "done"
+            name = ("one", "two")[done]
+            return [FunctionCall(id=name, name="learn", arguments=f'{{"thing": "{name}"}}')]
+
+        model = ScriptedChatCompletionClient([answer], repeats=True)
+        ana = AssistantAgent("ana", model, tools=[learn], max_tool_iterations=3, memory=[diary])
+        return diary, RoundRobinGroupChat([ana], max_turns=1)
+
+    def known(of: ListMemory) -> list[str]:
+        return [str(content.content) for content in of.content]
+
+    origin = (await made()[1].run(task="go")).log
+    assert origin is not None
+    branch = origin.branch(at=behind(origin, "tool.started", before))
+
+    diary, team = made()
+    result = await team.resume(str(branch.path))
+    later, again = made()
+    await again.restore(str(branch.path))
+
+    assert result.messages[-1].to_text() == "done"
+    assert known(diary) == known(later) == ["one, and", "one", "two, and", "two"]
+    assert notes(result.log)[0].startswith("What came of 1 call that")
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
 async def test_a_branch_cut_within_any_effect_goes_on_as_its_origin_did(scenario: str) -> None:
     world = World()
     result = await SCENARIOS[scenario](world).run(task="go")
