@@ -76,9 +76,12 @@ def find_file(run_id: str, folder: Path) -> Path:
             f"Several files in {folder} hold a run {run_id!r}: {names}. "
             "Open the one you mean with `RunLog.open(path)`, or give more of the id."
         )
-    if not folder.is_dir():
-        raise UnknownName(f"There is no run {run_id!r}: the folder {folder} does not exist.")
-    there = [path.name for path in sorted(folder.glob("*.jsonl"))]
+    try:
+        there = sorted(name for name in os.listdir(folder) if name.endswith(".jsonl"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise UnknownName(f"There is no run {run_id!r}: the folder {folder} does not exist.") from None
+    except OSError as error:
+        raise UserError(f"The folder {folder} cannot be read: {error.strerror or error}.") from error
     last = f"{len(there)} run{'s' * (len(there) != 1)}, the last is {there[-1]}" if there else "there are none"
     raise UnknownName(f"No file in {folder} holds a run {run_id!r} ({last}).")
 

@@ -6,11 +6,12 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import NamedTuple
 
 AROUND = 80
 """Characters of a snippet on either side of the hit."""
-_PIECE = 20_000
+_PIECE = 4_000
 """Characters that are looked through at a time to place a hit."""
 
 # Scripts without spaces between words: each character is a word, and words of several are found as phrases.
@@ -88,7 +89,7 @@ class Query:
         pattern = "|".join(term.pattern() for term in self.terms) if self.terms else re.escape(_plain(self.text))
         for at in range(0, len(whole), _PIECE):
             # With what goes before, so that no word begins in the middle, and a phrase may stand across the border.
-            first = max(0, at - 10 * AROUND)
+            first = max(0, at - 10 * AROUND - len(self.text))
             plain, places = _with_places(whole[first : at + _PIECE])
             found = [match.span() for match in re.finditer(pattern, plain)]
             if found:
@@ -100,9 +101,10 @@ def _with_places(whole: str) -> tuple[str, Sequence[int]]:
     """Return the text without capitals and accents, and where in it each character stood."""
     if whole.isascii():
         return whole.lower(), range(len(whole) + 1)
-    pieces, places = [], []
-    for place, char in enumerate(whole):
-        piece = _plain(char)
-        pieces.append(piece)
-        places += [place] * len(piece)
+    # There are far fewer characters than places.
+    plain = {char: _plain(char) for char in set(whole)}
+    pieces = list(map(plain.__getitem__, whole))
+    if all(len(piece) == 1 for piece in plain.values()):
+        return "".join(pieces), range(len(whole) + 1)
+    places = chain.from_iterable(map(repeat, range(len(whole)), map(len, pieces)))
     return "".join(pieces), [*places, len(whole)]

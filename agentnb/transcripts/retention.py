@@ -52,12 +52,15 @@ class Freed:
     """Large values nobody referred to any more."""
     size_bytes: int = 0
     waiting: bool = False
-    """Whether large values were left alone because a run is being written: the next deletion looks again."""
+    """Whether large values were left alone because a run is being written or cannot be read: the next deletion looks
+    again."""
 
     def __str__(self) -> str:
         runs = "1 run" if len(self.runs) == 1 else f"{len(self.runs)} runs"
         blobs = {0: "", 1: " and 1 large value"}.get(self.blobs, f" and {self.blobs} large values")
-        later = " Large values are looked through when no run is being written." if self.waiting else ""
+        later = (
+            " Large values are looked through when no run is being written and all can be read." if self.waiting else ""
+        )
         return f"{runs}{blobs} deleted, {self.size_bytes:,} bytes freed.{later}"
 
 
@@ -253,9 +256,11 @@ def _needed_by(files: set[Path], needs: Iterable[_Need]) -> set[Path]:
 
 
 def _delete(home: Path, runs: Sequence[RunSummary]) -> Freed:
-    used = _references(run.path for run in runs)
+    used: set[str] = set()
     size = 0
     for run in runs:
+        with suppress(OSError):  # one that cannot be read can be deleted
+            used |= _references([run.path])
         try:
             size += run.path.stat().st_size
             run.path.unlink()
@@ -268,14 +273,23 @@ def _delete(home: Path, runs: Sequence[RunSummary]) -> Freed:
     names = tuple(run.path.name for run in runs)
     rest = run_files(home)
     # Somebody who writes may have found a blob and not yet written that he refers to it.
-    if any(is_written(path) for path in rest):
+    waiting = any(is_written(path) for path in rest)
+    try:
+        referred = set() if waiting else _references(rest)
+    except OSError:  # nobody knows what that file refers to
+        waiting = True
+    if waiting:
         return Freed(names, 0, size, waiting=(home / BLOBS).is_dir())
-    blobs, freed = _collect(home / BLOBS, _references(rest), used)
+    blobs, freed = _collect(home / BLOBS, referred, used)
     return Freed(names, blobs, size + freed)
 
 
 def _references(files: Iterable[Path]) -> set[str]:
-    """Return the hashes that files refer to; damaged ones, too."""
+    """Return the hashes that files refer to; damaged ones, too.
+
+    Raises:
+        OSError: If one of them cannot be read.
+    """
     found: set[str] = set()
     for path in files:
         with suppress(FileNotFoundError), path.open("rb") as file:

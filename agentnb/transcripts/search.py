@@ -273,7 +273,7 @@ def _digests(path: Path, *lengths: int) -> list[bytes]:
     found = []
     for length in lengths:
         hashed = hashlib.blake2b(digest_size=16)
-        with suppress(FileNotFoundError), path.open("rb") as file:
+        with suppress(OSError), path.open("rb") as file:
             while length > 0 and (piece := file.read(min(length, 1 << 20))):
                 hashed.update(piece)
                 length -= len(piece)

@@ -41,6 +41,24 @@ async def team_run(task: str, *answers: str, folder: Path, name: str = "writers"
     return RunLog.open(log.path)
 
 
+def pair() -> RoundRobinGroupChat:
+    """Return a team of two."""
+    agents = [AssistantAgent(name, ScriptedChatCompletionClient([name], repeats=True)) for name in ("ana", "ben")]
+    return RoundRobinGroupChat(agents, max_turns=2)
+
+
+async def conversation(folder: Path, *tasks: str) -> list[RunLog]:
+    """Let one team do several tasks, each in a file of its own."""
+    team = pair()
+    logs = []
+    for task in tasks:
+        log = RunLog.create("pair", folder=folder)
+        await team.run(task=task, log=log)
+        log.close()
+        logs.append(log)
+    return logs
+
+
 def made(
     folder: Path,
     said: str = "hello",

@@ -104,6 +104,16 @@ def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
         runs(tmp_path / "nowhere")
 
 
+@pytest.mark.skipif(os.geteuid() == 0 if hasattr(os, "geteuid") else True, reason="root may read everywhere")
+def test_a_folder_that_cannot_be_read_says_so_and_is_not_taken_to_be_empty(tmp_path: Path) -> None:
+    made(tmp_path / "locked")
+    (tmp_path / "locked").chmod(0)
+
+    with pytest.raises(UserError, match=r"The folder .*locked cannot be read: Permission denied"):
+        runs(tmp_path / "locked")
+    (tmp_path / "locked").chmod(0o700)
+
+
 def test_without_files_of_runs_a_folder_has_to_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AGENTNB_RUNS", "off")
 

@@ -9,15 +9,12 @@ import pandas as pd
 import pytest
 
 import agentnb
-from agentnb.agents import AssistantAgent
 from agentnb.base import TaskResult
 from agentnb.exceptions import UnknownName, UserError
-from agentnb.models import ScriptedChatCompletionClient
 from agentnb.runlog import RunLog, RunStarted, ToolFinished
 from agentnb.runlog.blobs import FOLDER as BLOBS
-from agentnb.teams import RoundRobinGroupChat
 from agentnb.transcripts import EXPENDABLE, Freed, delete_runs, keep_runs, runs
-from tests.transcripts.shelf import days_ago, made, path_of
+from tests.transcripts.shelf import conversation, days_ago, made, pair, path_of
 
 LONG = "a long text " * 3000
 OTHER = "another one " * 3000
@@ -136,23 +133,6 @@ def test_a_branch_keeps_its_origin_under_another_name(tmp_path: Path) -> None:
 
     assert set(runs(tmp_path)["outcome"].dropna()) == {"done"}
     assert len(files(tmp_path)) == 2
-
-
-async def conversation(folder: Path, *tasks: str) -> list[RunLog]:
-    """Let one team do several tasks, each in a file of its own."""
-    team = pair()
-    logs = []
-    for task in tasks:
-        log = RunLog.create("pair", folder=folder)
-        await team.run(task=task, log=log)
-        log.close()
-        logs.append(log)
-    return logs
-
-
-def pair() -> RoundRobinGroupChat:
-    agents = [AssistantAgent(name, ScriptedChatCompletionClient([name], repeats=True)) for name in ("ana", "ben")]
-    return RoundRobinGroupChat(agents, max_turns=2)
 
 
 async def test_a_run_from_which_a_conversation_goes_on_is_deleted_only_with_what_goes_on(tmp_path: Path) -> None:
@@ -302,6 +282,20 @@ def test_texts_stay_while_a_run_is_written_and_go_the_next_time(tmp_path: Path) 
     again = delete_runs([], tmp_path)
 
     assert (again.runs, again.blobs, blobs(tmp_path)) == ((), 1, 0)
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that opens and cannot be read")
+def test_texts_stay_while_a_run_cannot_be_read(tmp_path: Path) -> None:
+    gone, kept = made(tmp_path, tool=LONG), made(tmp_path)
+    odd = tmp_path / "odd.jsonl"
+    odd.symlink_to("/proc/self/mem")
+
+    freed = delete_runs(gone.id, tmp_path)
+
+    assert (freed.runs, freed.blobs, freed.waiting, blobs(tmp_path)) == ((path_of(gone).name,), 0, True, 1)
+    assert "and all can be read" in str(freed)
+    assert delete_runs(odd, tmp_path).runs == (odd.name,)
+    assert files(tmp_path) == {path_of(kept).name}
 
 
 def test_a_text_that_is_quite_new_may_be_about_to_be_referred_to(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import sys
+import unicodedata
 import warnings
 from pathlib import Path
 
@@ -175,6 +176,29 @@ def test_a_hit_far_into_a_long_text_with_accents_is_marked(tmp_path: Path) -> No
     said(tmp_path, "é word " * 9_000 + "the nèedle there" + " é" * 9_000)
 
     assert "word the «nèedle» there é" in search("needle", tmp_path)["snippet"][0]
+
+
+def test_a_long_phrase_is_marked_wherever_it_begins(tmp_path: Path) -> None:
+    phrase = " ".join(f"слово{n}" for n in range(300))
+    said(tmp_path, "раньше " * 450 + phrase + " позже" * 900)
+
+    assert f"раньше «{phrase}» позже" in search(f'"{phrase}"', tmp_path)["snippet"][0]
+
+
+def test_a_word_is_marked_where_others_are_folded_to_more_or_fewer_characters(tmp_path: Path) -> None:
+    said(tmp_path, "Straße … ﬁn e\u0301té 검색 « Łódź » und Ende")
+
+    assert search("Łódź", tmp_path)["snippet"][0] == "Straße … ﬁn e\u0301té 검색 « «Łódź» » und Ende"
+    assert "«été» 검색" in unicodedata.normalize("NFC", search("ete", tmp_path)["snippet"][0])
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that opens and cannot be read")
+def test_a_file_that_cannot_be_read_does_not_end_the_search(tmp_path: Path) -> None:
+    made(tmp_path)
+    (tmp_path / "odd.jsonl").symlink_to("/proc/self/mem")
+
+    with pytest.warns(RuntimeWarning, match="1 of 2 runs .* was not searched: odd.jsonl"):
+        assert len(search("hello", tmp_path)) == 1
 
 
 def test_the_data_of_pictures_is_not_searched(tmp_path: Path) -> None:
