@@ -38,21 +38,22 @@ def export_run(
     folder: Folder = None,
     with_origins: bool = False,
 ) -> Path:
-    """Write a run to one file that needs no other.
+    """Write a run to one file that needs no other to be read.
 
     Args:
         run: A log, or what has one, such as a result; a run's id, the beginning of it, or its path. One that goes on is
             written up to its last fact.
         path: The file, or a folder that it is put into. Its name gets the ending `.agentnb.zip` if it has no `.zip`.
         folder: Where runs are looked for by their id; default: the default folder of runs.
-        with_origins: For a branch: whether the runs it comes from are written too, each whole. The facts that it
-            shares with them are always written.
+        with_origins: Whether the runs it comes from are written too, each whole: those it branches off, and those
+            whose conversation it goes on with, without which no team is restored from it. The facts that a branch
+            shares with its origin are always written.
 
     Returns:
         The file written.
 
     Raises:
-        UserError: If the file exists, cannot be written, or an origin is missing.
+        UserError: If the file exists, cannot be written, or a run that it comes from is missing.
         UnknownName: If there is no such run.
         LogUnreadable: If the run's file is damaged.
     """
@@ -82,19 +83,33 @@ def export_run(
 
 def _origins(log: RunLog, folder: Folder) -> Iterator[RunLog]:
     seen = {log.id}
-    while log.origin is not None and log.origin.run not in seen:
-        origin = log.origin
-        seen.add(origin.run)
-        home = log.path.parent if log.path is not None and folder is None else library_folder(folder)
-        try:
-            above = RunLog.open(origin.path or find_file(origin.run, home))
-        except UnknownName as error:
-            raise UserError(
-                f"The run {log.id} branches off {origin.run}, which is not in {home}. Export it without with_origins: "
-                "the facts they share are written all the same."
-            ) from error
-        yield above
-        log = above
+    rest = [log]
+    while rest:
+        here = rest.pop(0)
+        home = here.path.parent if here.path is not None and folder is None else library_folder(folder)
+        for run, how, without in _sources(here):
+            if run in seen:
+                continue
+            seen.add(run)
+            try:
+                rest.append(RunLog.open(find_file(run, home)))
+            except UnknownName as error:
+                raise UserError(
+                    f"The run {here.id} {how} {run}, which is not in {home}. Export it without with_origins: {without}."
+                ) from error
+            yield rest[-1]
+
+
+def _sources(log: RunLog) -> Iterator[tuple[str, str, str]]:
+    """Yield the runs that a log comes from, how, and what it is without them."""
+    if log.origin is not None:
+        yield log.origin.run, "branches off", "the facts they share are written all the same"
+    begun = [event for event in log if event.kind == "run.started" and event.parent is None]
+    for event in begun:
+        body: Any = event.body
+        if body.continues and all(body.continues != one.id for one in begun):
+            earlier = body.continues.rpartition(":")[0] or body.continues
+            yield earlier, "goes on from", "it can be read, but no team be restored from it"
 
 
 def _add(out: zipfile.ZipFile, log: RunLog, work: Path) -> dict[str, Any]:

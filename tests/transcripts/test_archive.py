@@ -14,7 +14,7 @@ from agentnb.exceptions import LogUnreadable, UnknownName, UserError
 from agentnb.messages import TextMessage
 from agentnb.runlog import RunLog, Said, ToolFinished
 from agentnb.transcripts import export_run, import_run, runs
-from tests.transcripts.shelf import made, path_of, team_run
+from tests.transcripts.shelf import conversation, made, pair, path_of, team_run
 
 LONG = "a long text " * 3000
 
@@ -80,6 +80,34 @@ def test_the_runs_a_branch_comes_from_go_along_if_that_is_asked_for(tmp_path: Pa
     assert taken.id == twig.id
     assert set(runs(there)["run_id"]) == {origin.id, branch.id, twig.id}
     assert RunLog.find(origin.id, there).events == origin.events
+
+
+def test_an_origin_under_another_name_goes_along(tmp_path: Path, there: Path) -> None:
+    origin = made(tmp_path / "here")
+    branch = shared(origin)
+    path_of(origin).rename(tmp_path / "here" / "renamed.jsonl")
+
+    import_run(export_run(path_of(branch), tmp_path / "mail", with_origins=True), there)
+
+    assert set(runs(there)["run_id"]) == {origin.id, branch.id}
+
+
+async def test_a_conversation_that_goes_out_with_its_earlier_runs_is_restored_elsewhere(
+    tmp_path: Path, there: Path
+) -> None:
+    logs = await conversation(tmp_path / "here", "one", "two", "three")
+    last = path_of(logs[-1])
+
+    alone = import_run(export_run(last, tmp_path / "alone"), tmp_path / "elsewhere")
+    taken = import_run(export_run(last, tmp_path / "mail", with_origins=True), there)
+    await (team := pair()).restore(taken)
+
+    assert len(alone) == len(taken) == len(logs[-1])
+    assert set(runs(there)["run_id"]) == {log.id for log in logs}
+    state = str(await team.save_state())
+    assert all(f"'{task}'" in state for task in ("one", "two", "three"))
+    with pytest.raises(UserError, match=f"goes on from {logs[1].id}, which is not in .*: it can be read"):
+        export_run(path_of(alone), tmp_path / "again", with_origins=True)
 
 
 def test_an_origin_that_is_missing_is_named(tmp_path: Path) -> None:
