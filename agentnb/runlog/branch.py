@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,13 +21,14 @@ L = TypeVar("L", bound=RunLog)
 _ENDS = {"tool.started": "tool.finished", "code.started": "code.finished", "memory.started": "memory.finished"}
 
 
-def branched(log: L, at: int | None, message: int | None, *, why: str, folder: Path | None) -> L:
+def branched(log: L, at: int | None, message: int | None, *, why: str, folder: str | PathLike[str] | None) -> L:
     """Return what `RunLog.branch` returns; without a folder it has no file."""
     at = cut(log, at, message)
     branch = type(log)()
     branch._events = log._events[:at]
     branch.origin = Origin(log.id, at, log.path)
     if folder is not None:
+        folder = Path(folder)
         runner = next((event.source for event in log if event.kind == "run.started"), "run")
         shares = _has_on_disk(log, at, folder)
         origin = {"run": log.id, "at": at, **({"file": log.path.name} if log.path and shares else {})}

@@ -31,8 +31,9 @@ def _path(named: str) -> Path:
     return Path(named)
 
 
-def new_file(folder: Path, name: str, run_id: str) -> Path:
+def new_file(folder: str | os.PathLike[str], name: str, run_id: str) -> Path:
     """Return the path for a new run of that name, which nobody else gets; the folder keeps itself out of git."""
+    folder = Path(folder)
     keep_out_of_git(folder)
     plain = _UNPLAIN.sub("-", name)[:40]
     begins = f"{now():%Y%m%d-%H%M%S}-{plain}-"

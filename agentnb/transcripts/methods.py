@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from agentnb.transcripts.origins import ModelUse, RunOrigin
@@ -290,8 +291,14 @@ def _extent(known: Provenance) -> list[str]:
         what = "The run" if len(known.runs) == 1 else "Together the runs"
         if len(took) < len(known.runs):
             what = "What was not taken over"
-        said.append(f"{what} took {seconds} of wall-clock time.")
+        time = ", some of them at the same time" if _side_by_side(known.runs) else " of wall-clock time"
+        said.append(f"{what} took {seconds}{time}.")
     return said
+
+
+def _side_by_side(runs: Sequence[RunOrigin]) -> bool:
+    own = sorted((run for run in runs if not run.shared), key=lambda run: run.started_at)
+    return any(later.started_at < run.started_at + timedelta(seconds=run.took or 0.0) for run, later in pairwise(own))
 
 
 def _outcome(known: Provenance) -> list[str]:

@@ -116,7 +116,7 @@ def keep_runs(
     """Say which runs are beyond a measure, and delete them if `dry_run` is False.
 
     Runs that are being written stay, and so do those that another one needs which stays: it branches off them, or goes
-    on with their conversation.
+    on with their conversation. Files that are no run's are left alone.
 
     Args:
         folder: Where the runs are; default: the default folder of runs.
@@ -155,7 +155,8 @@ def _beyond(
 ) -> dict[Path, str]:
     going: dict[Path, str] = {}
     total = 0
-    for place, run in enumerate(known):
+    ours = (run for run in known if run.run_id is not None or run.outcome != "damaged")
+    for place, run in enumerate(ours):
         total += run.size_bytes
         if days is not None and now() - run.began > timedelta(days=days):
             going[run.path] = f"older than {days:g} days"

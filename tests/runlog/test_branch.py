@@ -163,6 +163,15 @@ def test_a_branch_in_another_folder_is_written_whole(log: RunLog, tmp_path: Path
     assert texts_of(opened(branch)) == ["a", "b"]
 
 
+def test_the_folder_of_a_run_and_of_a_branch_may_be_a_text(tmp_path: Path) -> None:
+    log = noted(RunLog.create(folder=str(tmp_path)), "ab")  # type: ignore[arg-type]
+    branch = log.branch(at=1, folder=str(tmp_path / "other"))  # type: ignore[arg-type]
+
+    assert file_of(log).parent == tmp_path
+    assert file_of(branch).parent == tmp_path / "other"
+    log.close()
+
+
 def test_a_branch_stays_in_memory_where_runs_are_switched_off(log: RunLog, monkeypatch: pytest.MonkeyPatch) -> None:
     noted(log, "abc")
     monkeypatch.setenv("AGENTNB_RUNS", "off")

@@ -356,6 +356,18 @@ def test_runs_that_are_written_or_that_others_need_stay(tmp_path: Path, shelf: l
     busy.close()
 
 
+def test_a_file_that_is_no_runs_is_neither_counted_nor_deleted(tmp_path: Path, shelf: list[RunLog]) -> None:
+    (tmp_path / "results.jsonl").write_text('{"score": 1}\n')
+    (tmp_path / "empty.jsonl").touch()
+
+    frame = keep_runs(tmp_path, newest=2, dry_run=False)
+
+    assert list(frame["run_id"].dropna()) == [log.id for log in shelf[1:]]
+    assert files(tmp_path) == {"results.jsonl", "empty.jsonl", path_of(shelf[0]).name}
+    keep_runs(tmp_path, newest=0, dry_run=False)
+    assert files(tmp_path) == {"results.jsonl"}
+
+
 async def test_the_earlier_runs_of_a_conversation_stay_with_the_last_one(tmp_path: Path, shelf: list[RunLog]) -> None:
     logs = await conversation(tmp_path, "one", "two", "three")
 
