@@ -174,14 +174,15 @@ class Kept(ListMemory):
         self.content = [fact.body.learnt for fact in facts if isinstance(fact.body, MemoryStarted)]
 
 
+@pytest.mark.parametrize("alone", [False, True])
 @pytest.mark.parametrize("memory", [ListMemory, Kept])
 @pytest.mark.parametrize("before", [0, 1])
 async def test_a_branch_cut_within_a_call_knows_what_memories_learnt_in_it(
-    memory: type[ListMemory], before: int
+    memory: type[ListMemory], before: int, alone: bool
 ) -> None:
     """A branch was told the call's result, and its memory lacked what it had learnt in it."""
 
-    def made() -> tuple[ListMemory, RoundRobinGroupChat]:
+    def made() -> tuple[ListMemory, AssistantAgent | RoundRobinGroupChat]:
         diary = memory()
 
         async def learn(thing: str) -> str:
@@ -199,7 +200,7 @@ async def test_a_branch_cut_within_a_call_knows_what_memories_learnt_in_it(
 
         model = ScriptedChatCompletionClient([answer], repeats=True)
         ana = AssistantAgent("ana", model, tools=[learn], max_tool_iterations=3, memory=[diary])
-        return diary, RoundRobinGroupChat([ana], max_turns=1)
+        return diary, ana if alone else RoundRobinGroupChat([ana], max_turns=1)
 
     def known(of: ListMemory) -> list[str]:
         return [str(content.content) for content in of.content]
