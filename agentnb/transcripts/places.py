@@ -77,12 +77,15 @@ class Places:
                 self._loose = None
                 outer = None
             depth = outer.depth + 1 if nested and outer is not None and outer.depth is not None else 0
-            made = Place(number, self._run or None, body_of(event).runner, depth, started=event.id, outer=outer)
+            run = outer.run if outer is not None else self._run or None
+            made = Place(number, run, body_of(event).runner, depth, started=event.id, outer=outer)
             if outer is not None:
                 made.turn_id, made.turn, made.first = outer.turn_id, outer.turn, outer.first
         elif kind == "turn.started":
             team, depth_, started = (outer.team, outer.depth, outer.started) if outer else (None, None, None)
-            made = Place(number, self._run or None, team, depth_, event.id, body_of(event).turn, event, started, outer)
+            # Several runs may go on at once.
+            run = outer.run if outer is not None else self._run or None
+            made = Place(number, run, team, depth_, event.id, body_of(event).turn, event, started, outer)
         else:
             made = self._loose or Place(number, self._run or None)
             self._loose = made

@@ -28,6 +28,8 @@ class Course(Transcript):
         super().__init__()
         self.status: Status = {"state": "running", "turns": 0, "tokens": None, "seconds": 0.0}
         self._run: str | None = None
+        self._runs: set[str | None] = set()
+        """The outermost runs: several may go on at once."""
         self._seq = 0
         self._seqs: dict[str, int] = {}
         """Of each item, the fact it is from."""
@@ -119,6 +121,7 @@ class Course(Transcript):
                 self._remark(event, "The run broke off here, and is taken up again.")
         self._stop_clock()
         self._run, self._began, self._branched = event.id, event.at, False
+        self._runs.add(event.id)
         self._tell(event, state="running", model=plain_text(body.model), team=plain_text(body.runner), reason="")
 
     def _run_finished(self, event: Event, body: Any) -> None:
@@ -134,7 +137,7 @@ class Course(Transcript):
         self._turn_ids[event.seq] = event.id
         if body.again is not None:
             self._remark(event, "takes up the turn that broke off", plain_text(body.agent))
-        if event.parent == self._run:
+        if event.parent in (self._runs or {None}):
             if body.again is None:
                 self._turns.append(event.seq)
             self._tell(event, turns=len(self._turns))

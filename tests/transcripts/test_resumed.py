@@ -166,6 +166,10 @@ async def test_two_teams_that_run_at_once_into_one_log_are_counted_whole(one: in
     took = sum(event.took or 0.0 for event in log if event.kind == "run.finished")
     assert sums.seconds == pytest.approx(row.seconds) == pytest.approx(took)
     assert (sums.runner, sums.state, row.outcome, sums.going_on) == ("other", "done", "done", ())
+    assert [episode.outcome for episode in story.episodes] == ["done", "done"]
+    assert fold_items(log).status["turns"] == one + other
+    turns = to_df(log, "turns")
+    assert set(zip(turns["run"], turns["team"], strict=True)) == {(1, "one"), (2, "other")}
     assert "some of them at the same time." in known.methods()
 
 

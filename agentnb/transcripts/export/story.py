@@ -47,6 +47,8 @@ class _Teller:
         self._tool_calls: set[str] = set()
         self._questions: dict[str, entries.Asked] = {}
         self._answered: dict[int, str] = {}
+        self._episodes: dict[str | None, entries.Episode] = {}
+        """By their outermost runs: several may go on at once."""
         self._told: set[str] = set()
         self._said: list[str] = []
         self._ran: set[str | None] = set()
@@ -151,12 +153,13 @@ class _Teller:
                 provenance=provenance,
             )
         )
+        self._episodes[event.id] = self._episode
 
     def _run_finished(self, event: Event, body: Any) -> None:
-        if event.parent != self._run or not self.story.episodes:
+        episode = self._episodes.get(event.parent)
+        if episode is None:
             return
         self._settle()
-        episode = self._episode
         episode.outcome, episode.reason = body.outcome, body.stop_reason or ""
         episode.seconds = event.took if event.took is not None else seconds_between(episode.began, event.at)
 
