@@ -46,7 +46,8 @@ class AgentsAccessor:
         missing = [name for name in _IDS if name not in df.columns]
         if missing:
             raise AttributeError(
-                f"`.agents` needs a table made by agentnb.transcripts.to_df; this frame has no {', '.join(missing)}."
+                f"`.agents` needs a table made by agentnb.transcripts.to_df, in no other style; this frame has no "
+                f"{', '.join(missing)}."
             )
         self._df = df
 
@@ -234,8 +235,11 @@ class AgentsAccessor:
         if table != "messages":
             raise UserError(f"A table of {table} does not tell who had the word: use `to_df(log, 'turns').agents`.")
         spoken = df[df["turn_id"].notna()].drop_duplicates("turn_id")
-        runs = [name for name in ("run", "team", "depth") if name in spoken.columns]
-        return spoken.assign(conversation=spoken.groupby(runs, observed=True, dropna=False).ngroup() if runs else 0)
+        # A team within a turn begins anew each time it has the word: its turns have numbers it had before.
+        runs = [name for name in ("run_id", "run", "team", "depth") if name in spoken.columns]
+        again = spoken.groupby([*runs, "turn"], dropna=False).cumcount() if "turn" in spoken.columns else 0
+        spoken = spoken.assign(conversation=again)
+        return spoken.assign(conversation=spoken.groupby([*runs, "conversation"], dropna=False).ngroup())
 
     def _check(self, names: Sequence[str], df: pd.DataFrame, *, hint: str = "") -> None:
         missing = [name for name in names if name not in df.columns]

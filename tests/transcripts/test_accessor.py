@@ -33,7 +33,7 @@ def taking_turns(*names: str) -> RunLog:
 def test_a_frame_that_is_no_table_of_a_log_has_no_agents() -> None:
     to_df([])
 
-    with pytest.raises(AttributeError, match=r"needs a table made by agentnb\.transcripts\.to_df; .* no run_id, seq"):
+    with pytest.raises(AttributeError, match=r"needs a table made by agentnb\.transcripts\.to_df, .* no run_id, seq"):
         _ = pd.DataFrame({"event_id": ["a"]}).agents
     assert not hasattr(pd.DataFrame({"a": [1]}), "agents")
 
@@ -211,6 +211,21 @@ def test_what_cannot_be_joined_or_grouped_by_is_named(odd: Any) -> None:
     for sums in (turns.turn_share, *([turns.cost] if odd is not None else [])):
         with pytest.raises(UserError, match=r"by=\w+ names no columns; .*by=\['source'\]"):
             sums(odd)
+
+
+def test_a_team_that_has_the_word_twice_begins_anew_each_time() -> None:
+    w = Writing()
+    outer = w.run("outer")
+    for number in (1, 2):
+        inner = w.run("inner", w.turn(outer, "inner", number))
+        for place, name in enumerate(("ana", "ben"), start=1):
+            w.say(w.turn(inner, name, place), name, "hm")
+
+    tables = [agents(to_df(w.log, kind)).transitions() for kind in ("turns", "events", "messages")]
+
+    for followed in tables:
+        assert followed.loc["ana", "ben"] == 2
+        assert followed.loc["ben", "ana"] == 0
 
 
 def test_describe_says_what_each_column_means() -> None:

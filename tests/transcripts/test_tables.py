@@ -15,11 +15,17 @@ from pandas.testing import assert_frame_equal
 
 from agentnb.exceptions import MissingExtra, UserError
 from agentnb.runlog import RunLog
-from agentnb.transcripts import FRAMES, load, save, to_df
+from agentnb.transcripts import FRAMES, diff, keep_runs, load, runs, save, search, to_df
 from agentnb.ui import export
 from tests.transcripts.teams import Writing, told
 
 SUFFIXES = (".parquet", ".feather", ".arrow", ".csv", ".jsonl", ".ndjson")
+
+
+def as_kept(frame: pd.DataFrame, suffix: str) -> pd.DataFrame:
+    """Return a table as a file of this kind can hold it: CSV has no empty texts."""
+    texts = frame.select_dtypes("string") if suffix == ".csv" else frame[[]]
+    return frame.assign(**{str(name): values.mask(values == "") for name, values in texts.items()})
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -68,7 +74,7 @@ def test_lines_of_json_say_null_for_what_is_missing(tmp_path: Path) -> None:
 def test_other_columns_are_kept(tmp_path: Path) -> None:
     frame = to_df(told(), "turns").assign(score=[0.5, 1.0, 0.0])
 
-    for suffix in (".parquet", ".jsonl"):
+    for suffix in (".parquet", ".jsonl", ".csv"):
         assert load(save(frame, tmp_path / f"t{suffix}")).score.tolist() == [0.5, 1.0, 0.0]
 
 
@@ -97,7 +103,7 @@ def test_a_file_that_is_no_table_of_a_log_is_refused(tmp_path: Path) -> None:
     (tmp_path / "broken.jsonl").write_text("{")
     (tmp_path / "broken.parquet").write_text("no")
 
-    with pytest.raises(UserError, match=r"other\.csv holds no table of agentnb"):
+    with pytest.raises(UserError, match=r"other\.csv holds no table of agentnb: .* pandas\.read_csv\(path\)"):
         load(tmp_path / "other.csv")
     for name in ("broken.jsonl", "broken.parquet"):
         with pytest.raises(UserError, match=rf"{name} holds no table of its format"):
@@ -138,3 +144,62 @@ def test_a_table_is_saved_from_its_accessor(tmp_path: Path) -> None:
 
     assert_frame_equal(load(frame.agents.save(tmp_path / "new" / "turns.csv")), frame)
     assert len(list((tmp_path / "new").iterdir())) == 1
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize(
+    ("kind", "style"), [("messages", "inspect"), ("events", "inspect"), ("calls", "openinference")]
+)
+def test_a_table_in_another_tools_style_comes_back_too(kind: str, style: Any, suffix: str, tmp_path: Path) -> None:
+    for log in (told(), RunLog()):
+        frame = to_df(log, kind, style=style)
+
+        assert_frame_equal(load(save(frame, tmp_path / f"table{suffix}")), as_kept(frame, suffix))
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".jsonl"])
+def test_lists_of_runs_and_hits_and_comparisons_come_back(suffix: str, tmp_path: Path) -> None:
+    log = told()
+    log.save(tmp_path / "run.jsonl")
+    expendable = keep_runs(newest=0, folder=tmp_path)
+
+    for frame in (
+        runs(folder=tmp_path),
+        runs(folder=tmp_path).head(0),
+        expendable,
+        search("ben", folder=tmp_path),
+        diff(log, told()).to_df(),
+    ):
+        assert_frame_equal(load(save(frame, tmp_path / f"table{suffix}")), as_kept(frame, suffix))
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".jsonl"])
+def test_joined_tables_keep_the_dtypes_of_both(suffix: str, tmp_path: Path) -> None:
+    turns: Any = to_df(told(), "turns")
+    joined = turns.agents.join(to_df(told(), "choices")).assign(score=0.5)
+
+    assert_frame_equal(load(save(joined, tmp_path / f"joined{suffix}")), joined)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "read"),
+    [(".parquet", pd.read_parquet), (".csv", pd.read_csv), (".jsonl", lambda path: pd.read_json(path, lines=True))],
+)
+def test_the_rows_of_a_pivot_keep_their_names(suffix: str, read: Any, tmp_path: Path) -> None:
+    turns: Any = to_df(told(), "turns")
+    after = turns.agents.transitions()
+    summed = turns.pivot_table(index=["team", "source"], columns="outcome", values=["took"], observed=True)
+    again = turns.set_index("turn_id", drop=False)
+
+    read_after = read(save(after, tmp_path / f"after{suffix}"))
+    assert read_after.set_index("source").loc["ana", "ben"] == after.loc["ana", "ben"]
+    assert [*read(save(summed, tmp_path / f"summed{suffix}"))] == ["team", "source", "took_done", "took_stopped"]
+    assert [*load(save(again, tmp_path / f"again{suffix}"))] == [*turns]
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    turns = to_df(told(), "turns")[["run_id", "took"]]
+
+    for suffix in SUFFIXES:
+        with pytest.raises(UserError, match=r"several columns named 'run_id', 'took'\. Rename or drop them"):
+            save(pd.concat([turns, turns], axis=1), tmp_path / f"t{suffix}")
