@@ -238,14 +238,15 @@ def local_model(rest: str) -> ChatCompletionClient:
 
 
 def replay_model(rest: str) -> ChatCompletionClient:
-    """Make the client of `replay:rest`, which gives the answers of a run's file again.
+    """Make the client of `replay:rest`, which gives the answers of a run again, named by its file or its id.
 
     Raises:
-        UserError: If no file is named, or it is not there.
+        UserError: If no run is named, or it is not there.
         LogUnreadable: If it is no run's file.
     """
     from agentnb.models.replay import ReplayChatCompletionClient
 
     if not rest:
-        raise UserError("Say which run to replay: replay:FILE, a file such as .agentnb/runs/….jsonl.")
-    return ReplayChatCompletionClient.from_log(_file(rest, "The run's file"))
+        raise UserError("Say which run to replay: replay:FILE, a file such as .agentnb/runs/….jsonl, or a run's id.")
+    path = Path(rest).expanduser()
+    return ReplayChatCompletionClient.from_log(path if path.is_file() else rest)

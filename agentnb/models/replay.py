@@ -20,12 +20,14 @@ from agentnb.messages import (
     FunctionExecutionResultMessage,
     LLMMessage,
     RequestUsage,
+    SystemMessage,
     UserMessage,
 )
 from agentnb.messages.llm import Prefix
 from agentnb.models.base import CountingClient, ModelInfo, ToolChoice, UsageCounter
-from agentnb.runlog import ModelFinished, ModelStarted, current, log_of
+from agentnb.runlog import Event, ModelFinished, ModelStarted, RunLog, current, log_of, shown
 from agentnb.runlog.given import Given
+from agentnb.runlog.replaying import first_unlike
 
 __all__ = ["ReplayChatCompletionClient"]
 
@@ -145,6 +147,10 @@ def able_to_everything() -> ModelInfo:
     )
 
 
+def _is_system(*requests: Sequence[LLMMessage]) -> bool:
+    return all(bool(messages) and isinstance(messages[0], SystemMessage) for messages in requests)
+
+
 class ReplayChatCompletionClient(CountingClient):
     """A model that gives prepared answers in order; needs no key and no network.
 
@@ -192,6 +198,10 @@ class ReplayChatCompletionClient(CountingClient):
         self._given: set[int] = set()
         self._failed: dict[str, str] = {}
         """Why the last call of the recorded run failed, by who made it."""
+        self._recorded: tuple[RunLog, list[Event | None]] | None = None
+        """The log the answers are of, and what was asked for each."""
+        self._noted: set[str] = set()
+        """Who is known to be asked something else than in that log."""
         self._usage = UsageCounter()
         self._words = WordCounter(text_word_count)
 
@@ -199,7 +209,9 @@ class ReplayChatCompletionClient(CountingClient):
     def from_log(cls, log: Given) -> Self:
         """Make the client that gives a run's recorded answers again, to the agents that got them.
 
-        Calls that failed are left out. A wrapper's answer stands for that of the client it wraps.
+        Calls that failed are left out. A wrapper's answer stands for that of the client it wraps. What is asked need
+        not be the same: another prompt, task or tool result does not change the answers, and a note in the log says
+        from where on an agent is shown something else.
 
         Args:
             log: A run's log; a result; its file; or the run's id or its beginning.
@@ -209,14 +221,16 @@ class ReplayChatCompletionClient(CountingClient):
             UserError: If no model answered in that run, or there is none.
         """
         recorded = log_of(log, "A replay")
-        asked = {event.id: event.parent for event in recorded if isinstance(event.body, ModelStarted)}
+        asked = {event.id: event for event in recorded if isinstance(event.body, ModelStarted)}
         answers: list[CreateResult] = []
         sources: list[str] = []
         failed: dict[str, str] = {}
+        calls: list[Event | None] = []
         for event in recorded:
             if not isinstance(event.body, ModelFinished):
                 continue
-            if event.parent is not None and asked.get(event.parent) in asked:
+            call = None if event.parent is None else asked.get(event.parent)
+            if call is not None and call.parent in asked:
                 continue
             if event.body.result is None:
                 failed[event.source] = event.body.error or "it was broken off"
@@ -224,12 +238,13 @@ class ReplayChatCompletionClient(CountingClient):
             failed.pop(event.source, None)
             answers.append(event.body.result)
             sources.append(event.source)
+            calls.append(call)
         where = recorded.path
         if not answers:
             raise UserError(f"In the run {where or recorded.id} no model answered; there is nothing to replay.")
         name = f"replay:{where.name if where else recorded.id[:8]}"
         client = cls(answers, able_to_everything(), sources=sources, name=name)
-        client._failed = failed
+        client._failed, client._recorded = failed, (recorded, calls)
         return client
 
     @property
@@ -256,12 +271,15 @@ class ReplayChatCompletionClient(CountingClient):
     def reset(self) -> None:
         """Begin again with the first answer; tokens and calls are forgotten."""
         self._given.clear()
+        self._noted.clear()
         self.create_calls.clear()
         self._usage = UsageCounter()
 
     def _next(self, messages: Sequence[LLMMessage]) -> CreateResult:
         index = self._next_index()
         self._given.add(index)
+        if self._recorded is not None and index < len(self._recorded[1]):
+            self._compare(messages, self._recorded[0], self._recorded[1][index])
         answer = self.chat_completions[index]
         if isinstance(answer, str):
             answer = CreateResult(
@@ -272,6 +290,29 @@ class ReplayChatCompletionClient(CountingClient):
             )
         self._usage.add(answer.usage, cached=answer.cached)
         return answer.model_copy()
+
+    def _compare(self, messages: Sequence[LLMMessage], recorded: RunLog, call: Event | None) -> None:
+        """Note in the log where an agent is asked something else than when its answers were recorded."""
+        here = current()
+        if here is None or call is None or here.source in self._noted:
+            return
+        if here.source != call.source and here.source not in (self._sources or ()):
+            self._noted.add(here.source)
+            here.log.note(
+                f"Nothing is recorded for {here.source!r} in {self._name}; it is given the next answer that is left, "
+                f"now that of {call.source!r}."
+            )
+            return
+        before = shown(recorded, call)
+        place = first_unlike(before, messages)
+        if place is None:
+            return
+        self._noted.add(here.source)
+        what = "its system prompt" if place == 0 and _is_system(messages, before) else f"message {place + 1}"
+        here.log.note(
+            f"{here.source!r} is shown something else than in {self._name}, from {what} on; it is given the recorded "
+            "answers all the same."
+        )
 
     def _next_index(self) -> int:
         here = current()

@@ -130,7 +130,7 @@ class Recording:
                 self.enter(effect)  # of a client that wraps another, the inner one may have been answered
             if finished is None or finished.body.result is None:
                 continue
-            if _alike(shown(self._log, effect.started), messages):
+            if first_unlike(shown(self._log, effect.started), messages) is None:
                 return effect.finished
             waiting.clear()
         return None
@@ -203,16 +203,15 @@ def _join(earlier: list[Effect], later: Iterable[Effect]) -> None:
             _join(before.inside, effect.inside)
 
 
-def _alike(one: Sequence[LLMMessage], other: Sequence[LLMMessage]) -> bool:
-    if len(one) != len(other):
-        return False
-    for mine, theirs in zip(one, other, strict=True):
+def first_unlike(one: Sequence[LLMMessage], other: Sequence[LLMMessage]) -> int | None:
+    """Return the place from which on two requests differ; None if they are the same."""
+    for place, (mine, theirs) in enumerate(zip(one, other, strict=False)):
         if mine.type != theirs.type or isinstance(mine.content, str) != isinstance(theirs.content, str):
-            return False
+            return place
         # Pictures and calls are not compared: what came before them and after them was the same.
         if isinstance(mine.content, str) and mine.content != theirs.content:
-            return False
-    return True
+            return place
+    return None if len(one) == len(other) else min(len(one), len(other))
 
 
 _replaying: ContextVar[Recording | None] = ContextVar("agentnb_replaying", default=None)

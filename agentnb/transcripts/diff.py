@@ -336,7 +336,8 @@ def _models(log: RunLog) -> list[str]:
 
 
 def _configured(left: Any, right: Any) -> Iterator[str]:
-    unlike = list(_unlike(left, right, ""))
+    # What a model client was made with comes last: of two that differ, as in a replay, much does.
+    unlike = sorted(_unlike(left, right, ""), key=lambda one: "model_client" in one.partition(":")[0])
     yield from (f"The configurations differ in {one}" for one in unlike[:REMARKS])
     if len(unlike) > REMARKS:
         yield f"The configurations differ in {len(unlike) - REMARKS} more values."
@@ -347,6 +348,10 @@ def _unlike(left: Any, right: Any, path: str) -> Iterator[str]:
     if left == right:
         return
     if isinstance(left, dict) and isinstance(right, dict):
+        if left.get("provider") != right.get("provider"):  # components of two classes have nothing to compare
+            left, right = (str(one.get("provider", "none")).rpartition(".")[2] for one in (left, right))
+            yield f"{path or 'the team'}: {left} | {right}"
+            return
         for key in sorted({*left, *right}):
             yield from _unlike(left.get(key), right.get(key), path if key == "config" else f"{path}.{key}".lstrip("."))
     elif (ours := _by_name(left)) is not None and (theirs := _by_name(right)) is not None:

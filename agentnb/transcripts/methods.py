@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from agentnb.transcripts.origins import ModelUse, RunOrigin
+from agentnb.transcripts.origins import ModelUse, RunOrigin, ToolUse
 
 if TYPE_CHECKING:
     from agentnb.transcripts.provenance import Provenance
@@ -239,22 +239,35 @@ def _prompts(known: Provenance) -> list[str]:
 
 
 def _tools(known: Provenance) -> list[str]:
-    tools = known.tools
+    offered, others = ([tool for tool in known.tools if tool.offered is each] for each in (True, False))
+    return [*_available(offered), *_called(others)]
+
+
+def _available(tools: Sequence[ToolUse]) -> list[str]:
     if not tools or len(tools) > NAMED:
         return [f"{_upper(_many(len(tools), 'tool'))} were available."] if tools else []
     named = listed(
-        f"{tool.name} (called {_often(tool.calls)}"
-        + (f", {number(tool.failed)} of them without success" if tool.failed and tool.failed < tool.calls else "")
-        + (", without success" if tool.failed and tool.failed == tool.calls else "")
-        + (f"; SHA-256 {tool.sha256[:12]}" if tool.sha256 else "")
-        + ")"
-        if tool.calls
-        else f"{tool.name} (not called" + (f"; SHA-256 {tool.sha256[:12]}" if tool.sha256 else "") + ")"
-        for tool in tools
+        f"{tool.name} ({_use(tool)}{f'; SHA-256 {tool.sha256[:12]}' if tool.sha256 else ''})" for tool in tools
     )
     if len(tools) == 1:
         return [f"One tool was available, {named}."]
     return [f"{_upper(_many(len(tools), 'tool'))} were available, {named}."]
+
+
+def _called(tools: Sequence[ToolUse]) -> list[str]:
+    """Tell of calls of what no model was offered: one made the name up, or an agent called it by itself."""
+    if not tools:
+        return []
+    some = "one further tool was" if len(tools) == 1 else f"{_many(len(tools), 'further tool')} were"
+    named = f", {listed(f'{tool.name} ({_use(tool)})' for tool in tools)}" if len(tools) <= NAMED else ""
+    return [_upper(f"{some} called that no model had been offered{named}.")]
+
+
+def _use(tool: ToolUse) -> str:
+    if not tool.calls:
+        return "not called"
+    failed = f", {number(tool.failed)} of them without success" if tool.failed else ""
+    return f"called {_often(tool.calls)}{', without success' if tool.failed == tool.calls else failed}"
 
 
 def _executors(known: Provenance) -> list[str]:

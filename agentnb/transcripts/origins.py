@@ -76,6 +76,8 @@ class ToolUse:
     """Of its description in the team's component; None where that is not known."""
     calls: int = 0
     failed: int = 0
+    offered: bool = False
+    """Whether a model was offered it, or its agent has it; models also call what does not exist."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -222,7 +222,8 @@ class _Reader:
             self._clients.append((owner, provider.rpartition(".")[2], config))
         elif sort == "tool" and isinstance(config.get("name"), str):
             self._described[config["name"]] = _sha256(_canonical(config))
-            self._tool(config["name"]).sha256 = self._described[config["name"]]
+            tool = self._tool(config["name"])
+            tool.sha256, tool.offered = self._described[config["name"]], True
         if sort == "model":
             return
         for key, value in config.items():
@@ -235,7 +236,7 @@ class _Reader:
 
     def _asked(self, event: Event, body: Any) -> None:
         for name in body.tools:
-            self._tool(name)
+            self._tool(name).offered = True
         self._note_prompts(event, body)
         before = self._uses.get(event.parent or "")
         self._outer[event.id] = before is None
@@ -414,7 +415,8 @@ def _rows(known: Provenance) -> Iterator[tuple[str, str]]:
     for prompt in known.prompts:
         yield "prompt", f"{prompt.sha256} ({listed(prompt.agents)}, {counted(prompt.characters, 'character')})"
     for tool in known.tools:
-        yield "tool", f"{tool.name}: {tool.sha256 or 'description not known'}, {counted(tool.calls, 'call')}"
+        about = tool.sha256 or ("description not known" if tool.offered else "no model was offered it")
+        yield "tool", f"{tool.name}: {about}, {counted(tool.calls, 'call')}"
     shown_whole = {prompt.sha256 for prompt in known.prompts}
     for template in known.templates:
         if template.sha256 in shown_whole:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from agentnb.agents import AssistantAgent
+from agentnb.base import TaskResult
 from agentnb.exceptions import LogUnreadable, ModelUnreachable, UserError
 from agentnb.messages import (
     AssistantMessage,
@@ -21,9 +22,14 @@ from agentnb.messages import (
     RequestUsage,
     UserMessage,
 )
-from agentnb.models import ReplayChatCompletionClient, ScriptedChatCompletionClient
+from agentnb.models import (
+    ChatCompletionClient,
+    ReplayChatCompletionClient,
+    ScriptedChatCompletionClient,
+    model_from_text,
+)
 from agentnb.models.replay import WordCounter, word_count
-from agentnb.runlog import RunLog, scope
+from agentnb.runlog import Noted, RunLog, scope
 
 ASK: list[LLMMessage] = [UserMessage(content="one two three", source="user")]
 
@@ -205,6 +211,8 @@ async def test_a_run_is_replayed_by_whatever_names_it() -> None:
     assert log.path is not None
     for run in (log, result, log.path, str(log.path), log.id, log.id[:8]):
         assert ReplayChatCompletionClient.from_log(run).model_name == f"replay:{log.path.name}"
+    for name in (log.path, log.id, log.id[:8]):
+        assert model_from_text(f"replay:{name}").model_name == f"replay:{log.path.name}"
     with pytest.raises(UserError, match="A replay needs the log of a run, not int: 5"):
         ReplayChatCompletionClient.from_log(5)  # type: ignore[arg-type]
 
@@ -223,6 +231,57 @@ async def test_where_the_recorded_call_failed_the_error_says_so() -> None:
 
     with pytest.raises(UserError, match=r"all 1 were given\. .* its next call failed.*the line is dead"):
         await again.run(task="on")
+
+
+def notes(result: TaskResult) -> list[str]:
+    assert result.log is not None
+    return [event.body.text for event in result.log if isinstance(event.body, Noted)]
+
+
+async def test_a_replay_that_is_asked_the_same_notes_nothing() -> None:
+    def add(a: int) -> str:
+        """Adds one."""
+        return str(a + 1)
+
+    def ana(client: ChatCompletionClient) -> AssistantAgent:
+        return AssistantAgent("ana", client, tools=[add], reflect_on_tool_use=True)
+
+    call = FunctionCall(id="1", name="add", arguments='{"a": 1}')
+    first = await ana(ScriptedChatCompletionClient([[call], "Two."])).run(task="1 + 1?")
+
+    assert notes(await ana(ReplayChatCompletionClient.from_log(first)).run(task="1 + 1?")) == []
+
+
+@pytest.mark.parametrize(
+    ("prompt", "task", "what"), [("Be kind.", "go", "its system prompt"), ("Be brief.", "stop", "message 2")]
+)
+async def test_a_replay_notes_once_from_where_on_an_agent_is_shown_something_else(
+    prompt: str, task: str, what: str
+) -> None:
+    def ana(client: ChatCompletionClient, prompt: str) -> AssistantAgent:
+        return AssistantAgent("ana", client, system_message=prompt)
+
+    first = await ana(ScriptedChatCompletionClient(["one", "two"]), "Be brief.").run(task="go")
+    client = ReplayChatCompletionClient.from_log(first)
+    agent = ana(client, prompt)
+
+    told = notes(await agent.run(task=task))
+
+    assert told == [
+        f"'ana' is shown something else than in {client.model_name}, from {what} on; it is given the recorded answers "
+        "all the same."
+    ]
+
+
+async def test_a_replay_notes_who_is_not_in_the_recorded_run() -> None:
+    client = ReplayChatCompletionClient.from_log(
+        await AssistantAgent("ana", ScriptedChatCompletionClient(["Hello."])).run(task="go")
+    )
+
+    (told,) = notes(await AssistantAgent("ben", client).run(task="go"))
+
+    assert told.startswith("Nothing is recorded for 'ben'")
+    assert told.endswith("it is given the next answer that is left, now that of 'ana'.")
 
 
 async def test_parallel_requests_never_get_the_same_answer() -> None:

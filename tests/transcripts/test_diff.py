@@ -261,8 +261,8 @@ def test_who_is_configured_in_one_run_only_is_named_and_nobody_is_compared_with_
     assert remarks(team("ana", "ben"), team("ben", "ana")) == ["participants, their order: ana, ben | ben, ana"]
     assert remarks(team("ana"), team("ana", tools=("add",))) == ["tools[add]: only right"]
     assert remarks(team("ana", "ana"), team("ana", "ben")) == [
-        "participants[1].model_client.model: ana | ben",
         "participants[1].name: ana | ben",
+        "participants[1].model_client.model: ana | ben",
     ]
 
 
@@ -273,6 +273,21 @@ def test_many_differences_of_the_configurations_are_counted() -> None:
 
     assert len(remarks) == REMARKS + 1
     assert remarks[-1] == "The configurations differ in 4 more values."
+
+
+def test_a_changed_prompt_stands_before_what_a_replay_always_changes() -> None:
+    def made(prompt: str, provider: str, **config: str) -> dict[str, Any]:
+        model = {"provider": f"agentnb.models.{provider}", "component_type": "model", "config": config}
+        ana = {"name": "ana", "model_client": model, "system_message": prompt}
+        return {"provider": "agentnb.teams.Team", "config": {"participants": [{"provider": "A", "config": ana}]}}
+
+    left = talk(component=made("Be kind.", "OpenAIChatCompletionClient", model="m", base_url="x"))
+    right = talk(component=made("Be brief.", "ReplayChatCompletionClient", cassette="1bcf", name="replay"))
+
+    assert [one.partition("differ in ")[2] for one in diff(left, right).remarks] == [
+        "participants[ana].system_message: Be kind. | Be brief.",
+        "participants[ana].model_client: OpenAIChatCompletionClient | ReplayChatCompletionClient",
+    ]
 
 
 def test_of_long_values_the_place_of_the_first_difference_is_shown() -> None:

@@ -251,8 +251,8 @@ def test_tools_are_told_with_their_calls() -> None:
     log.append(ToolFinished(tool="search", is_error=True), parent=log.append(ToolStarted(tool="search"), parent=run).id)
 
     assert told(log, "tools") == [
-        f"Two tools were available, add (called twice, one of them without success; SHA-256 {digest}) and search "
-        "(called once, without success)."
+        f"One tool was available, add (called twice, one of them without success; SHA-256 {digest}).",
+        "One further tool was called that no model had been offered, search (called once, without success).",
     ]
 
 

@@ -285,6 +285,9 @@ def test_tools_have_the_hash_of_their_description_where_the_component_has_it() -
     assert known["add"].sha256 == sha(json.dumps(TOOL, sort_keys=True, separators=(",", ":")))
     assert (known["add"].calls, known["add"].failed) == (1, 1)
     assert (known["far_away"].sha256, known["far_away"].calls) == (None, 0)
+    assert known["far_away"].offered
+    log.append(ToolStarted(tool="made_up", call_id="2"), parent=run)
+    assert "made_up: no model was offered it, 1 call" in str(provenance(log))
 
 
 def test_templates_are_named_by_whose_they_are() -> None:
