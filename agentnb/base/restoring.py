@@ -65,8 +65,8 @@ def chain(log: RunLog, name: str, factory: MessageFactory) -> list[Told]:
         there = sorted({story.runner for story in told.values() if story.started.parent is None})
         if not there:
             raise UserError(
-                f"The log {log.path or log.id} holds no run: its process ended before the first one was written. "
-                "Begin anew with run(task=…)."
+                f"The log {log.path or log.id} holds no run, so there is nothing to take up: its process ended, or it "
+                "was branched, before the first one was written. Begin anew with run(task=…)."
             )
         what = f"runs of {', '.join(map(repr, there))}"
         raise UserError(
@@ -281,6 +281,7 @@ async def run_again(run: Run, code: Sequence[Event], agents: Mapping[str, ChatAg
     Raises:
         ToolError: If a piece fails that had run without an error; nothing after it runs.
     """
+    ran = 0
     for begun in code:
         body: Any = begun.body
         agent = agents.get(begun.source)
@@ -305,8 +306,9 @@ async def run_again(run: Run, code: Sequence[Event], agents: Mapping[str, ChatAg
                 f"Code that {begun.source!r} ran before fails when it is run again, and nothing after it was run. "
                 f"{way_out}\n{body.blocks[0].code[:500]}\n{result.output[-1000:]}"
             )
-    if code:
-        run.log.note(f"{len(code)} piece{'s' * (len(code) != 1)} of code ran again, to have their variables.")
+        ran += 1
+    if ran:
+        run.log.note(f"{ran} piece{'s' * (ran != 1)} of code ran again, to have their variables.")
 
 
 def revive(log: RunLog, factory: MessageFactory) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from os import PathLike
 from pathlib import Path
 from typing import TypeVar
@@ -64,12 +65,15 @@ def cut(log: RunLog, at: int | None, message: int | None) -> int:
     """
     if (at is None) == (message is None):
         raise UserError("Say where to branch: either `at`, a number of facts, or `message`, a number of messages.")
+    for name, value in (("at", at), ("message", message)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, Integral)):
+            raise UserError(f"{name} is {value!r:.80}; it must be a whole number of at least 0.")
     if at is not None:
         if not 0 <= at <= len(log):
             raise UserError(
                 f"There is no branch at fact {at}: the run {log.id} has {len(log)}. Choose 0 to {len(log)}."
             )
-        return at
+        return int(at)  # also of a table, as in df["seq"].iloc[0]
     assert message is not None
     cuts = message_cuts(log)
     if message not in range(len(cuts)):

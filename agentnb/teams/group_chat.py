@@ -442,7 +442,7 @@ class BaseGroupChat(Team):
         return turns
 
     async def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from a saved state, also one of another team whose participants have the same names.
+        """Go on from a saved state, also of another team of this kind whose participants have the same names.
 
         Raises:
             ValueError: If a participant or the manager is missing, or anything cannot be read; nothing is changed then.

@@ -58,7 +58,10 @@ def taken_apart(state: Any, names: Sequence[str], manager: str, factory: Message
     """
     agents = state.get("agent_states") if isinstance(state, Mapping) else None
     if not isinstance(agents, Mapping):
-        raise UserError(f"The state {_short(state)} has no 'agent_states'; is it a team's, saved by save_state()?")
+        read = " A text has to be read first: json.loads(state)." if isinstance(state, str | bytes) else ""
+        raise UserError(
+            f"The state {_short(state)} has no 'agent_states'; is it a team's, saved by save_state()?{read}"
+        )
     missing = [name for name in (*names, manager) if name not in agents]
     if missing:
         lacks, holds = ", ".join(map(repr, missing)), ", ".join(map(repr, agents)) or "nothing"

@@ -197,11 +197,7 @@ def _models(known: Provenance) -> list[str]:
 def _model(use: ModelUse) -> str:
     options = f" ({', '.join(f'{name} {value}' for name, value in use.options.items())})" if use.options else ""
     if use.answers != "model":
-        came = "a script" if use.answers == "script" else "a recording"
-        answers = "answer" if use.calls == 1 else f"{number(use.calls)} answers"
-        return f"The {answers} under the name {use.model} came from {came}; no language model was called for " + (
-            "it." if use.calls == 1 else "them."
-        )
+        return _prepared(use)
     text = f"The model {use.model}{options} was called {_often(use.calls)}"
     parts = [
         f"{number(use.cached)} of the answers came from a cache" if use.cached else "",
@@ -216,6 +212,20 @@ def _model(use: ModelUse) -> str:
     else:
         parts.append("the name under which the server answered was not recorded")
     return "; ".join([text, *filter(None, parts)]) + "."
+
+
+def _prepared(use: ModelUse) -> str:
+    """Tell of answers that no language model gave."""
+    came = "a script" if use.answers == "script" else "a recording"
+    answered = use.calls - use.failed - use.unfinished
+    calls = "call" if use.calls == 1 else f"{number(use.calls)} calls"
+    none = f"no language model was called for {'it' if use.calls == 1 else 'them'}"
+    if not answered:
+        return f"The {calls} under the name {use.model}, which {came} was to answer, got no answer; {none}."
+    answers = "answer" if answered == 1 else f"{number(answered)} answers"
+    parts = [_of_calls(use.failed, use.calls, "failed"), _of_calls(use.unfinished, use.calls, "had not returned")]
+    none = none if answered == use.calls else "no language model was called"
+    return "; ".join([f"The {answers} under the name {use.model} came from {came}", none, *filter(None, parts)]) + "."
 
 
 def _of_calls(some: int, calls: int, did: str) -> str:
@@ -275,12 +285,17 @@ def _executors(known: Provenance) -> list[str]:
 
 
 def _person(known: Provenance) -> list[str]:
-    if not known.questions:
-        return []
-    asked = f"A person was asked {_often(known.questions)}"
-    if known.answered == known.questions:
-        return [f"{asked} and answered{' each time' if known.questions > 1 else ''}."]
-    return [f"{asked} and {f'answered {_often(known.answered)}' if known.answered else 'did not answer'}."]
+    by_function = known.answered_by_function
+    questions, answered = known.questions - by_function, known.answered - by_function
+    said = []
+    if questions:
+        did = f"answered {_often(answered)}" if answered else "did not answer"
+        did = f"answered{' each time' if questions > 1 else ''}" if answered == questions else did
+        said.append(f"A person was asked {_often(questions)} and {did}.")
+    if by_function:
+        asked = f"{_many(by_function, 'question')} to a person {'was' if by_function == 1 else 'were'}"
+        said.append(_upper(f"{asked} answered by a function of the program."))
+    return said
 
 
 def _extent(known: Provenance) -> list[str]:

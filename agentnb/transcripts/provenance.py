@@ -71,7 +71,10 @@ class Provenance:
     runs_within: int
     """Runs that took place within turns."""
     questions: int
+    """To a person."""
     answered: int
+    answered_by_function: int
+    """Of these, by an `input_func`, which may be a person's voice or a line of program."""
     prompt_tokens: int
     completion_tokens: int
     calls_without_usage: int
@@ -164,6 +167,7 @@ class _Reader:
                     counts["questions"] += 1
                 case "input.answered":
                     counts["answered"] += 1
+                    counts["answered_by_function"] += body.by == "input_func"
                 case "code.started":
                     code[body.executor] += 1
                 case "tool.started":
@@ -192,6 +196,7 @@ class _Reader:
             runs_within=counts["within"],
             questions=counts["questions"],
             answered=counts["answered"],
+            answered_by_function=counts["answered_by_function"],
             prompt_tokens=sum(usage.prompt_tokens or 0 for usage in spent),
             completion_tokens=sum(usage.completion_tokens or 0 for usage in spent),
             calls_without_usage=counts["silent"],

@@ -27,6 +27,7 @@ from agentnb.runlog import (
     result_of,
 )
 from agentnb.teams import RoundRobinGroupChat
+from agentnb.transcripts import to_df
 from tests.runlog.conftest import texts_of
 
 
@@ -237,6 +238,24 @@ def file_of(log: RunLog) -> Path:
     log.close()
     assert log.path is not None
     return log.path
+
+
+@pytest.mark.parametrize("where", [{"at": 2.0}, {"at": "2"}, {"message": True}, {"message": 1.0}])
+def test_where_to_branch_is_a_whole_number(log: RunLog, where: dict[str, Any]) -> None:
+    (name,) = where
+
+    with pytest.raises(UserError, match=rf"{name} is .*; it must be a whole number"):
+        log.branch(**where)
+
+
+def test_a_branch_is_made_at_a_number_from_a_table(log: RunLog) -> None:
+    noted(log, "abc")
+    at: Any = to_df(log, "events")["seq"].to_numpy()[1]
+
+    branch = log.branch(at=at)
+
+    assert branch.path is not None
+    assert len(RunLog.open(branch.path)) == 3
 
 
 def test_a_branch_whose_origin_is_gone_says_which_file_it_needs(log: RunLog, branch: RunLog) -> None:

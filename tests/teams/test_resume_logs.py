@@ -273,6 +273,23 @@ async def test_code_that_ran_is_run_again_if_asked_for() -> None:
     ]
 
 
+async def test_code_of_an_agent_that_runs_none_any_more_is_not_said_to_have_run_again() -> None:
+    result = await SCENARIOS["coder"](World()).run(task="go", log=RunLog())
+    assert result.log is not None
+    team, broken = coders(World(), result.log)
+    coders_then = {event.source for event in broken if isinstance(event.body, CodeStarted)}
+    others = [AssistantAgent(one.name, ScriptedChatCompletionClient(["-"], repeats=True)) for one in team.participants]
+
+    await RoundRobinGroupChat(others, name=team.name, max_turns=len(others)).resume(broken, rerun_code=True)
+
+    told = [e.body.text for e in broken if isinstance(e.body, Noted)]
+    assert coders_then
+    assert all(
+        f"Code of {name!r} is not run again: nobody of that name runs code here." in told for name in coders_then
+    )
+    assert not [text for text in told if "ran again, to have" in text]
+
+
 async def test_code_that_was_run_again_counts_once_when_it_is_run_again_once_more() -> None:
     world = World()
     result = await SCENARIOS["coder"](world).run(task="go", log=RunLog())

@@ -344,6 +344,11 @@ async def test_what_is_no_state_of_a_team_is_refused(state: Any) -> None:
         await crew().load_state(state)
 
 
+async def test_a_state_that_is_still_a_text_says_how_it_is_read() -> None:
+    with pytest.raises(UserError, match=r"A text has to be read first: json\.loads\(state\)"):
+        await crew().load_state(json.dumps(await crew().save_state()))  # type: ignore[arg-type]
+
+
 async def test_messages_of_ones_own_kind_need_their_class_where_they_are_loaded() -> None:
     kind = StructuredMessage[Place]
 

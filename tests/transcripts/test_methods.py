@@ -272,6 +272,29 @@ def test_code_and_questions_are_told() -> None:
 
     assert told(log, "person") == ["A person was asked twice and answered once."]
 
+    log.append(InputRequested(input_id="f", prompt="and?"), parent=run)
+    log.append(InputAnswered(input_id="f", text="yes", by="input_func"), parent=run)
+
+    assert told(log, "person") == [
+        "A person was asked twice and answered once.",
+        "One question to a person was answered by a function of the program.",
+    ]
+
+
+def test_scripts_that_failed_are_not_said_to_have_answered() -> None:
+    log, run = begin()
+    ask(log, run, "ana", model="scripted", error="RuntimeError")
+    assert told(log, "models") == [
+        "The call under the name scripted, which a script was to answer, got no answer; no language model was called "
+        "for it.",
+    ]
+
+    ask(log, run, "ana", model="scripted")
+
+    assert told(log, "models") == [
+        "The answer under the name scripted came from a script; no language model was called; one of the calls failed.",
+    ]
+
 
 def test_extent_tokens_money_and_time_are_told_as_far_as_they_are_known() -> None:
     priced = Usage(prompt_tokens=1200, completion_tokens=300, cost_usd=0.0125)

@@ -19,6 +19,7 @@ from agentnb.transcripts.export import (
     Verdict,
     cells,
 )
+from agentnb.transcripts.methods import counted
 from agentnb.ui.documents import words
 from agentnb.ui.markup import plain_text
 
@@ -74,7 +75,7 @@ def _said(cell: Talk) -> str:
     match entry:
         case Speech():
             label = f" ({plain_text(entry.label)})" if entry.label else ""
-            pictures = f"\n[{len(entry.images)} pictures]" if entry.images else ""
+            pictures = f"\n[{counted(len(entry.images), 'picture')}]" if entry.images else ""
             return f"{who}{label}:\n\n{plain_text(cell.text).strip()}{pictures}"
         case Asked():
             return f"{who} is asked: {entry.prompt}\n\n{words.replied(entry)}"
