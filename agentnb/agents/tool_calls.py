@@ -220,8 +220,11 @@ def _arguments(call: FunctionCall, offer: Offer) -> dict[str, Any] | str:
 
 def _note_refused(call: FunctionCall, why: str) -> None:
     """Log a call that no tool was found for, or whose arguments cannot be read, like one that failed."""
-    given = {"arguments": call.arguments} if call.arguments else {}
-    tool_refused(call.name, given, call.id, why)
+    try:
+        given = read_json(call.arguments) if call.arguments else {}
+    except ValueError:
+        given = None
+    tool_refused(call.name, given if isinstance(given, dict) else {"arguments": call.arguments}, call.id, why)
 
 
 def _failed(call: FunctionCall, text: str) -> FunctionExecutionResult:

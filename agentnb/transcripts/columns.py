@@ -177,7 +177,7 @@ CODE = (
 
 CHOICES = (
     *HEAD,
-    Column("source", "string", "who chose"),
+    Column("source", "string", "the team that chose"),
     Column("names", "string", "who speaks next; several names are separated by a comma and a space"),
     Column("previous", "string", "who had the word before, in the same run"),
     Column("rule", "string", "what decided, in a word or two, such as in turn, model, fallback"),

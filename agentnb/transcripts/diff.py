@@ -340,7 +340,8 @@ def _configured(left: Any, right: Any) -> Iterator[str]:
     unlike = sorted(_unlike(left, right, ""), key=lambda one: "model_client" in one.partition(":")[0])
     yield from (f"The configurations differ in {one}" for one in unlike[:REMARKS])
     if len(unlike) > REMARKS:
-        yield f"The configurations differ in {len(unlike) - REMARKS} more values."
+        more = len(unlike) - REMARKS
+        yield f"The configurations differ in {more} more value{'s' * (more != 1)}."
 
 
 def _unlike(left: Any, right: Any, path: str) -> Iterator[str]:

@@ -9,6 +9,7 @@ from agentnb.core.clock import seconds_between
 from agentnb.messages import BaseChatMessage
 from agentnb.runlog import Event, Usage
 from agentnb.runlog.glance import body_of, usage_of
+from agentnb.runlog.scopes import name_of
 from agentnb.transcripts.calls import ends_of
 from agentnb.transcripts.messages import retracted_in, total_cost
 from agentnb.transcripts.places import Place
@@ -159,7 +160,7 @@ def choices_frame(logs: Logs) -> pd.DataFrame:
             rows.add(
                 event,
                 place,
-                event.source or None,
+                name_of(event.source) or None,
                 ", ".join(body.names),
                 before,
                 body.rule,

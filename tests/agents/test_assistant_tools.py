@@ -167,7 +167,7 @@ async def test_two_slow_tools_take_the_time_of_one() -> None:
 
 @pytest.mark.parametrize(
     ("name", "arguments", "given"),
-    [("nothing", '{"a": 1}', {"arguments": '{"a": 1}'}), ("plain", "no JSON", {"arguments": "no JSON"})],
+    [("nothing", '{"a": 1}', {"a": 1}), ("plain", "no JSON", {"arguments": "no JSON"})],
 )
 async def test_a_call_that_no_tool_was_given_is_logged_as_one_that_failed(
     name: str, arguments: str, given: dict[str, str]

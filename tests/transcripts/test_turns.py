@@ -7,9 +7,12 @@ import asyncio
 import pandas as pd
 import pytest
 
+from agentnb.agents import AssistantAgent
 from agentnb.messages import FunctionCall
+from agentnb.models import ScriptedChatCompletionClient
 from agentnb.runlog import Branched, InputRequested, Retracted, RunLog, open_run
 from agentnb.runlog.events import RunStarted
+from agentnb.teams import RoundRobinGroupChat
 from agentnb.transcripts import (
     calls_frame,
     choices_frame,
@@ -198,6 +201,20 @@ def test_a_call_id_that_occurs_again_belongs_to_the_model_call_of_its_own_turn()
     w.tool(once_more, "ana", "c")
 
     assert tools_frame(w.log).model_event_id.tolist() == [*asked, asked[1]]
+
+
+async def test_a_team_within_a_turn_chooses_by_its_name() -> None:
+    def says(name: str) -> AssistantAgent:
+        return AssistantAgent(name, ScriptedChatCompletionClient([name]))
+
+    inner = RoundRobinGroupChat([says("ana")], name="inner", description="Speaks.", max_turns=1)
+    log = RunLog()
+    await RoundRobinGroupChat([inner, says("ben")], name="outer", max_turns=2).run(task="go", log=log)
+
+    choices = choices_frame(log)
+
+    assert choices.source.tolist() == ["outer", "inner", "outer"]
+    assert choices.source.tolist() == choices.team.tolist()
 
 
 def test_choices_say_why_and_join_the_turn_and_the_model_calls() -> None:
