@@ -148,6 +148,7 @@ def written(path: Path, text: str) -> Path:
 
 def _write(path: Path, data: bytes) -> Path:
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             file.write(data)
         # A temporary file is its owner's alone; this one is for others.
@@ -160,6 +161,6 @@ def _write(path: Path, data: bytes) -> Path:
 
 def _folder(path: Path) -> None:
     try:
-        path.mkdir(exist_ok=True)
+        path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"The folder {path} for figures cannot be made: {error.strerror or error}.") from error

@@ -76,7 +76,7 @@ def talk(cell: Talk) -> str:
 
 
 def _as_text(cell: Code) -> str:
-    said = "not run again here" if cell.accepted else words.ran(cell.run)
+    said = "not run again here" if cell.accepted else words.ran(cell.run, follows=True)
     shown = [fenced(cell.run.output.rstrip("\n"), "text")] if not cell.accepted and cell.run.output.strip() else []
     return "\n\n".join([head(cell.run, said), fenced(cell.code, cell.name), *shown])
 

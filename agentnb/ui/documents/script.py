@@ -54,7 +54,8 @@ def script_document(story: Story, *, failures: Failures = "none") -> str:
                     f"# %% [markdown]\n{_comment(f'In {cell.name}, not run by this script:')}\n{_comment(cell.code)}"
                 )
             case Code():
-                blocks.append(f"# %% [markdown]\n{_comment(f'{words.ran(cell.run)}:')}\n{_comment(cell.code)}")
+                said = f"{words.who(cell.run)} {words.ran(cell.run, follows=True)}:"
+                blocks.append(f"# %% [markdown]\n{_comment(said)}\n{_comment(cell.code)}")
     return "\n\n".join([_opening(story), *(["\n".join(future)] if future else []), *blocks]) + "\n"
 
 

@@ -90,10 +90,11 @@ def outcome(episode: Episode) -> str:
     return OUTCOMES.get(episode.outcome, episode.outcome)
 
 
-def ran(entry: CodeRun) -> str:
-    """Return what was run, by what, and how it ended."""
+def ran(entry: CodeRun, *, follows: bool = False) -> str:
+    """Return what was run, by what, and how it ended; `follows` says that the code itself stands behind it."""
     language = entry.blocks[0].language if entry.blocks else ""
-    pieces = ["runs the code above" if entry.shown_above else f"runs {plain_text(language) or 'code'}"]
+    above = entry.shown_above and not follows
+    pieces = ["runs the code above" if above else f"runs {plain_text(language) or 'code'}"]
     if not entry.finished:
         pieces.append("did not end")
     elif not entry.accepted:

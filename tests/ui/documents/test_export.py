@@ -83,12 +83,19 @@ def test_a_result_is_exported_by_its_log(tmp_path: Path, log: RunLog) -> None:
         ("run.md", {"images": "links"}, "'inline', 'files', 'none'"),
         ("run.md", {"failures": "text"}, r"failures='text' is for \.ipynb and \.py"),
         ("run.py", {"secrets": "hide"}, "'refuse', 'mask', 'keep'"),
-        ("nowhere/run.html", {}, "cannot be written: No such file or directory"),
+        ("a_file/run.html", {}, "cannot be written: File exists"),
     ],
 )
 def test_what_cannot_be_written_as_asked_is_said(tmp_path: Path, name: str, options: dict[str, Any], said: str) -> None:
+    (tmp_path / "a_file").touch()
+
     with pytest.raises(UserError, match=said):
         export(sample_log(), tmp_path / name, **options)
+
+
+def test_a_folder_that_is_not_there_is_made(tmp_path: Path) -> None:
+    for name in KINDS:
+        assert export(sample_log(), tmp_path / "to" / "show" / name, secrets="mask").exists()
 
 
 def test_something_without_a_log_is_named(tmp_path: Path) -> None:

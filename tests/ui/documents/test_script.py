@@ -6,9 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import PIL.Image
+
+from agentnb import Image
+from agentnb.agents import AssistantAgent
+from agentnb.messages import MultiModalMessage
+from agentnb.models import ScriptedChatCompletionClient
 from agentnb.runlog import RunLog
 from agentnb.transcripts.export import tell
 from agentnb.ui import export
+from agentnb.ui.documents.html import html_document
 from agentnb.ui.documents.script import script_document
 from tests.ui.documents.runs import Told
 from tests.ui.sample import sample_log
@@ -57,3 +64,21 @@ def test_imports_from_the_future_come_first() -> None:
 
     assert text.index("from __future__") < text.index("x = 1")
     assert text.count("from __future__") == 1
+
+
+def test_failed_code_that_is_kept_says_whose_it_was_and_that_it_stands_below() -> None:
+    told = Told("ana", "k").task("Go.").turn("ana").says("Try this:\n```python\n1 / 0\n```")
+    log = told.turn("k").runs("1 / 0", exit_code=1).over()
+
+    kept = script_document(tell(log), failures="text")
+
+    assert "# k runs python · failed with exit code 1 · 0.2 s:\n# 1 / 0" in kept
+    assert "runs the code above" in html_document(tell(log))
+
+
+def test_one_picture_is_told_as_one() -> None:
+    look = MultiModalMessage(source="user", content=["Look.", Image(PIL.Image.new("RGB", (2, 2)))])
+    log = RunLog()
+    AssistantAgent("ana", ScriptedChatCompletionClient(["I see."])).run_sync(task=look, log=log)
+
+    assert "# Look.\n# [1 picture]" in _script(log)
