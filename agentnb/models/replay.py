@@ -202,6 +202,8 @@ class ReplayChatCompletionClient(CountingClient):
         """The log the answers are of, and what was asked for each."""
         self._noted: set[str] = set()
         """Who is known to be asked something else than in that log."""
+        self._compared: dict[str, tuple[int, Prefix]] = {}
+        """By who asked: the recorded call that the last one was compared with, and what was asked then."""
         self._usage = UsageCounter()
         self._words = WordCounter(text_word_count)
 
@@ -272,6 +274,7 @@ class ReplayChatCompletionClient(CountingClient):
         """Begin again with the first answer; tokens and calls are forgotten."""
         self._given.clear()
         self._noted.clear()
+        self._compared.clear()
         self.create_calls.clear()
         self._usage = UsageCounter()
 
@@ -303,12 +306,19 @@ class ReplayChatCompletionClient(CountingClient):
                 f"now that of {call.source!r}."
             )
             return
-        before = shown(recorded, call)
-        place = first_unlike(before, messages)
+        # Of a conversation that grows, as it did then, only what is new is compared.
+        last, known = self._compared.get(here.source, (0, Prefix()))
+        self._compared[here.source] = call.seq, known
+        same = len(messages) - len(known.new(messages))
+        body: Any = call.body
+        start = min(same, body.keep) if last and body.base == last else 0
+        before = shown(recorded, call, start)
+        place = first_unlike(before, messages[start:], results=True)
         if place is None:
             return
         self._noted.add(here.source)
-        what = "its system prompt" if place == 0 and _is_system(messages, before) else f"message {place + 1}"
+        is_prompt = start + place == 0 and _is_system(messages, before)
+        what = "its system prompt" if is_prompt else f"message {start + place + 1}"
         here.log.note(
             f"{here.source!r} is shown something else than in {self._name}, from {what} on; it is given the recorded "
             "answers all the same."

@@ -177,8 +177,8 @@ def add_totals(total: Totals, event: Event) -> Totals:
     return total.model_copy(update=change) if change else total
 
 
-def shown(log: RunLog, call: Event) -> list[LLMMessage]:
-    """Return the messages a model was shown at a `model.started` fact.
+def shown(log: RunLog, call: Event, start: int = 0) -> list[LLMMessage]:
+    """Return the messages a model was shown at a `model.started` fact, from the message at `start` on.
 
     Raises:
         UserError: If `call` is another fact.
@@ -198,10 +198,10 @@ def shown(log: RunLog, call: Event) -> list[LLMMessage]:
         own = body.added if wanted is None else body.added[: max(0, wanted - body.keep)]
         entries[:0] = own
         wanted = body.keep if wanted is None else min(wanted, body.keep)
-        if body.base is None or wanted == 0:
+        if body.base is None or wanted <= start:
             break
         event = events[body.base - 1]
-    return [_message(events, seq, call.source) for seq in entries]
+    return [_message(events, seq, call.source) for seq in entries[max(0, start - wanted) :]]
 
 
 def kept_by(log: RunLog, agent: str, seq: int) -> list[LLMMessage]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agentnb.core import EventId
-from agentnb.messages import LLMMessage
+from agentnb.messages import FunctionExecutionResult, FunctionExecutionResultMessage, LLMMessage
 from agentnb.runlog.events import Event, InputAnswered, InputRequested
 from agentnb.runlog.fold import shown
 from agentnb.runlog.log import RunLog
@@ -203,15 +203,28 @@ def _join(earlier: list[Effect], later: Iterable[Effect]) -> None:
             _join(before.inside, effect.inside)
 
 
-def first_unlike(one: Sequence[LLMMessage], other: Sequence[LLMMessage]) -> int | None:
-    """Return the place from which on two requests differ; None if they are the same."""
+def first_unlike(one: Sequence[LLMMessage], other: Sequence[LLMMessage], *, results: bool = False) -> int | None:
+    """Return the place from which on two requests differ; None if they are the same.
+
+    Pictures and calls are not compared: what came before them and after them was the same.
+
+    Args:
+        one: A request.
+        other: Another.
+        results: Whether those of tools are compared; in a turn that is taken up they are the recorded ones.
+    """
     for place, (mine, theirs) in enumerate(zip(one, other, strict=False)):
         if mine.type != theirs.type or isinstance(mine.content, str) != isinstance(theirs.content, str):
             return place
-        # Pictures and calls are not compared: what came before them and after them was the same.
         if isinstance(mine.content, str) and mine.content != theirs.content:
             return place
+        if results and isinstance(mine, FunctionExecutionResultMessage) and _gave(mine) != _gave(theirs):
+            return place
     return None if len(one) == len(other) else min(len(one), len(other))
+
+
+def _gave(message: LLMMessage) -> list[str]:
+    return [result.content for result in message.content if isinstance(result, FunctionExecutionResult)]
 
 
 _replaying: ContextVar[Recording | None] = ContextVar("agentnb_replaying", default=None)

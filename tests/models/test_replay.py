@@ -30,6 +30,8 @@ from agentnb.models import (
 )
 from agentnb.models.replay import WordCounter, word_count
 from agentnb.runlog import Noted, RunLog, scope
+from agentnb.teams import RoundRobinGroupChat
+from tests.steps import steps
 
 ASK: list[LLMMessage] = [UserMessage(content="one two three", source="user")]
 
@@ -270,6 +272,55 @@ async def test_a_replay_notes_once_from_where_on_an_agent_is_shown_something_els
     assert told == [
         f"'ana' is shown something else than in {client.model_name}, from {what} on; it is given the recorded answers "
         "all the same."
+    ]
+
+
+async def test_a_replay_notes_that_a_tool_gives_something_else() -> None:
+    counted = iter("12")
+
+    def count() -> str:
+        """Counts."""
+        return next(counted)
+
+    def ana(client: ChatCompletionClient) -> AssistantAgent:
+        return AssistantAgent("ana", client, tools=[count], reflect_on_tool_use=True)
+
+    call = FunctionCall(id="1", name="count", arguments="{}")
+    first = await ana(ScriptedChatCompletionClient([[call], "One."])).run(task="go")
+
+    (told,) = notes(await ana(ReplayChatCompletionClient.from_log(first)).run(task="go"))
+
+    assert "from message 4 on" in told
+
+
+def test_a_replayed_turn_costs_the_same_late_in_a_conversation() -> None:
+    def team(client: ChatCompletionClient, turns: int) -> RoundRobinGroupChat:
+        return RoundRobinGroupChat([AssistantAgent(name, client) for name in "ab"], max_turns=turns)
+
+    def per_turn(turns: int) -> float:
+        scripted = ScriptedChatCompletionClient([f"answer {turn}" for turn in range(turns)])
+        recorded = asyncio.run(team(scripted, turns).run(task="go"))
+        replay = team(ReplayChatCompletionClient.from_log(recorded), turns)
+        return steps(lambda: asyncio.run(replay.run(task="go"))) / turns
+
+    per_turn(3)
+
+    assert per_turn(120) < 1.2 * per_turn(20)
+
+
+async def test_a_replay_notes_what_comes_late_in_a_long_conversation() -> None:
+    def pair(client: ChatCompletionClient) -> RoundRobinGroupChat:
+        return RoundRobinGroupChat([AssistantAgent("ana", client), AssistantAgent("ben", client)], max_turns=6)
+
+    first = await pair(ScriptedChatCompletionClient(list("abcdef"))).run(task="go")
+    client = ReplayChatCompletionClient.from_log(first)
+    client.chat_completions[3] = "something else"
+
+    told = notes(await pair(client).run(task="go"))
+
+    assert [text.partition(",")[2].partition(";")[0] for text in told] == [
+        " from message 6 on",
+        " from message 6 on",
     ]
 
 

@@ -106,6 +106,8 @@ def test_what_is_read_back_is_what_was_shown_whatever_it_was(data: st.DataObject
 
     for seq, messages in asked:
         assert shown(log, log.events[seq - 1]) == messages
+        for start in range(len(messages) + 1):
+            assert shown(log, log.events[seq - 1], start) == messages[start:]
 
 
 def test_a_message_changed_in_place_is_written_as_it_is_now() -> None:
