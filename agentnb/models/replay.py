@@ -200,6 +200,10 @@ class ReplayChatCompletionClient(CountingClient):
         """Why the last call of the recorded run failed, by who made it."""
         self._recorded: tuple[RunLog, list[Event | None]] | None = None
         """The log the answers are of, and what was asked for each."""
+        self._answered: list[Event] = []
+        """The facts of the answers in that log."""
+        self._begun: set[str] = set()
+        """The logs that were looked through for answers they share with that one."""
         self._noted: set[str] = set()
         """Who is known to be asked something else than in that log."""
         self._compared: dict[str, tuple[int, Prefix]] = {}
@@ -213,7 +217,7 @@ class ReplayChatCompletionClient(CountingClient):
 
         Calls that failed are left out. A wrapper's answer stands for that of the client it wraps. What is asked need
         not be the same: another prompt, task or tool result does not change the answers, and a note in the log says
-        from where on an agent is shown something else.
+        from where on an agent is shown something else. In a branch of that run it goes on behind what both share.
 
         Args:
             log: A run's log; a result; its file; or the run's id or its beginning.
@@ -228,6 +232,7 @@ class ReplayChatCompletionClient(CountingClient):
         sources: list[str] = []
         failed: dict[str, str] = {}
         calls: list[Event | None] = []
+        finished: list[Event] = []
         for event in recorded:
             if not isinstance(event.body, ModelFinished):
                 continue
@@ -241,12 +246,13 @@ class ReplayChatCompletionClient(CountingClient):
             answers.append(event.body.result)
             sources.append(event.source)
             calls.append(call)
+            finished.append(event)
         where = recorded.path
         if not answers:
             raise UserError(f"In the run {where or recorded.id} no model answered; there is nothing to replay.")
         name = f"replay:{where.name if where else recorded.id[:8]}"
         client = cls(answers, able_to_everything(), sources=sources, name=name)
-        client._failed, client._recorded = failed, (recorded, calls)
+        client._failed, client._recorded, client._answered = failed, (recorded, calls), finished
         return client
 
     @property
@@ -275,10 +281,12 @@ class ReplayChatCompletionClient(CountingClient):
         self._given.clear()
         self._noted.clear()
         self._compared.clear()
+        self._begun.clear()
         self.create_calls.clear()
         self._usage = UsageCounter()
 
     def _next(self, messages: Sequence[LLMMessage]) -> CreateResult:
+        self._skip_shared()
         index = self._next_index()
         self._given.add(index)
         if self._recorded is not None and index < len(self._recorded[1]):
@@ -293,6 +301,17 @@ class ReplayChatCompletionClient(CountingClient):
             )
         self._usage.add(answer.usage, cached=answer.cached)
         return answer.model_copy()
+
+    def _skip_shared(self) -> None:
+        """Take as given what the log shares with the recorded run, because it is a branch of it."""
+        here = current()
+        if here is None or self._recorded is None or here.log.id in self._begun:
+            return
+        self._begun.add(here.log.id)
+        origin = here.log.origin
+        if origin is not None and here.log.id != self._recorded[0].id:
+            known = {event.id for event in here.log.events[: origin.at]}
+            self._given.update(place for place, event in enumerate(self._answered) if event.id in known)
 
     def _compare(self, messages: Sequence[LLMMessage], recorded: RunLog, call: Event | None) -> None:
         """Note in the log where an agent is asked something else than when its answers were recorded."""

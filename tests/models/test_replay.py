@@ -14,6 +14,7 @@ from agentnb.base import TaskResult
 from agentnb.exceptions import LogUnreadable, ModelUnreachable, UserError
 from agentnb.messages import (
     AssistantMessage,
+    BaseChatMessage,
     CreateResult,
     FunctionCall,
     FunctionExecutionResult,
@@ -322,6 +323,26 @@ async def test_a_replay_notes_what_comes_late_in_a_long_conversation() -> None:
         " from message 6 on",
         " from message 6 on",
     ]
+
+
+async def test_a_replay_in_a_branch_goes_on_where_the_branch_begins() -> None:
+    def pair(client: ChatCompletionClient) -> RoundRobinGroupChat:
+        return RoundRobinGroupChat([AssistantAgent("ana", client), AssistantAgent("ben", client)], max_turns=4)
+
+    first = await pair(ScriptedChatCompletionClient(list("abcd"))).run(task="go")
+    assert first.log is not None
+
+    again = await pair(ReplayChatCompletionClient.from_log(first)).resume(first.log.branch(message=3))
+
+    assert again is not None
+    assert [message.to_model_text() for message in again.messages if isinstance(message, BaseChatMessage)] == [
+        "go",
+        "a",
+        "b",
+        "c",
+        "d",
+    ]
+    assert not [text for text in notes(again) if "something else" in text]
 
 
 async def test_a_replay_notes_who_is_not_in_the_recorded_run() -> None:
