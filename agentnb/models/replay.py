@@ -20,14 +20,13 @@ from agentnb.messages import (
     FunctionExecutionResultMessage,
     LLMMessage,
     RequestUsage,
-    SystemMessage,
     UserMessage,
 )
 from agentnb.messages.llm import Prefix
 from agentnb.models.base import CountingClient, ModelInfo, ToolChoice, UsageCounter
-from agentnb.runlog import Event, ModelFinished, ModelStarted, RunLog, current, log_of, shown
+from agentnb.models.tape import Tape
+from agentnb.runlog import current, log_of
 from agentnb.runlog.given import Given
-from agentnb.runlog.replaying import first_unlike
 
 __all__ = ["ReplayChatCompletionClient"]
 
@@ -147,10 +146,6 @@ def able_to_everything() -> ModelInfo:
     )
 
 
-def _is_system(*requests: Sequence[LLMMessage]) -> bool:
-    return all(bool(messages) and isinstance(messages[0], SystemMessage) for messages in requests)
-
-
 class ReplayChatCompletionClient(CountingClient):
     """A model that gives prepared answers in order; needs no key and no network.
 
@@ -196,18 +191,8 @@ class ReplayChatCompletionClient(CountingClient):
         )
         self._cached = True
         self._given: set[int] = set()
-        self._failed: dict[str, str] = {}
-        """Why the last call of the recorded run failed, by who made it."""
-        self._recorded: tuple[RunLog, list[Event | None]] | None = None
-        """The log the answers are of, and what was asked for each."""
-        self._answered: list[Event] = []
-        """The facts of the answers in that log."""
-        self._begun: set[str] = set()
-        """The logs that were looked through for answers they share with that one."""
-        self._noted: set[str] = set()
-        """Who is known to be asked something else than in that log."""
-        self._compared: dict[str, tuple[int, Prefix]] = {}
-        """By who asked: the recorded call that the last one was compared with, and what was asked then."""
+        self._tape: Tape | None = None
+        """What it was recorded on."""
         self._usage = UsageCounter()
         self._words = WordCounter(text_word_count)
 
@@ -226,33 +211,9 @@ class ReplayChatCompletionClient(CountingClient):
             LogUnreadable: If the file cannot be read.
             UserError: If no model answered in that run, or there is none.
         """
-        recorded = log_of(log, "A replay")
-        asked = {event.id: event for event in recorded if isinstance(event.body, ModelStarted)}
-        answers: list[CreateResult] = []
-        sources: list[str] = []
-        failed: dict[str, str] = {}
-        calls: list[Event | None] = []
-        finished: list[Event] = []
-        for event in recorded:
-            if not isinstance(event.body, ModelFinished):
-                continue
-            call = None if event.parent is None else asked.get(event.parent)
-            if call is not None and call.parent in asked:
-                continue
-            if event.body.result is None:
-                failed[event.source] = event.body.error or "it was broken off"
-                continue
-            failed.pop(event.source, None)
-            answers.append(event.body.result)
-            sources.append(event.source)
-            calls.append(call)
-            finished.append(event)
-        where = recorded.path
-        if not answers:
-            raise UserError(f"In the run {where or recorded.id} no model answered; there is nothing to replay.")
-        name = f"replay:{where.name if where else recorded.id[:8]}"
-        client = cls(answers, able_to_everything(), sources=sources, name=name)
-        client._failed, client._recorded, client._answered = failed, (recorded, calls), finished
+        tape = Tape(log_of(log, "A replay"))
+        client = cls(tape.answers, able_to_everything(), sources=tape.sources, name=tape.name)
+        client._tape = tape
         return client
 
     @property
@@ -279,18 +240,18 @@ class ReplayChatCompletionClient(CountingClient):
     def reset(self) -> None:
         """Begin again with the first answer; tokens and calls are forgotten."""
         self._given.clear()
-        self._noted.clear()
-        self._compared.clear()
-        self._begun.clear()
+        if self._tape is not None:
+            self._tape.rewind()
         self.create_calls.clear()
         self._usage = UsageCounter()
 
     def _next(self, messages: Sequence[LLMMessage]) -> CreateResult:
-        self._skip_shared()
+        if self._tape is not None:
+            self._given.update(self._tape.shared())
         index = self._next_index()
         self._given.add(index)
-        if self._recorded is not None and index < len(self._recorded[1]):
-            self._compare(messages, self._recorded[0], self._recorded[1][index])
+        if self._tape is not None:
+            self._tape.compare(index, messages)
         answer = self.chat_completions[index]
         if isinstance(answer, str):
             answer = CreateResult(
@@ -302,47 +263,6 @@ class ReplayChatCompletionClient(CountingClient):
         self._usage.add(answer.usage, cached=answer.cached)
         return answer.model_copy()
 
-    def _skip_shared(self) -> None:
-        """Take as given what the log shares with the recorded run, because it is a branch of it."""
-        here = current()
-        if here is None or self._recorded is None or here.log.id in self._begun:
-            return
-        self._begun.add(here.log.id)
-        origin = here.log.origin
-        if origin is not None and here.log.id != self._recorded[0].id:
-            known = {event.id for event in here.log.events[: origin.at]}
-            self._given.update(place for place, event in enumerate(self._answered) if event.id in known)
-
-    def _compare(self, messages: Sequence[LLMMessage], recorded: RunLog, call: Event | None) -> None:
-        """Note in the log where an agent is asked something else than when its answers were recorded."""
-        here = current()
-        if here is None or call is None or here.source in self._noted:
-            return
-        if here.source != call.source and here.source not in (self._sources or ()):
-            self._noted.add(here.source)
-            here.log.note(
-                f"Nothing is recorded for {here.source!r} in {self._name}; it is given the next answer that is left, "
-                f"now that of {call.source!r}."
-            )
-            return
-        # Of a conversation that grows, as it did then, only what is new is compared.
-        last, known = self._compared.get(here.source, (0, Prefix()))
-        self._compared[here.source] = call.seq, known
-        same = len(messages) - len(known.new(messages))
-        body: Any = call.body
-        start = min(same, body.keep) if last and body.base == last else 0
-        before = shown(recorded, call, start)
-        place = first_unlike(before, messages[start:], results=True)
-        if place is None:
-            return
-        self._noted.add(here.source)
-        is_prompt = start + place == 0 and _is_system(messages, before)
-        what = "its system prompt" if is_prompt else f"message {start + place + 1}"
-        here.log.note(
-            f"{here.source!r} is shown something else than in {self._name}, from {what} on; it is given the recorded "
-            "answers all the same."
-        )
-
     def _next_index(self) -> int:
         here = current()
         source = here.source if here is not None else None
@@ -353,7 +273,7 @@ class ReplayChatCompletionClient(CountingClient):
             return index
         count = self._sources.count(source or "") if own and self._sources else len(self.chat_completions)
         to = f" for {source!r}" if own else ""
-        why = self._failed.get(source or "")
+        why = self._tape.failed.get(source or "") if self._tape is not None else None
         raise UserError(
             f"{self._name} has no answer left{to}: all {count} were given. "
             + (f"In the recorded run its next call failed, which is left out: {why:.200}. Or the" if why else "The")
