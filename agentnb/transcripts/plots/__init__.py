@@ -2,7 +2,8 @@
 
 Every function takes a log, a run or result that has one, or several of them, draws on `ax` or on axes of a figure of
 its own, and returns the axes: `ax.figure.savefig("timeline.pdf")` writes them as vectors. Nothing touches pyplot. Names
-keep their colours, as `agentnb.transcripts.plots.palette` says.
+keep their colours, as `agentnb.transcripts.plots.palette` says. Of more agents, tools, models or runs than can be read
+the most important are shown by name and the rest is put together, as the figure says; `top=40` shows more by name.
 """
 
 from __future__ import annotations

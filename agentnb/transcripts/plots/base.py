@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from agentnb.transcripts.plots import lettering
 from agentnb.transcripts.plots.palette import ink
 from agentnb.transcripts.plots.spans import Course
 
@@ -18,8 +19,9 @@ LETTERING = "small"
 FINE = "x-small"
 WIDTH = 6.4
 """Inches, for a screen and a page; a column of print takes 3.3."""
-LONGEST = 18
-"""Characters of a name that are shown."""
+NO_FONT = "letters that no installed font has are written by their numbers"
+LISTED = 12
+"""How many things the words about a figure list."""
 
 
 def begin(ax: Axes | None, *, width: float = WIDTH, height: float = 2.6) -> Axes:
@@ -50,6 +52,7 @@ def finish(
     title: str | None,
     remarks: Iterable[str | None] = (),
     need: float = 0.0,
+    names: Iterable[str] = (),
     last: Callable[[], None] | None = None,
 ) -> Axes:
     """Write the title, add remarks beneath the name of the x axis, and say what the figure is about.
@@ -60,21 +63,24 @@ def finish(
         title: Above the axes.
         remarks: Lines beneath the name of the x axis; None is left out.
         need: Points of height that what was drawn takes; a figure of our own grows until the axes have them.
+        names: Who is shown besides those that `about` names.
         last: Called at the very end, when nothing moves any more: writes what must keep its distances.
     """
-    lines = [remark for remark in remarks if remark]
+    lines = [
+        remark for remark in (*remarks, NO_FONT if lettering.unwritable(about + "".join(names)) else None) if remark
+    ]
     name = ax.get_xlabel()
     if lines or name:
         room = _room_below(ax)
         shown = [wrapped(line, room) for line in ([name] if name else []) + lines]
-        ax.set_xlabel("\n".join(shown), fontsize=LETTERING)
+        ax.set_xlabel("\n".join(shown), **lettering.style(*shown, size=LETTERING))
     if title:
         legend = ax.get_legend()
         pad = 6.0
         if legend is not None:
             settle(ax)
             pad += legend.get_window_extent().height * 72 / ax.figure.dpi
-        ax.set_title(title, loc="left", fontsize="medium", pad=pad)
+        ax.set_title(title, loc="left", pad=pad, **lettering.style(title, size="medium"))
     if hasattr(ax, "about"):
         ax.about = ". ".join([about, *lines]) + "."
         _grow(ax, need)
@@ -109,7 +115,8 @@ def missing(ax: Axes, what: str, *, title: str | None) -> Axes:
         spine.set_visible(False)
     width = ax.get_window_extent().width * 72 / ax.figure.dpi
     text = wrapped(what, max(20, int(width / 5))).replace("$", r"\$")
-    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", fontsize=LETTERING, style="italic")
+    style = lettering.style(text, size=LETTERING)
+    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", style="italic", **style)
     return finish(ax, what.rstrip("."), title=title)
 
 
@@ -145,6 +152,12 @@ def clock(seconds: float) -> tuple[float, str]:
     return (1.0, "s") if seconds >= 0.1 or seconds <= 0 else (0.001, "ms")
 
 
+def listed(parts: Sequence[str]) -> str:
+    """Return the first of many parts, and how many more there are."""
+    more = [f"and {len(parts) - LISTED:,} more"] if len(parts) > LISTED else []
+    return ", ".join([*parts[:LISTED], *more])
+
+
 def lasting(seconds: float) -> str:
     """Return a duration in a few characters, as in "1.4 s", "12 min" or "3 days"."""
     if seconds >= 2 * 86400:
@@ -157,14 +170,6 @@ def lasting(seconds: float) -> str:
 def many(count: int, one: str) -> str:
     """Return "1 turn" or "2 turns"."""
     return f"{count:,} {one}" + ("" if count == 1 else "s")
-
-
-def short(name: str) -> str:
-    """Return a name that fits beside a line."""
-    plain = " ".join(name.split())
-    # Cut in its middle: names that begin alike end differently. A dollar sign would begin mathematics.
-    plain = plain if len(plain) <= LONGEST else f"{plain[: LONGEST - 8]}…{plain[-7:]}"
-    return plain.replace("$", r"\$")
 
 
 def thousands(value: float) -> str:
@@ -237,6 +242,7 @@ def key(ax: Axes, entries: Sequence[tuple[Any, str]]) -> None:
     around = ax.get_tightbbox() or inside
     # From the left edge of the names beside the axis to the end of the axis, for in a column of print room is scarce.
     room = inside.x1 - around.x0
+    style = lettering.style(*(name for _, name in entries), size=FINE)
     for columns in range(len(entries), 0, -1):
         legend = ax.legend(
             [artist for artist, _ in entries],
@@ -245,7 +251,7 @@ def key(ax: Axes, entries: Sequence[tuple[Any, str]]) -> None:
             bbox_to_anchor=((around.x0 - inside.x0) / inside.width, 1),
             ncols=columns,
             frameon=False,
-            fontsize=FINE,
+            prop={"size": style["fontsize"], "family": style.get("fontfamily")},
             borderaxespad=0.2,
             borderpad=0.1,
             columnspacing=1.0,

@@ -4,83 +4,162 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from agentnb.transcripts.plots import base, palette
+from agentnb.transcripts.plots import base, lettering, palette, ring
+from agentnb.transcripts.plots.fold import Fold, fold
 from agentnb.transcripts.plots.palette import Look
-from agentnb.transcripts.plots.spans import Course, Span, course, rounds
-from agentnb.transcripts.plots.transitions import Ways, followed
+from agentnb.transcripts.plots.ring import Node, Point, Ring
+from agentnb.transcripts.plots.spans import Course, Path, Span, course, rounds
+from agentnb.transcripts.plots.transitions import Ways, followed, together
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Point = tuple[float, float]
-NODE = 10.0
-"""Radius, in points, as are all lengths here: the axes are made to count them."""
-GAP = 5.0
-LOOP = 17.0
-"""How far a loop reaches out of its circle."""
-BEND = 0.16
+FEW = 12
+"""Agents up to whom each has its number of turns on a line of its own."""
+MOST, NARROW = 48, 30
+"""Agents on a new figure, and on one narrower than five inches."""
+CLEAR = 48
+"""Arrows that are told apart."""
 THIN, THICK = 0.7, 4.5
+PITCH = 12.5
+"""Points from one name to the next."""
 PLACES = (0.5, 0.4, 0.6, 0.3, 0.7, 0.22, 0.78)
 """Where along an arrow its count is tried first, second, …"""
 
 
-class Node(NamedTuple):
-    """An agent on the figure: its middle, and the direction (radians) in which its name and its loop lie."""
+class Shown(NamedTuple):
+    """What is drawn of a conversation."""
 
-    x: float
-    y: float
-    out: float
+    turns: dict[str, int]
+    ways: Ways
+    pale: Ways
+    """Ways taken too seldom to be told apart from each other."""
+    opened: Ways
+    fold: Fold
 
 
-def conversation_graph(runs: Any, *, ax: Axes | None = None, title: str | None = None, width: float = 4.6) -> Axes:
+def conversation_graph(
+    runs: Any,
+    *,
+    ax: Axes | None = None,
+    top: int | None = None,
+    title: str | None = None,
+    width: float | None = None,
+) -> Axes:
     """Draw who speaks to whom: agents in a ring, an arrow from each to those who had the word right after.
 
     The wider an arrow, the oftener; its count stands beside it where there is room. A dotted arrow leads from a team
-    or an agent to those who had the first word in a run within its turn. Names carry their number of turns.
+    or an agent to those who had the first word in a run within its turn. Names carry their number of turns; of more
+    than twelve agents a circle is the larger, the more turns, and the names stand left and right. Where arrows would
+    hide each other, those taken least are pale lines, and what they are is written beneath.
 
     Args:
         runs: A log, a run or result that has one, or several, whose counts are added.
         ax: Where to draw; default: axes of a new figure, which a cell shows if they are its last value.
+        top: How many agents are shown by name, those with the most turns, the rest as one; default: as many as can be
+            read.
         title: Above the axes.
-        width: Inches, of a new figure; 3.3 fits a column of print.
+        width: Inches, of a new figure; default: as many as the agents take; 3.3 fits a column of print.
 
     Raises:
         UserError: If `runs` is none of these.
     """
     found = course(runs)
-    turns = Counter(turn.agent for turn in found.turns())
-    height = width * (0.42 if len(turns) < 3 else 0.86) + (0.5 if len(turns) > 5 else 0.0)
-    ax = base.begin(ax, width=width, height=height)
-    if not turns:
+    most = NARROW if width is not None and width < 5 else MOST
+    shown = _shown(found, ax, most, top)
+    count = len(shown.turns)
+    width = width or (4.6 if count <= FEW else 6.4)
+    ax = base.begin(ax, width=width, height=_height(count, width))
+    if not count:
         return base.missing(ax, "No conversation: nobody has had the word yet.", title=title)
-    ways, opened = followed(found), _opened(found)
-    drawn = palette.looks(found.names)
-    ax.set_axis_off()
-    said = ", ".join(f"{one} to {two} {count}" for (one, two), count in ways.most_common())
-    base.finish(ax, f"Conversation of {base.many(len(turns), 'agent')}" + (f": {said}" if said else ""), title=title)
+    _finish(ax, shown, title)
     base.settle(ax)
     inside, scale = ax.get_window_extent(), 72 / ax.figure.dpi
     wide, high = inside.width * scale, inside.height * scale
     ax.set_xlim(0, wide)
     ax.set_ylim(0, high)
     ax.set_aspect("equal", adjustable="box")
-    names = {name: f"{base.short(name)}\n{base.many(count, 'turn')}" for name, count in turns.items()}
-    loops = {one for one, two in ways if one == two}
-    sizes = _sizes(ax, names)
-    nodes = _ring(names, sizes, loops, wide, high)
-    boxes = _draw_nodes(ax, nodes, names, sizes, loops, drawn)
-    most = max([*ways.values(), *opened.values()], default=1)
-    thick = min(THICK, max(2.0, wide / 70))
-    for counted, dotted in ((ways, False), (opened, True)):
-        for (one, two), count in counted.items():
+    crowded = count > FEW
+    names, size = _names(shown.turns, wide, high)
+    sizes = {name: _size(ax, text, size) for name, text in names.items()}
+    loops = {one for one, two in shown.ways + shown.pale if one == two}
+    placed = ring.many(sizes, shown.turns, loops, wide, high) if crowded else ring.few(sizes, loops, wide, high)
+    drawn = shown.fold.looks(found.names)
+    boxes = [
+        box for name in names for box in _draw_node(ax, placed.nodes[name], name, names[name], size, loops, drawn[name])
+    ]
+    _draw_pale(ax, placed, shown.pale)
+    most = max([*shown.ways.values(), *shown.opened.values()], default=1)
+    thick = min(THICK, max(2.0, wide / 70)) * (0.7 if crowded else 1.0)
+    for counted, dotted in ((shown.ways, False), (shown.opened, True)):
+        for (one, two), taken in counted.items():
             most_wide = 1.8 if dotted or one == two else thick
-            line = THIN + (most_wide - THIN) * (count - 1) / max(1, most - 1)
-            _draw_way(ax, nodes, one, two, line, drawn[one], dotted=dotted)
-    _draw_counts(ax, nodes, ways + opened, boxes)
+            line = THIN + (most_wide - THIN) * (taken - 1) / max(1, most - 1)
+            _draw_way(ax, placed, one, two, line, drawn[one], dotted=dotted)
+    _draw_counts(ax, placed, shown.ways + shown.opened, boxes)
     return ax
+
+
+def _shown(found: Course, ax: Axes | None, most: int, top: int | None) -> Shown:
+    """Choose who and which ways are told apart."""
+    turns = Counter(turn.agent for turn in found.turns())
+    folded = fold({name: turns[name] for name in _by_team(found)}, most, ax=ax, top=top, columns=2)
+    counts = {name: turns[name] for name in folded.shown}
+    if folded.others:
+        counts[folded.label] = sum(turns[name] for name in folded.others)
+    ways = together(followed(found), folded)
+    least = _least(ways)
+    pale = Counter({way: count for way, count in ways.items() if count < least})
+    return Shown(counts, ways - pale, pale, together(_opened(found), folded), folded)
+
+
+def _least(ways: Ways) -> int:
+    """Return how often a way is taken at least to be told apart: all, if they are few."""
+    if len(ways) <= CLEAR:
+        return 0
+    # More than those that come after the last clear one, so that equals are drawn alike.
+    return sorted(ways.values(), reverse=True)[CLEAR] + 1
+
+
+def _by_team(found: Course) -> list[str]:
+    """Return who had the word in the order of beginning, those of a team within a team right after it."""
+    first: dict[Path, int] = {}
+    paths: dict[str, Path] = {}
+    for number, turn in enumerate(found.turns()):
+        paths.setdefault(turn.agent, turn.path)
+        for end in range(1, len(turn.path) + 1):
+            first.setdefault(turn.path[:end], number)
+    return sorted(paths, key=lambda name: [first[paths[name][:end]] for end in range(1, len(paths[name]) + 1)])
+
+
+def _height(count: int, width: float) -> float:
+    if count <= FEW:
+        return width * (0.42 if count < 3 else 0.86) + (0.5 if count > 5 else 0.0)
+    return max(width * 0.75, (count + 1) // 2 * PITCH / 72 + 0.9)
+
+
+def _finish(ax: Axes, shown: Shown, title: str | None) -> None:
+    """Write what is beside the axes; all of it before anything is placed by length."""
+    ax.set_xticks([])
+    ax.set_yticks([])
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    ways = shown.ways + shown.pale
+    said = base.listed([f"{one} to {two} {count}" for (one, two), count in ways.most_common()])
+    about = f"Conversation of {base.many(len(shown.turns), 'agent')}" + (f": {said}" if said else "")
+    remarks = ["in brackets: turns" if len(shown.turns) > FEW else None, _pale_said(shown), shown.fold.remark]
+    base.finish(ax, about, title=title, remarks=remarks, names=shown.turns)
+
+
+def _pale_said(shown: Shown) -> str | None:
+    if not shown.pale:
+        return None
+    count, most = len(shown.pale), max(shown.pale.values())
+    often = "once" if most == 1 else f"at most {most:,} times"
+    return f"pale lines: {'all ' if not shown.ways else ''}{count:,} arrows taken {often} each"
 
 
 def _opened(found: Course) -> Ways:
@@ -93,145 +172,93 @@ def _opened(found: Course) -> Ways:
     return Counter((turn.path[-2], turn.agent) for turn in firsts)
 
 
-def _sizes(ax: Axes, names: Mapping[str, str]) -> dict[str, Point]:
-    """Measure names as they will be written."""
-    scale = 72 / ax.figure.dpi
-    sizes = {}
-    for name, text in names.items():
-        written = ax.text(0, 0, text, fontsize=base.LETTERING, linespacing=1.05)
-        box = written.get_window_extent()
-        sizes[name] = (box.width * scale, box.height * scale)
-        written.remove()
-    return sizes
+def _names(turns: Mapping[str, int], wide: float, high: float) -> tuple[dict[str, str], str]:
+    """Return what is written beside each circle, and in which size."""
+    if len(turns) <= FEW:
+        shown = lettering.shorts(turns)
+        return {name: f"{shown[name]}\n{base.many(count, 'turn')}" for name, count in turns.items()}, base.LETTERING
+    size = base.LETTERING if len(turns) <= 2 * FEW and high / ((len(turns) + 1) // 2) > PITCH else base.FINE
+    # On each side a quarter of the width, at five points a character.
+    longest = max(10, min(lettering.LONGEST, int(wide / 20) - 5))
+    shown = lettering.shorts(turns, longest)
+    return {name: f"{shown[name]} ({count:,})" for name, count in turns.items()}, size
 
 
-def _ring(
-    names: Mapping[str, str], sizes: Mapping[str, Point], loops: set[str], wide: float, high: float
-) -> dict[str, Node]:
-    """Put agents on an ellipse that leaves room for their names, the first on top, then clockwise."""
-    count = len(names)
-    start = math.pi if count == 2 else math.pi / 2
-    outs = {name: (start - 2 * math.pi * n / count) % (2 * math.pi) for n, name in enumerate(names)}
-    far = {name: NODE + GAP + (LOOP if name in loops else 0.0) for name in names}
-    left = [sizes[n][0] + far[n] for n in names if not _upright(outs[n]) and math.cos(outs[n]) < 0]
-    right = [sizes[n][0] + far[n] for n in names if not _upright(outs[n]) and math.cos(outs[n]) > 0]
-    tall = [sizes[name][1] + far[name] for name in names if _upright(outs[name])]
-    low, end = max(left, default=NODE), wide - max(right, default=NODE)
-    across = max(wide * 0.15, (end - low) / 2)
-    up = max(high * 0.15, high / 2 - max([*tall, NODE + 9.0]))
-    if count == 1:
-        across = up = 0.0
-    return {
-        name: Node((low + end) / 2 + across * math.cos(out), high / 2 + up * math.sin(out), out)
-        for name, out in outs.items()
-    }
+def _size(ax: Axes, text: str, size: str) -> Point:
+    """Measure a name as it will be written."""
+    written = ax.text(0, 0, text, linespacing=1.05, **lettering.style(text, size=size))
+    box, scale = written.get_window_extent(), 72 / ax.figure.dpi
+    written.remove()
+    return box.width * scale, box.height * scale
 
 
-def _upright(out: float) -> bool:
-    """Tell whether a name stands above or below its circle instead of beside it."""
-    return abs(math.cos(out)) < 0.3
-
-
-def _draw_nodes(
-    ax: Axes,
-    nodes: Mapping[str, Node],
-    names: Mapping[str, str],
-    sizes: Mapping[str, Point],
-    loops: set[str],
-    drawn: Mapping[str, Look],
-) -> list[Any]:
+def _draw_node(ax: Axes, node: Node, name: str, text: str, size: str, loops: set[str], look: Look) -> Sequence[Any]:
     from matplotlib.patches import Circle
 
-    boxes = []
-    for name, node in nodes.items():
-        look = drawn[name]
-        circle = Circle((node.x, node.y), NODE, edgecolor=look.color, hatch=look.hatch, zorder=3, gid=f"node {name}")
-        circle.set_facecolor(palette.mixed(look.color, palette.paper(ax), 0.25))
-        ax.add_patch(circle)
-        far = NODE + GAP + (LOOP if name in loops else 0.0)
-        x, y = node.x + far * math.cos(node.out), node.y + far * math.sin(node.out)
-        side = "center" if _upright(node.out) else "left" if math.cos(node.out) > 0 else "right"
-        if not _upright(node.out):
-            y += 0.4 * sizes[name][1] * math.sin(node.out)  # a name beside its circle, not over its edge
-        level = "center" if not _upright(node.out) else "bottom" if math.sin(node.out) > 0 else "top"
-        style: dict[str, Any] = {"ha": side, "va": level, "fontsize": base.LETTERING, "linespacing": 1.05}
-        text = ax.text(x, y, names[name], gid=f"name {name}", **style)
-        boxes += [text.get_window_extent(), circle.get_window_extent()]
-    return boxes
+    hatch = look.hatch if node.radius > ring.NODE * 0.7 else ""
+    circle = Circle((node.x, node.y), node.radius, edgecolor=look.color, hatch=hatch, zorder=3, gid=f"node {name}")
+    circle.set_facecolor(palette.mixed(look.color, palette.paper(ax), 0.25))
+    ax.add_patch(circle)
+    x, y = node.beside(loops=name in loops)
+    side = "center" if node.upright else "left" if math.cos(node.out) > 0 else "right"
+    level = "center" if not node.upright else "bottom" if math.sin(node.out) > 0 else "top"
+    style: dict[str, Any] = {"ha": side, "va": level, "linespacing": 1.05, **lettering.style(text, size=size)}
+    written = ax.text(x, y, text, gid=f"name {name}", **style)
+    if not node.upright:
+        # A name beside its circle, not over its edge.
+        written.set_y(y + 0.4 * written.get_window_extent().height * 72 / ax.figure.dpi * math.sin(node.out))
+    return written.get_window_extent(), circle.get_window_extent()
 
 
-def _draw_way(
-    ax: Axes, nodes: Mapping[str, Node], one: str, two: str, line: float, look: Look, *, dotted: bool
-) -> None:
-    from matplotlib.patches import FancyArrowPatch
-    from matplotlib.path import Path
+def _draw_pale(ax: Axes, placed: Ring, pale: Ways) -> None:
+    from matplotlib.collections import PathCollection
 
-    style: dict[str, Any] = {
-        "arrowstyle": f"-|>,head_length={0.3 + line / 14:.2f},head_width={0.14 + line / 22:.2f}",
-        "mutation_scale": 14,
-        "shrinkA": 0,
-        "shrinkB": 0,
-        "color": look.color,
-        "linewidth": line,
-        "linestyle": (0, (1, 1.3)) if dotted else "-",
-        "joinstyle": "miter",
-        "gid": f"{'within' if dotted else 'way'} {one} {two}",
-        "zorder": 2,
-    }
-    if one == two:
-        path = Path(_loop(nodes[one]), [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4])
-        ax.add_patch(FancyArrowPatch(path=path, **style))
+    if not pale:
         return
-    start, end = _ends(nodes[one], nodes[two])
-    ax.add_patch(FancyArrowPatch(start, end, connectionstyle=f"arc3,rad={BEND}", **style))
+    paths = [_path(ring.curve(placed, one, two)) for one, two in pale]
+    color = palette.mixed(palette.ink(ax), palette.paper(ax), 0.85)
+    ax.add_collection(PathCollection(paths, facecolor="none", edgecolor=color, linewidth=0.4, gid="pale", zorder=1))
 
 
-def _ends(one: Node, two: Node) -> tuple[Point, Point]:
-    """Return where an arrow leaves and reaches the circles, a little to the side it bends to."""
-    angle = math.atan2(two.y - one.y, two.x - one.x)
-    lean = math.atan(2 * BEND)
-    leave, reach, away = angle - lean, angle + math.pi + lean, NODE + 1.5
-    return (
-        (one.x + away * math.cos(leave), one.y + away * math.sin(leave)),
-        (two.x + away * math.cos(reach), two.y + away * math.sin(reach)),
+def _draw_way(ax: Axes, placed: Ring, one: str, two: str, line: float, look: Look, *, dotted: bool) -> None:
+    from matplotlib.patches import FancyArrowPatch
+
+    ax.add_patch(
+        FancyArrowPatch(
+            path=_path(ring.curve(placed, one, two)),
+            arrowstyle=f"-|>,head_length={0.3 + line / 14:.2f},head_width={0.14 + line / 22:.2f}",
+            mutation_scale=10 if placed.crowded else 14,
+            shrinkA=0,
+            shrinkB=0,
+            color=look.color,
+            linewidth=line,
+            linestyle=(0, (1, 1.3)) if dotted else "-",
+            joinstyle="miter",
+            gid=f"{'within' if dotted else 'way'} {one} {two}",
+            zorder=2,
+        )
     )
 
 
-def _loop(node: Node) -> list[Point]:
-    """Return the four points of a loop at the outer side of a circle."""
+def _path(points: Sequence[Point]) -> Any:
+    from matplotlib.path import Path
 
-    def at(turn: float, far: float) -> Point:
-        return node.x + far * math.cos(node.out + turn), node.y + far * math.sin(node.out + turn)
-
-    return [at(0.6, NODE + 1), at(0.75, NODE + LOOP * 1.25), at(-0.75, NODE + LOOP * 1.25), at(-0.6, NODE + 1.5)]
+    curved = Path.CURVE3 if len(points) == 3 else Path.CURVE4
+    return Path(points, [Path.MOVETO, *[curved] * (len(points) - 1)])
 
 
-def _draw_counts(ax: Axes, nodes: Mapping[str, Node], ways: Ways, boxes: list[Any]) -> None:
+def _draw_counts(ax: Axes, placed: Ring, ways: Ways, boxes: list[Any]) -> None:
     """Write the counts beside their arrows, the greatest first, each where it touches nothing written before."""
     for (one, two), count in ways.most_common():
-        text = ax.text(0, 0, str(count), ha="center", va="center", fontsize=base.FINE, gid=f"count {one} {two}")
+        text = ax.text(0, 0, f"{count}", ha="center", va="center", fontsize=base.FINE, gid=f"count {one} {two}")
         text.set_bbox({"facecolor": palette.paper(ax), "edgecolor": "none", "boxstyle": "round,pad=0.1"})
         text.set_zorder(5)
+        points = ring.curve(placed, one, two)
         for part in PLACES if one != two else PLACES[:1]:
-            text.set_position(_along(nodes, one, two, part))
+            text.set_position(ring.along(points, part))
             box = text.get_window_extent().padded(1.0)
             if not any(box.overlaps(other) for other in boxes):
                 boxes.append(box)
                 break
         else:
             text.remove()
-
-
-def _along(nodes: Mapping[str, Node], one: str, two: str, part: float) -> Point:
-    if one == two:
-        weights = [(1 - part) ** 3, 3 * part * (1 - part) ** 2, 3 * part**2 * (1 - part), part**3]
-        points = _loop(nodes[one])
-        return (
-            sum(weight * x for weight, (x, _) in zip(weights, points, strict=True)),
-            sum(weight * y for weight, (_, y) in zip(weights, points, strict=True)),
-        )
-    (x0, y0), (x2, y2) = _ends(nodes[one], nodes[two])
-    # The middle point of matplotlib's arc3: half way, moved to the side by `rad` times the distance.
-    x1, y1 = (x0 + x2) / 2 + BEND * (y2 - y0), (y0 + y2) / 2 - BEND * (x2 - x0)
-    a, b, c = (1 - part) ** 2, 2 * part * (1 - part), part**2
-    return a * x0 + b * x1 + c * x2, a * y0 + b * y1 + c * y2

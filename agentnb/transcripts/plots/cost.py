@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from agentnb.exceptions import UserError
-from agentnb.transcripts.plots import base
+from agentnb.transcripts.plots import base, lettering
 from agentnb.transcripts.plots.cumulative import By, draw, over
 from agentnb.transcripts.plots.spans import Span, course
 
@@ -23,6 +23,7 @@ def cost(
     ax: Axes | None = None,
     by: By = "agent",
     prices: Prices | None = None,
+    top: int | None = None,
     title: str | None = None,
     width: float = base.WIDTH,
 ) -> Axes:
@@ -38,6 +39,7 @@ def cost(
         by: "agent" or "model".
         prices: US dollars per million prompt tokens and per million completion tokens, by the model's name; `"*"`
             stands for every other model. Only for calls of which the log does not say what they cost.
+        top: How many agents or models are shown by name, the rest put together; default: as many as can be read.
         title: Above the axes.
         width: Inches, of a new figure; 3.3 fits a column of print.
 
@@ -49,20 +51,22 @@ def cost(
     known = checked(prices)
     found = course(runs)
     told = [span for span in found.of("model") if span.prompt_tokens is not None or span.cost_usd is not None]
-    lines = over(told, lambda span: price_of(span, known), by)
-    ax = base.begin(ax, width=width, height=2.0 + 0.1 * len(lines))
+    lines = over(told, lambda span: price_of(span, known), by, ax=ax, top=top)
+    held = lines.steps
+    ax = base.begin(ax, width=width, height=2.0 + 0.1 * len(held))
     unpriced = [span for span in told if price_of(span, known) is None]
-    if not lines:
+    if not held:
         return base.missing(ax, _missing(found.calls(), unpriced), title=title)
     names = draw(ax, found, lines, by=by, unit="US dollars, added up", text=dollars)
     remark = None
     if unpriced:
-        models = ", ".join(dict.fromkeys(base.short(span.name) for span in unpriced))
+        models = base.listed(list(lettering.shorts(span.name for span in unpriced).values()))
         remark = f"prices unknown for {len(unpriced)} of {base.many(len(told), 'call')}: {models}"
-    said = ", ".join(f"{name} ${line.total:.4g}" for name, line in lines.items())
+    said = ", ".join(f"{name} ${line.total:.4g}" for name, line in held.items())
     about = f"Cost over {base.lasting(found.seconds)}: {said}"
-    need = base.LINE * (len(lines) + 1)
-    return base.finish(ax, about, title=title, remarks=[remark, base.cut(found)], need=need, last=names)
+    need = base.LINE * (len(held) + 1)
+    remarks = [lines.fold.remark, remark, base.cut(found)]
+    return base.finish(ax, about, title=title, remarks=remarks, need=need, last=names)
 
 
 def price_of(span: Span, prices: Prices) -> float | None:

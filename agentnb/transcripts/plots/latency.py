@@ -7,7 +7,8 @@ from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any, Literal
 
 from agentnb.exceptions import UnknownName
-from agentnb.transcripts.plots import base, labels, palette
+from agentnb.transcripts.plots import base, labels, lettering, palette
+from agentnb.transcripts.plots.fold import fold
 from agentnb.transcripts.plots.palette import Look
 from agentnb.transcripts.plots.spans import Span, course
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 By = Literal["model", "agent", "tool"]
 BYS = ("model", "agent", "tool")
+MOST = 20
 BOX = 5
 """Calls from which on quartiles are drawn; of fewer there are only points, and from two on their median."""
 DECADES = 30.0
@@ -27,6 +29,7 @@ def latency(
     *,
     ax: Axes | None = None,
     by: By = "model",
+    top: int | None = None,
     title: str | None = None,
     width: float = base.WIDTH,
 ) -> Axes:
@@ -40,6 +43,7 @@ def latency(
         runs: A log, a run or result that has one, or several, whose calls are put together.
         ax: Where to draw; default: axes of a new figure, which a cell shows if they are its last value.
         by: "model" or "agent" for the calls of models, "tool" for those of tools.
+        top: How many rows are shown by name, the rest put together; default: as many as can be read.
         title: Above the axes.
         width: Inches, of a new figure; 3.3 fits a column of print.
 
@@ -50,16 +54,18 @@ def latency(
         raise UnknownName(f"Latencies by {by!r} are not known (known: {', '.join(map(repr, BYS))}).")
     found = course(runs)
     calls = found.of("tool") if by == "tool" else found.calls()
-    held: dict[str, list[Span]] = defaultdict(list)
+    each: dict[str, list[Span]] = defaultdict(list)
     for call in calls:
         if call.took is not None and not call.cached:
-            held[call.agent if by == "agent" else call.name].append(call)
+            each[call.agent if by == "agent" else call.name].append(call)
+    folded = fold({name: len(several) for name, several in each.items()}, MOST, ax=ax, top=top, what=by)
+    drawn = folded.looks(found.names if by == "agent" else each)
+    held = folded.gathered(each)
     ax = base.begin(ax, width=width, height=0.75 + 0.36 * max(2, len(held)))
     if not held:
         what = "tool was called" if by == "tool" else "model was asked"
         why = "no call is over yet" if calls else f"no {what}"
         return base.missing(ax, f"No latencies: {why}.", title=title)
-    drawn = palette.looks(found.names if by == "agent" else held)
     times = [call.took for several in held.values() for call in several if call.took]
     slow, fast = max(times, default=0.0), min(times, default=0.0)
     factor, unit = (0.001, "ms") if slow < 1 else (1.0, "s")
@@ -71,19 +77,19 @@ def latency(
         ax.set_xlim(0, slow / factor * 1.06 or 1.0)
     for row, (name, several) in enumerate(held.items()):
         _row(ax, row, name, several, factor, drawn[name])
-    names = [f"{base.short(name)} (n = {len(several)})" for name, several in held.items()]
-    ax.set_yticks(range(len(held)), names, fontsize=base.LETTERING)
+    shown = lettering.shorts(held)
+    labels.name_rows(ax, range(len(held)), [f"{shown[name]} (n = {len(held[name])})" for name in held])
     labels.rows(ax, len(held))
     base.plain_frame(ax, left=False)
     what = "tool call" if by == "tool" else "model call"
     ax.set_xlabel(f"Time of a {what} ({unit})", fontsize=base.LETTERING)
-    remarks = _left_out(calls)
+    remarks = [folded.remark, _left_out(calls)]
     said = ", ".join(
         f"{name} {base.lasting(median(call.took or 0.0 for call in several))} (n = {len(several)})"
         for name, several in held.items()
     )
     return base.finish(
-        ax, f"Median time of a {what}: {said}", title=title, remarks=[remarks], need=base.LINE * 1.4 * len(held)
+        ax, f"Median time of a {what}: {said}", title=title, remarks=remarks, need=base.LINE * 1.4 * len(held)
     )
 
 

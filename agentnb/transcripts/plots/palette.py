@@ -32,6 +32,10 @@ class Look:
     hatch: str
 
 
+OTHERS = Look("#808080", ".", "-", "")
+"""How those are drawn that are put together."""
+
+
 def looks(names: Iterable[str]) -> dict[str, Look]:
     """Return how each name is drawn."""
     found: dict[str, Look] = {}

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from agentnb.transcripts.plots import base, palette
+from agentnb.transcripts.plots import base, labels, lettering, palette
+from agentnb.transcripts.plots.fold import Fold, fold
 from agentnb.transcripts.plots.palette import Look
 from agentnb.transcripts.plots.spans import Course, Path, Span, course
 
@@ -18,6 +19,9 @@ TURN, CALL = 0.8, 0.46
 """Heights of a turn and of what goes on within it; a lane is 1 high."""
 LANE = 0.24
 """Inches."""
+MOST = 30
+HIGHEST = 10.0
+"""Inches of all lanes together; of more rows each is lower."""
 THIN = 3.0
 """Points."""
 INDENT = "\N{NO-BREAK SPACE}" * 3
@@ -32,7 +36,14 @@ NAMES = {
 MARKS = {"open": (">", "goes on"), "failed": ("x", "failed call")}
 
 
-def timeline(runs: Any, *, ax: Axes | None = None, title: str | None = None, width: float = base.WIDTH) -> Axes:
+def timeline(
+    runs: Any,
+    *,
+    ax: Axes | None = None,
+    top: int | None = None,
+    title: str | None = None,
+    width: float = base.WIDTH,
+) -> Axes:
     """Draw who was at work when, and what they waited for: a lane per agent over time.
 
     ```python
@@ -48,6 +59,8 @@ def timeline(runs: Any, *, ax: Axes | None = None, title: str | None = None, wid
     Args:
         runs: A log, a run or result that has one, or several.
         ax: Where to draw; default: axes of a new figure, which a cell shows if they are its last value.
+        top: How many lanes are shown, those at work longest; the rest is one grey lane; default: as many as can be
+            read.
         title: Above the axes.
         width: Inches, of a new figure; 3.3 fits a column of print.
 
@@ -55,29 +68,58 @@ def timeline(runs: Any, *, ax: Axes | None = None, title: str | None = None, wid
         UserError: If `runs` is none of these.
     """
     found = course(runs)
-    lanes, rows = _lanes(found)
-    ax = base.begin(ax, width=width, height=0.85 + LANE * max(3, rows))
+    folded = _folded(found, ax, top)
+    lanes, rows = _lanes(found, folded)
+    lane = min(LANE, HIGHEST / max(1, rows))
+    ax = base.begin(ax, width=width, height=0.85 + lane * max(3, rows))
     if not found.spans:
         return base.missing(ax, "No timeline: nobody has had the word yet.", title=title)
     drawn = palette.looks(found.names)
-    _name_lanes(ax, lanes, rows, marked=bool(found.seams))
+    rest = _stretches(found, folded)
+    _name_lanes(ax, lanes, rows, folded, marked=bool(found.seams))
     factor, _ = base.time_axis(ax, found.seconds)
     base.plain_frame(ax, left=False)
     painter = _Painter(ax, factor)
     for path, (place, stacked) in lanes.items():
         look = drawn[path[-1]]
         painter.lane(found, place, stacked, look)
+    if rest:
+        painter.rest(rest, rows - 1)
     base.seams(ax, found, factor)
     base.key(ax, painter.entries())
-    need = rows * LANE * 72 * 0.75
-    return base.finish(ax, _about(found, lanes), title=title, remarks=[base.cut(found)], need=need)
+    need = rows * lane * 72 * 0.75
+    remarks = [folded.remark, base.cut(found)]
+    return base.finish(ax, _about(found, lanes, folded), title=title, remarks=remarks, need=need)
 
 
-def _lanes(found: Course) -> tuple[dict[Path, tuple[float, list[tuple[int, Span]]]], int]:
+def _folded(found: Course, ax: Axes | None, top: int | None) -> Fold:
+    """Choose whose lanes are shown; a team is at work at least as long as anybody within it."""
+    seconds: dict[Path, float] = defaultdict(float)
+    for span in found.spans:
+        outermost = span.within is None or found.spans[span.within].path != span.path
+        for end in range(1, len(span.path) + 1):
+            seconds[span.path[:end]] += span.seconds if outermost else 0.0
+    return fold(seconds, MOST, ax=ax, top=top, what="lane")
+
+
+def _stretches(found: Course, folded: Fold) -> list[tuple[float, float]]:
+    """Return when any of those was at work who have no lane."""
+    merged: list[tuple[float, float]] = []
+    for span in sorted((span for span in found.spans if span.path in folded.others), key=lambda span: span.start):
+        if merged and span.start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], span.end))
+        else:
+            merged.append((span.start, span.end))
+    return merged
+
+
+def _lanes(found: Course, folded: Fold) -> tuple[dict[Path, tuple[float, list[tuple[int, Span]]]], int]:
     """Return each lane's upper edge and its spans, each with its row in the lane; and how many rows there are."""
     held: dict[Path, list[Span]] = defaultdict(list)
     first: dict[Path, int] = {}
     for number, span in enumerate(found.spans):
+        if span.path in folded.others:
+            continue
         held[span.path].append(span)
         for end in range(1, len(span.path) + 1):
             first.setdefault(span.path[:end], number)
@@ -92,7 +134,7 @@ def _lanes(found: Course) -> tuple[dict[Path, tuple[float, list[tuple[int, Span]
         stacked = [(row.get(id(_turn(found, span)), 0), span) for span in spans]
         lanes[path] = (float(top), stacked)
         top += max((level for level, _ in stacked), default=0) + 1
-    return lanes, top
+    return lanes, top + (1 if folded.others else 0)
 
 
 def _levels(spans: Sequence[Span]) -> list[int]:
@@ -106,19 +148,20 @@ def _turn(found: Course, span: Span) -> Span:
     return span
 
 
-def _name_lanes(ax: Axes, lanes: dict[Path, Any], rows: int, *, marked: bool) -> None:
-    from agentnb.transcripts.plots.base import LETTERING, short
-
-    paths = list(lanes)
-    tops = [lanes[path][0] for path in paths]
+def _name_lanes(ax: Axes, lanes: dict[Path, Any], rows: int, folded: Fold, *, marked: bool) -> None:
+    shown = lettering.shorts(path[-1] for path in lanes)
+    places = [lanes[path][0] for path in lanes]
+    names = [INDENT * (len(path) - 1) + shown[path[-1]] for path in lanes]
+    if folded.others:
+        places.append(rows - 1.0)
+        names.append(folded.label)
     ax.set_ylim(rows - 0.4, -1.0 if marked else -0.6)
-    names = [INDENT * (len(path) - 1) + short(path[-1]) for path in paths]
-    ax.set_yticks(tops, names, fontsize=LETTERING)
-    labels = ax.get_yticklabels()
+    labels.name_rows(ax, places, names)
+    written = ax.get_yticklabels()
     scale = 72 / ax.figure.dpi
-    widest = max(label.get_window_extent().width for label in labels) * scale
-    ax.tick_params(axis="y", length=0, pad=widest + 4, labelsize=LETTERING)
-    for label in labels:
+    widest = max(label.get_window_extent().width for label in written) * scale
+    ax.tick_params(axis="y", length=0, pad=widest + 4, labelsize=base.LETTERING)
+    for label in written:
         label.set_horizontalalignment("left")
 
 
@@ -155,15 +198,26 @@ class _Painter:
         for what, points in marks.items():
             self._mark(what, points)
 
+    def rest(self, stretches: Sequence[tuple[float, float]], middle: float) -> None:
+        """Draw when anybody was at work who has no lane of their own."""
+        self._drawn["turn"] = None
+        held = [(start / self._factor, (end - start) / self._factor) for start, end in stretches]
+        style = self._style("turn", palette.OTHERS.color)
+        self._thin(style, held)
+        self._ax.broken_barh(held, (middle - TURN / 2, TURN), gid="turn others", clip_on=False, **style)
+
     def _bars(self, what: str, spans: Sequence[Span], middle: float, height: float, look: Look) -> None:
         self._drawn[what] = None
         stretches = [(span.start / self._factor, max(0.0, span.seconds) / self._factor) for span in spans]
         style = self._style(what, look.color)
-        if median(length for _, length in stretches) * self._points < THIN:
-            style["linewidth"] = 0.15  # an edge as wide as its bar would show more time than there was
+        self._thin(style, stretches)
         self._ax.broken_barh(
             stretches, (middle - height / 2, height), gid=f"{what} {spans[0].agent}", clip_on=False, **style
         )
+
+    def _thin(self, style: dict[str, Any], stretches: Sequence[tuple[float, float]]) -> None:
+        if median(length for _, length in stretches) * self._points < THIN:
+            style["linewidth"] = 0.15  # an edge as wide as its bar would show more time than there was
 
     def _mark(self, what: str, points: Sequence[tuple[float, float]]) -> None:
         self._drawn[what] = None
@@ -225,11 +279,11 @@ def _within_call(found: Course, call: Span) -> bool:
     return around is not None and around.kind != "turn" and around.path == call.path
 
 
-def _about(found: Course, lanes: Iterable[Path]) -> str:
+def _about(found: Course, lanes: Iterable[Path], folded: Fold) -> str:
     turns = found.turns()
     counts: dict[str, int] = defaultdict(int)
     for turn in turns:
-        counts[turn.agent] += 1
+        counts[folded.label if turn.path in folded.others else turn.agent] += 1
     said = ", ".join(f"{name} {count}" for name, count in counts.items())
     whole = f"Timeline of {base.many(len(turns), 'turn')} in {base.lasting(found.seconds)}"
     return f"{whole} ({said})" if said else f"Timeline of {base.many(len(list(lanes)), 'lane')}"

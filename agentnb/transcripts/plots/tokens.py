@@ -22,6 +22,7 @@ def tokens(
     ax: Axes | None = None,
     by: By = "agent",
     count: Count = "both",
+    top: int | None = None,
     title: str | None = None,
     width: float = base.WIDTH,
 ) -> Axes:
@@ -32,6 +33,7 @@ def tokens(
         ax: Where to draw; default: axes of a new figure, which a cell shows if they are its last value.
         by: "agent" or "model".
         count: "both", "prompt" for those read, "completion" for those written.
+        top: How many agents or models are shown by name, the rest put together; default: as many as can be read.
         title: Above the axes.
         width: Inches, of a new figure; 3.3 fits a column of print.
 
@@ -43,19 +45,20 @@ def tokens(
     if count not in COUNTS:
         raise UnknownName(f"Tokens of kind {count!r} are not known (known: {', '.join(map(repr, COUNTS))}).")
     found = course(runs)
-    lines = over(found.of("model"), lambda span: spent(span, count), by)
-    ax = base.begin(ax, width=width, height=2.0 + 0.1 * len(lines))
-    if not lines:
+    lines = over(found.of("model"), lambda span: spent(span, count), by, ax=ax, top=top)
+    held = lines.steps
+    ax = base.begin(ax, width=width, height=2.0 + 0.1 * len(held))
+    if not held:
         return base.missing(ax, f"No tokens: {_why(found)}.", title=title)
     names = draw(ax, found, lines, by=by, unit=COUNTS[count], text=base.thousands)
-    said = ", ".join(f"{name} {base.thousands(line.total)}" for name, line in lines.items())
+    said = ", ".join(f"{name} {base.thousands(line.total)}" for name, line in held.items())
     about = f"Tokens over {base.lasting(found.seconds)}: {said}"
     return base.finish(
         ax,
         about,
         title=title,
-        remarks=[unreported(found), base.cut(found)],
-        need=base.LINE * (len(lines) + 1),
+        remarks=[lines.fold.remark, unreported(found), base.cut(found)],
+        need=base.LINE * (len(held) + 1),
         last=names,
     )
 

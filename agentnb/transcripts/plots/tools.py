@@ -6,12 +6,14 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from agentnb.transcripts.plots import base, labels, palette
+from agentnb.transcripts.plots import base, labels, lettering, palette
+from agentnb.transcripts.plots.fold import fold
 from agentnb.transcripts.plots.spans import course
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+MOST = 20
 Z95 = 1.959963984540054
 
 
@@ -22,7 +24,14 @@ class Interval(NamedTuple):
     high: float
 
 
-def tool_success(runs: Any, *, ax: Axes | None = None, title: str | None = None, width: float = base.WIDTH) -> Axes:
+def tool_success(
+    runs: Any,
+    *,
+    ax: Axes | None = None,
+    top: int | None = None,
+    title: str | None = None,
+    width: float = base.WIDTH,
+) -> Axes:
     """Draw which share of each tool's calls succeeded, with Wilson's 95 % interval and the counts.
 
     The bar is the share, hatched beyond it where calls failed; the line with its two ends is the interval, which is
@@ -31,6 +40,7 @@ def tool_success(runs: Any, *, ax: Axes | None = None, title: str | None = None,
     Args:
         runs: A log, a run or result that has one, or several, whose calls are put together.
         ax: Where to draw; default: axes of a new figure, which a cell shows if they are its last value.
+        top: How many tools are shown by name, the rest put together; default: as many as can be read.
         title: Above the axes.
         width: Inches, of a new figure; 3.3 fits a column of print.
 
@@ -40,14 +50,16 @@ def tool_success(runs: Any, *, ax: Axes | None = None, title: str | None = None,
     found = course(runs)
     calls = found.of("tool")
     over = [call for call in calls if call.took is not None]
-    done = Counter(call.name for call in over)
-    good = Counter(call.name for call in over if call.outcome == "done")
+    counts = Counter(call.name for call in over)
+    ranked = sorted(counts, key=lambda name: (-counts[name], name))
+    folded = fold({name: counts[name] for name in ranked}, MOST, ax=ax, top=top, what="tool")
+    done = Counter(folded.name(call.name) for call in over)
+    good = Counter(folded.name(call.name) for call in over if call.outcome == "done")
     ax = base.begin(ax, width=width, height=0.75 + 0.32 * max(2, len(done)))
     if not done:
         why = "no call of a tool is over yet" if calls else "no tool was called"
         return base.missing(ax, f"No tool success: {why}.", title=title)
-    drawn = palette.looks(done)
-    names = sorted(done, key=lambda name: (-done[name], name))
+    drawn, names = folded.looks(counts), folded.shown
     for row, name in enumerate(names):
         share, color = good[name] / done[name], drawn[name].color
         pale = palette.mixed(color, palette.paper(ax), 0.45)
@@ -65,9 +77,9 @@ def tool_success(runs: Any, *, ax: Axes | None = None, title: str | None = None,
             [low, high], [row, row], color=palette.ink(ax), linewidth=1.3, marker="|", markersize=6, gid=f"95 {name}"
         )
         failed = done[name] - good[name]
-        counts = f"{good[name]} ok" + (f", {failed} failed" if failed else "")
-        ax.annotate(counts, (100, row), (6, 0), textcoords="offset points", va="center", fontsize=base.LETTERING)
-    ax.set_yticks(range(len(names)), [base.short(name) for name in names], fontsize=base.LETTERING)
+        said = f"{good[name]} ok" + (f", {failed} failed" if failed else "")
+        ax.annotate(said, (100, row), (6, 0), textcoords="offset points", va="center", fontsize=base.LETTERING)
+    labels.name_rows(ax, range(len(names)), list(lettering.shorts(names).values()))
     labels.rows(ax, len(names))
     labels.room_beside(ax, 100.0)
     base.plain_frame(ax, left=False)
@@ -76,7 +88,11 @@ def tool_success(runs: Any, *, ax: Axes | None = None, title: str | None = None,
     remark = f"left out: {running} not over" if running else None
     said = ", ".join(f"{name} {good[name]} of {done[name]}" for name in names)
     return base.finish(
-        ax, f"Calls of tools that succeeded: {said}", title=title, remarks=[remark], need=base.LINE * 1.2 * len(names)
+        ax,
+        f"Calls of tools that succeeded: {said}",
+        title=title,
+        remarks=[remark, folded.remark],
+        need=base.LINE * 1.2 * len(names),
     )
 
 

@@ -185,3 +185,104 @@ def resumed() -> RunLog:
     told.wait(1.0)
     told.add(Said(message=TextMessage(content="hm", source="ana")), source="ana", parent=going.id)
     return told.log
+
+
+ALPHABETS = (
+    "Аналитик данных отдела исследований {}",
+    "a_very_long_name_of_an_agent_that_goes_on_{}",
+    "Ποιοτικός έλεγχος {}",
+    "文献调研与数据整理智能体 {}",
+    "محلل البيانات {}",
+    "Prüfungsleiterin für Überlänge {}",
+    "बहुत लंबा नाम {}",
+)
+
+
+def named(count: int) -> tuple[str, ...]:
+    """Return long names in several alphabets; those of one alphabet differ only at their end."""
+    return tuple(ALPHABETS[n % len(ALPHABETS)].format(n) for n in range(count))
+
+
+def plain(count: int) -> tuple[str, ...]:
+    return tuple(f"agent_{n:02}" for n in range(count))
+
+
+def crowd(names: tuple[str, ...], turns: int, *, usage: bool = True, seed: int = 3) -> RunLog:
+    """Many agents, some of whom speak far oftener than others, with a model, a tool and prices each."""
+    dice = random.Random(seed)
+    told = Told()
+    run = told.run(*names)
+    weights = [1 / (1 + n % 17) for n in range(len(names))]
+    for number in range(turns):
+        # Each speaks once, then by weight.
+        name = names[number] if number < len(names) else dice.choices(names, weights)[0]
+        turn = told.turn(name, run, number + 1)
+        place = names.index(name)
+        spent = (dice.randint(200, 4000), dice.randint(10, 400)) if usage else None
+        cost = 0.0004 * (1 + place % 5) if usage else None
+        told.model(turn, dice.lognormvariate(0.3, 0.5), usage=spent, cost_usd=cost, model=f"model-{place % 9}")
+        if dice.random() < 0.4:
+            told.tool(turn, dice.uniform(0.1, 2), tool=f"tool_{place:02}", fails=dice.random() < 0.1)
+        told.done(turn)
+    told.over(run)
+    return told.log
+
+
+def at_once(names: tuple[str, ...], rounds: int) -> RunLog:
+    """All have the word at the same time, round after round."""
+    told = Told()
+    run = told.run(*names)
+    for number in range(1, rounds + 1):
+        turns = [told.turn(name, run, number) for name in names]
+        for turn in turns:
+            told.model(turn, 0.2)
+        for turn in turns:
+            told.done(turn)
+    told.over(run)
+    return told.log
+
+
+def nested(depth: int = 3, wide: int = 3, rounds: int = 2) -> RunLog:
+    """Teams within teams within teams."""
+    told = Told()
+
+    def team(prefix: str, level: int, within: Event | None) -> None:
+        names = [f"{prefix}{n}" for n in range(wide)]
+        run = told.run(*names, within=within, runner=prefix or "team")
+        for number in range(rounds):
+            for name in names:
+                turn = told.turn(name, run, number + 1)
+                if level < depth and name.endswith("1"):
+                    team(f"{name}.", level + 1, turn)
+                else:
+                    told.model(turn, 0.7)
+                told.done(turn)
+        told.over(run)
+
+    team("", 1, None)
+    return told.log
+
+
+def failed() -> RunLog:
+    """A run of twelve that an error ended in its ninth turn."""
+    told = Told()
+    run = told.run(*plain(12))
+    for number, name in enumerate(plain(9), start=1):
+        turn = told.turn(name, run, number)
+        told.model(turn, 1.0, error="no answer" if number == 9 else None, usage=None if number == 9 else (300, 30))
+        told.done(turn, "failed" if number == 9 else "done")
+    told.over(run, "failed")
+    return told.log
+
+
+def going_on(count: int = 12) -> RunLog:
+    """Many agents, all of whom are still at work."""
+    told = Told()
+    run = told.run(*plain(count))
+    for name in plain(count):
+        turn = told.turn(name, run)
+        told.model(turn, 0.4)
+        told.add(ModelStarted(model="m-small"), source=name, parent=turn.id)
+    told.wait(2.0)
+    told.add(Said(message=TextMessage(content="hm", source="agent_00")), source="agent_00", parent=run.id)
+    return told.log

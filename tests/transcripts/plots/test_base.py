@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentnb.transcripts.plots.base import lasting, levels, many, short, thousands
+from agentnb.transcripts.plots.base import lasting, levels, listed, many, thousands
 
 
 def test_what_goes_on_at_once_lies_on_levels_of_its_own() -> None:
@@ -25,7 +25,7 @@ def test_durations_are_short(seconds: float, text: str) -> None:
     assert lasting(seconds) == text
 
 
-def test_names_are_cut_and_cannot_begin_mathematics() -> None:
-    assert short("a very long name of an agent") == "a very lon…n agent"
-    assert short("cash$flow$") == r"cash\$flow\$"
-    assert many(1, "turn") == "1 turn"
+def test_one_is_no_plural_and_long_lists_say_how_much_more_there_is() -> None:
+    assert (many(1, "turn"), many(2, "turn")) == ("1 turn", "2 turns")
+    assert listed(["a", "b"]) == "a, b"
+    assert listed([str(n) for n in range(15)]).endswith("10, 11, and 3 more")

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
-from agentnb.transcripts.plots import conversation_graph
-from tests.transcripts.plots.runs import Told, large, small
-from tests.transcripts.plots.sight import drawn, words
+import pytest
+from matplotlib.patches import Circle, FancyArrowPatch
+
+from agentnb.transcripts.plots import conversation_graph, course
+from agentnb.transcripts.plots.transitions import followed
+from tests.transcripts.plots.runs import Told, at_once, crowd, large, named, nested, plain, small
+from tests.transcripts.plots.sight import collisions, drawn, words
 
 
 def test_an_arrow_is_the_wider_the_oftener_it_was_taken() -> None:
@@ -80,3 +85,68 @@ def test_one_agent_alone_stands_in_the_middle() -> None:
     low, high = ax.get_ylim()
     assert low < circle.center[1] < high
     assert words(ax) == ["ana\n1 turn"]
+
+
+@pytest.mark.parametrize("count", [5, 9, 12, 13, 30, 60])
+def test_arrows_pass_by_all_whom_they_do_not_join(count: int) -> None:
+    ax = conversation_graph(crowd(named(count), 400))
+
+    circles = {name: circle for name in named(count) for circle in drawn(ax, f"node {name}")}
+    arrows: list[Any] = [artist for artist in ax.patches if isinstance(artist, FancyArrowPatch)]
+    through = [
+        (arrow.get_gid(), name)
+        for arrow in arrows
+        for point in arrow.get_path().to_polygons(closed_only=False)[0]
+        for name, circle in circles.items()
+        if name not in arrow.get_gid() and math.dist(point, circle.center) < circle.radius
+    ]
+    assert len(arrows) > count / 2
+    assert through == []
+
+
+@pytest.mark.parametrize("count", [12, 30, 48])
+def test_circles_and_names_do_not_touch(count: int) -> None:
+    ax = conversation_graph(crowd(named(count), 400))
+
+    assert collisions(ax) == []
+    circles = [artist for artist in ax.patches if isinstance(artist, Circle)]
+    names = [text for text in ax.texts if (text.get_gid() or "").startswith("name")]
+    assert len(circles) == len(names) == count
+    boxes = [circle.get_window_extent() for circle in circles]
+    assert not [1 for n, one in enumerate(boxes) for other in boxes[n + 1 :] if one.overlaps(other)]
+    assert not [1 for text in names for box in boxes if text.get_window_extent().padded(-1).overlaps(box)]
+
+
+def test_a_circle_among_many_is_the_larger_the_more_turns() -> None:
+    ax = conversation_graph(crowd(plain(30), 400))
+
+    sizes = {name: drawn(ax, f"node {name}")[0].radius for name in ("agent_00", "agent_16")}
+    assert sizes["agent_00"] > 2 * sizes["agent_16"]
+
+
+def test_arrows_that_would_hide_each_other_are_pale_and_counted() -> None:
+    log = crowd(plain(30), 400)
+    ax = conversation_graph(log)
+
+    ways = followed(course(log))
+    clear = [artist for artist in ax.patches if (artist.get_gid() or "").startswith("way")]
+    (pale,) = drawn(ax, "pale")
+    assert 0 < len(clear) <= 48
+    assert len(clear) + len(pale.get_paths()) == len(ways)
+    rare = [count for (one, two), count in ways.items() if not drawn(ax, f"way {one} {two}")]
+    assert f"pale lines: {len(rare)} arrows taken at most {max(rare)} times each" in ax.get_xlabel()
+    assert max(rare) < min(count for (one, two), count in ways.items() if drawn(ax, f"way {one} {two}"))
+
+
+def test_arrows_taken_equally_often_are_all_pale() -> None:
+    ax = conversation_graph(at_once(plain(30), 3))
+
+    assert len(drawn(ax, "pale")[0].get_paths()) == 900
+    assert "pale lines: all 900 arrows taken at most 2 times each" in ax.get_xlabel()
+
+
+def test_a_team_within_a_team_stands_together() -> None:
+    ax = conversation_graph(nested(3, 3))
+
+    order = [(artist.get_gid() or "")[5:] for artist in ax.patches if isinstance(artist, Circle)]
+    assert order == ["0", "1", "1.0", "1.1", "1.1.0", "1.1.1", "1.1.2", "1.2", "2"]
