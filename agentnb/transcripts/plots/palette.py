@@ -32,8 +32,8 @@ class Look:
     hatch: str
 
 
-OTHERS = Look("#808080", ".", "-", "")
-"""How those are drawn that are put together."""
+OTHERS = Look("#B8B8AC", ".", "-", "")
+"""How those are drawn that are put together: a grey that those who see fewer colours take for none of the palette's."""
 
 
 def looks(names: Iterable[str]) -> dict[str, Look]:

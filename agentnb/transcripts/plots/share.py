@@ -72,7 +72,7 @@ def turn_share(
         ax.annotate(
             f"{base.thousands(whole[name])} ({_percent(share)} %)",
             (reach[-1], row),
-            (5, 0),
+            (7 if len(each) > 1 else 5, 0),
             textcoords="offset points",
             va="center",
             fontsize=base.LETTERING,

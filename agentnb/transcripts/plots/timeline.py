@@ -202,7 +202,7 @@ class _Painter:
         """Draw when anybody was at work who has no lane of their own."""
         self._drawn["turn"] = None
         held = [(start / self._factor, (end - start) / self._factor) for start, end in stretches]
-        style = self._style("turn", palette.OTHERS.color)
+        style = self._style("turn", palette.OTHERS.color) | {"facecolor": palette.OTHERS.color}
         self._thin(style, held)
         self._ax.broken_barh(held, (middle - TURN / 2, TURN), gid="turn others", clip_on=False, **style)
 

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from agentnb.transcripts.plots.palette import PALETTE, brightness, looks
+from agentnb.transcripts.plots.palette import OTHERS, PALETTE, brightness, looks
 
 # Machado, Oliveira and Fernandes (2009), full severity, for linear RGB.
 SIGHT = {
@@ -31,14 +31,14 @@ def lab(color: str, sight: str) -> np.ndarray:
 
 @pytest.mark.parametrize("sight", SIGHT)
 def test_any_two_colours_are_told_apart_by_everybody(sight: str) -> None:
-    seen = [lab(color, sight) for color in PALETTE]
+    seen = [lab(color, sight) for color in (*PALETTE, OTHERS.color)]
 
     nearest = min(float(np.linalg.norm(a - b)) for n, a in enumerate(seen) for b in seen[n + 1 :])
     assert nearest > 15
 
 
 def test_colours_are_seen_on_a_white_and_on_a_black_page() -> None:
-    for color in PALETTE:
+    for color in (*PALETTE, OTHERS.color):
         assert 1.05 / (brightness(color) + 0.05) > 2
         assert (brightness(color) + 0.05) / 0.05 > 3
 
