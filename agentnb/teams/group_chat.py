@@ -410,10 +410,11 @@ class BaseGroupChat(Team):
         it costs what was said since the last one, for a message is written once: one that is changed later in its
         parts, such as its metadata, is saved as it was.
         """
-        agents = {name: await container_state(seat, self._thread) for name, seat in self._seats.items()}
+        said, unheard = self._thread.saved()
+        agents = {name: await container_state(seat, unheard[name]) for name, seat in self._seats.items()}
         agents[self.manager_name] = {
             "version": VERSION,
-            "message_thread": self._thread.saved(),
+            "message_thread": said,
             "current_turn": 0,
             **await self._policy_state(),
         }

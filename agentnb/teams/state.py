@@ -10,23 +10,22 @@ from pydantic import ValidationError
 from agentnb.base import TerminationCondition
 from agentnb.exceptions import UserError
 from agentnb.messages import MessageFactory
-from agentnb.messages.saved import Loaded, problem_of
+from agentnb.messages.saved import Loaded, SavedMessages, problem_of
 from agentnb.teams.base import Item
 
 if TYPE_CHECKING:
     from agentnb.teams.seat import Seat
-    from agentnb.teams.thread import Thread
 
 VERSION = "1.0.0"
 
 
-async def container_state(seat: Seat, thread: Thread) -> dict[str, Any]:
+async def container_state(seat: Seat, unheard: SavedMessages) -> dict[str, Any]:
     """Return a participant's state, with what it has not heard."""
     return {
         "type": "ChatAgentContainerState",
         "version": VERSION,
         "agent_state": await seat.save_state(),
-        "message_buffer": thread.saved_unheard(seat.agent.name),
+        "message_buffer": unheard,
     }
 
 

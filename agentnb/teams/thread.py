@@ -78,17 +78,17 @@ class Thread:
         self._heard = dict.fromkeys(self._heard, 0)
         self._left.clear()
 
-    def saved(self) -> SavedMessages:
-        """Return the saved forms of everything said."""
-        return self._kept.saved()
-
-    def saved_unheard(self, name: str) -> SavedMessages:
-        """Return the saved forms of what others said to `name` since its last turn."""
-        left = self._left.get(name)
-        before = () if left is None else left.forms()
-        since = self._heard[name]
-        new = zip(self._kept.forms()[since:], self._speakers[since:], strict=False)
-        return SavedMessages([*before, *(form for form, speaker in new if speaker != name and speaker != NOBODY)])
+    def saved(self) -> tuple[SavedMessages, dict[str, SavedMessages]]:
+        """Return the saved forms of everything said, and of what each has not heard that others said."""
+        said = self._kept.saved()
+        unheard = {}
+        for name, since in self._heard.items():
+            left = self._left.get(name)
+            before = () if left is None else left.forms()
+            new = zip(list.__getitem__(said, slice(since, None)), self._speakers[since:], strict=False)
+            own = [form for form, speaker in new if speaker != name and speaker != NOBODY]
+            unheard[name] = SavedMessages([*before, *own])
+        return said, unheard
 
     def load(self, said: Loaded[Item], unheard: Mapping[str, Loaded[Item]]) -> None:
         """Take the place of another team's thread.
