@@ -56,7 +56,7 @@ def load_messages(saved: Iterable[Any], read: Callable[[Any, int], LLMMessage]) 
     thoughts: list[Any] = []
     others: dict[int, LLMMessage] = {}
     with Uncollected():
-        for place, form in enumerate(saved):
+        for form in saved:
             try:
                 content, source, kind = form["content"], form["source"], form["type"]
                 if type(content) is type(source) is str and type(form) is dict:
@@ -72,6 +72,7 @@ def load_messages(saved: Iterable[Any], read: Callable[[Any, int], LLMMessage]) 
                         continue
             except (LookupError, TypeError):
                 pass  # who reads it finds out what is wrong with it
+            place = len(contents)
             others[place] = read(form, place + 1)
             contents.append("")
             sources.append("")
@@ -148,7 +149,7 @@ def load_said(saved: Iterable[Any], read: Callable[[Any, int], Said]) -> Loaded[
     columns: list[list[Any]] = [[] for _ in range(7)]
     ids, sources, prompts, completions, metadatas, times, contents = columns
     with Uncollected():
-        for place, form in enumerate(forms):
+        for form in forms:
             try:
                 id, source, content, at = form["id"], form["source"], form["content"], form["created_at"]
                 usage, metadata = form["models_usage"], form["metadata"]
@@ -173,7 +174,7 @@ def load_said(saved: Iterable[Any], read: Callable[[Any, int], Said]) -> Loaded[
                     continue
             except (LookupError, TypeError):
                 pass  # who reads it finds out what is wrong with it
-            others.append(place)
+            others.append(len(contents))
             for column, value in zip(columns, _SOME_TEXT, strict=True):
                 column.append(value)
         if times and not _as_dumped(times):
