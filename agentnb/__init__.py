@@ -76,7 +76,7 @@ if TYPE_CHECKING:
     )
     from agentnb.transcripts import delete_runs, export_run, import_run, keep_runs, runs, search, to_df
     from agentnb.transcripts import plots as plot
-    from agentnb.ui import diff, provenance, show_actors, show_team
+    from agentnb.ui import diff, export, provenance, show_actors, show_team
 
 _ROOMS = {
     "agentnb.cache_store": (
@@ -146,7 +146,7 @@ _ROOMS = {
         "type_subscription",
     ),
     "agentnb.transcripts": ("delete_runs", "export_run", "import_run", "keep_runs", "runs", "search", "to_df"),
-    "agentnb.ui": ("diff", "provenance", "show_actors", "show_team"),
+    "agentnb.ui": ("diff", "export", "provenance", "show_actors", "show_team"),
     "agentnb.telemetry": (
         "EVENT_LOGGER_NAME",
         "ROOT_LOGGER_NAME",
@@ -212,6 +212,7 @@ __all__ = [
     "delete_runs",
     "diff",
     "event",
+    "export",
     "export_run",
     "import_run",
     "is_component_class",

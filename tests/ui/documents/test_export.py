@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from agentnb import export
 from agentnb.base import TaskResult
 from agentnb.exceptions import UserError
 from agentnb.runlog import RunLog, RunStarted
-from agentnb.ui import export
 from tests.ui.documents.runs import Told
 from tests.ui.sample import sample_log
 
