@@ -160,13 +160,14 @@ def _ends(log: RunLog, at: int, waiting: set[EventId]) -> list[Event]:
             del ends[call]
         else:
             within[call] = call
+    ended = set(ends.values())
     learnt: set[EventId | None] = set()
     found: list[Event] = []
     for event in later:
         around = within.get(event.parent)
         if around is not None:
             within[event.id] = around
-        if event.id in ends.values() or event.parent in learnt:
+        if event.id in ended or event.parent in learnt:
             found.append(event)
         elif around is not None and event.kind == "memory.started" and _acts(event):
             learnt.add(event.id)

@@ -52,6 +52,21 @@ def new_file(folder: str | os.PathLike[str], name: str, run_id: str) -> Path:
     return path
 
 
+def run_files(folder: Path) -> list[Path]:
+    """Return the files of runs in a folder, oldest name first; none where there is no folder.
+
+    Raises:
+        UserError: If the folder cannot be read.
+    """
+    try:
+        names = sorted(name for name in os.listdir(folder) if name.endswith(".jsonl"))
+        return [path for path in map(folder.joinpath, names) if path.is_file()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise UserError(f"The folder {folder} cannot be read: {error.strerror or error}.") from error
+
+
 def find_file(run_id: str, folder: Path) -> Path:
     """Return the file of a run.
 
@@ -77,13 +92,10 @@ def find_file(run_id: str, folder: Path) -> Path:
             f"Several files in {folder} hold a run {run_id!r}: {names}. "
             "Open the one you mean with `RunLog.open(path)`, or give more of the id."
         )
-    try:
-        there = sorted(name for name in os.listdir(folder) if name.endswith(".jsonl"))
-    except (FileNotFoundError, NotADirectoryError):
-        raise UnknownName(f"There is no run {run_id!r}: the folder {folder} does not exist.") from None
-    except OSError as error:
-        raise UserError(f"The folder {folder} cannot be read: {error.strerror or error}.") from error
-    last = f"{len(there)} run{'s' * (len(there) != 1)}, the last is {there[-1]}" if there else "there are none"
+    there = run_files(folder)
+    if not there and not folder.is_dir():
+        raise UnknownName(f"There is no run {run_id!r}: the folder {folder} does not exist.")
+    last = f"{len(there)} run{'s' * (len(there) != 1)}, the last is {there[-1].name}" if there else "there are none"
     raise UnknownName(f"No file in {folder} holds a run {run_id!r} ({last}).")
 
 

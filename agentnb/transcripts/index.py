@@ -14,8 +14,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from agentnb.exceptions import UserError
-
 T = TypeVar("T")
 
 INDEX = "index.sqlite"
@@ -41,21 +39,6 @@ class Stamp(NamedTuple):
         except OSError:
             return None
         return cls(found.st_size, found.st_mtime_ns, found.st_ino)
-
-
-def run_files(folder: Path) -> list[Path]:
-    """Return the files of runs in a folder, oldest name first; none where there is no folder.
-
-    Raises:
-        UserError: If the folder cannot be read.
-    """
-    try:
-        names = sorted(name for name in os.listdir(folder) if name.endswith(".jsonl"))
-        return [path for path in map(folder.joinpath, names) if path.is_file()]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        raise UserError(f"The folder {folder} cannot be read: {error.strerror or error}.") from error
 
 
 def with_index(folder: Path, work: Callable[[sqlite3.Connection], T]) -> T:

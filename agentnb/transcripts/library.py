@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from agentnb.exceptions import LogUnreadable, UserError
 from agentnb.runlog import RUNS_VARIABLE, runs_folder
-from agentnb.runlog.folder import find_file
+from agentnb.runlog.folder import find_file, run_files
 from agentnb.runlog.given import Folder as Folder
 from agentnb.runlog.given import named_file, path_of
 from agentnb.runlog.reader import open_file
 from agentnb.transcripts.columns import RUNS, Column
-from agentnb.transcripts.index import Stamp, run_files, transaction, with_index
+from agentnb.transcripts.index import Stamp, transaction, with_index
 from agentnb.transcripts.rows import frame
 from agentnb.transcripts.summary import OPEN, RunSummary, is_written, summary_of
 

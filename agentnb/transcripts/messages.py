@@ -9,7 +9,6 @@ from agentnb.core.clock import seconds_between
 from agentnb.messages import BaseChatMessage
 from agentnb.runlog import RunLog, Usage
 from agentnb.runlog.glance import body_of, glance
-from agentnb.runlog.light import fields_of
 from agentnb.transcripts.places import Scan
 from agentnb.transcripts.rows import Logs, Rows, stamps
 from agentnb.transcripts.said import SHORT, SUMMARIES, message_text, type_name
@@ -68,11 +67,8 @@ def events_frame(logs: Logs) -> pd.DataFrame:
         texts: list[str] = []
         usages: list[Usage | None] = []
         for event, kind, known in zip(events, kinds, heads.values, strict=True):
-            # As `glance` does, a call less for each.
-            if "body" in known:
-                body, usage = known["body"], known["usage"]
-            else:
-                body, usage = fields_of(known["light"]) if "light" in known else glance(event)
+            # What somebody has looked at is there: a call less for each.
+            body, usage = (known["body"], known["usage"]) if "body" in known else glance(event)
             texts.append(SUMMARIES.get(kind, _nothing)(body)[:SHORT])
             usages.append(usage)
         rows.extend(

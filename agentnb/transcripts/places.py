@@ -77,15 +77,13 @@ class Places:
                 self._loose = None
                 outer = None
             depth = outer.depth + 1 if nested and outer is not None and outer.depth is not None else 0
-            run = outer.run if outer is not None else self._run or None
-            made = Place(number, run, body_of(event).runner, depth, started=event.id, outer=outer)
+            made = Place(number, self._run_of(outer), body_of(event).runner, depth, started=event.id, outer=outer)
             if outer is not None:
                 made.turn_id, made.turn, made.first = outer.turn_id, outer.turn, outer.first
         elif kind == "turn.started":
             team, depth_, started = (outer.team, outer.depth, outer.started) if outer else (None, None, None)
-            # Several runs may go on at once.
-            run = outer.run if outer is not None else self._run or None
-            made = Place(number, run, team, depth_, event.id, body_of(event).turn, event, started, outer)
+            turn, run = body_of(event).turn, self._run_of(outer)
+            made = Place(number, run, team, depth_, event.id, turn, event, started, outer)
         else:
             made = self._loose or Place(number, self._run or None)
             self._loose = made
@@ -93,6 +91,10 @@ class Places:
                 return made
         self.all.append(made)
         return made
+
+    def _run_of(self, outer: Place | None) -> int | None:
+        # Several runs may go on at once.
+        return outer.run if outer is not None else self._run or None
 
 
 def shared_facts(log: RunLog) -> int:

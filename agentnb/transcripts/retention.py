@@ -17,9 +17,10 @@ from agentnb.core import now
 from agentnb.exceptions import UserError
 from agentnb.runlog import RunLog
 from agentnb.runlog.blobs import FOLDER as BLOBS
+from agentnb.runlog.folder import run_files
 from agentnb.runlog.given import log_of
 from agentnb.transcripts.columns import EXPENDABLE
-from agentnb.transcripts.index import INDEX, forget_files, run_files, with_index
+from agentnb.transcripts.index import INDEX, forget_files, with_index
 from agentnb.transcripts.library import (
     Folder,
     find_run,

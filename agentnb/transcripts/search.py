@@ -17,6 +17,7 @@ from agentnb.core import well_formed
 from agentnb.exceptions import LogUnreadable, UnknownName, UserError
 from agentnb.messages import BaseMessage, ToolCallExecutionEvent, ToolCallRequestEvent
 from agentnb.runlog import Event, LineReader
+from agentnb.runlog.folder import run_files
 from agentnb.runlog.glance import body_of
 from agentnb.transcripts.columns import HITS
 from agentnb.transcripts.index import (
@@ -24,7 +25,6 @@ from agentnb.transcripts.index import (
     forget_facts,
     forget_files,
     indexes_words,
-    run_files,
     transaction,
     wipe,
     with_index,
